@@ -1,0 +1,82 @@
+//! `publisher build`: one platform built and put on all registries, by digest.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    result::{skipped, staged as staged_result},
+    session::Session,
+};
+use crate::{
+    commit::{HandOver, Record},
+    event::{Event, Phase},
+    exit::{Exit, Failure, NOTHING_PUBLISHED},
+    oci::{Platform, Tag},
+    podman::{BuildRequest, ImageId, Podman},
+    registry::Registry,
+    report::outcome::Publication,
+    stage::{StageOptions, Staged, stage},
+};
+
+/// Builds one platform, stages it and writes the hand-over files into `folder`. Without a push, only builds.
+///
+/// # Errors
+/// [`Exit::BuildFailed`] when the build fails, [`Exit::PushFailed`] when a registry does, [`Exit::Failed`] otherwise.
+pub async fn build(session: &Session, platform: &Platform, folder: &Path) -> Result<Publication, Failure> {
+    let podman = session.podman();
+    let (image, registries) = prepare(session, &podman, platform).await?;
+    if !session.plan.push {
+        return Ok(skipped(session));
+    }
+    let staged = stage_image(session, &podman, platform, &image, &registries).await?;
+    let record = Record::new(&staged, &registries, &session.identity());
+    HandOver::new(folder).write(&record)?;
+    Ok(staged_result(session, &record, &registries))
+}
+
+/// Everything before the push: podman is fit, the registries answer, the image is built.
+async fn prepare(
+    session: &Session,
+    podman: &Podman,
+    platform: &Platform,
+) -> Result<(ImageId, Vec<Arc<Registry>>), Failure> {
+    if !session.plan.platforms.contains(platform) {
+        let planned: Vec<String> = session.plan.platforms.iter().map(ToString::to_string).collect();
+        return Err(Failure::new(Exit::Failed, format!("{platform} is not planned, only {}", planned.join(", "))));
+    }
+    session.config.check_sources()?;
+    podman.check().await?;
+    let registries = if session.plan.push { session.connect().await? } else { Vec::new() };
+    Ok((build_image(session, podman, platform).await?, registries))
+}
+
+/// Builds the image of one platform in podman's store.
+pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &Platform) -> Result<ImageId, Failure> {
+    let config = &session.config;
+    let mut request = BuildRequest::new(platform.clone(), &config.containerfile, &config.context);
+    request.build_args = config.build_args.clone().into_iter().collect();
+    request.source.clone_from(&config.source);
+    request.revision = Some(session.plan.commit.clone());
+    request.created = session.commit_time;
+    let events = session.events();
+    let built = podman.build(&request, |line| events.event(Event::BuildLine(platform.clone(), line)));
+    session
+        .phase(Phase::Build(platform.clone()), built)
+        .await
+        .map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))
+}
+
+/// Puts the image of one platform on all registries.
+pub(super) async fn stage_image(
+    session: &Session,
+    podman: &Podman,
+    platform: &Platform,
+    image: &ImageId,
+    registries: &[Arc<Registry>],
+) -> Result<Staged, Failure> {
+    // Whatever is published, the newest build of the main branch is what it has most layers in common with.
+    let previous = Tag::latest();
+    let options = StageOptions { image, platform, previous: &previous, spool: session.spool() };
+    let events = session.events();
+    let staged = stage(podman, options, registries, &events);
+    session.phase(Phase::Stage(platform.clone()), staged).await.map_err(|failure| failure.left(NOTHING_PUBLISHED))
+}

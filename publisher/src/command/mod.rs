@@ -1,0 +1,20 @@
+//! The subcommands: each puts the parts together for one job of a workflow.
+
+mod build;
+mod doctor;
+mod gate;
+mod git;
+mod merge;
+mod plan;
+mod publish;
+mod result;
+mod session;
+
+pub use build::build;
+pub use doctor::doctor;
+pub use gate::{Gate, cancellable};
+pub use merge::merge;
+pub use plan::plan;
+pub use publish::publish;
+pub use result::{write_files, write_summary};
+pub use session::{RunArgs, Session};

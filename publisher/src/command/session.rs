@@ -1,0 +1,198 @@
+//! What all subcommands need and decide in the same way: configuration, plan, registries, reporting.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use futures::future::try_join_all;
+
+use super::{gate::Gate, git};
+use crate::{
+    auth::{self, AuthError},
+    commit::Identity,
+    config::{self, Config, Overrides, RegistryConfig},
+    environment::Environment,
+    event::{Event, Events, Phase},
+    exit::{Exit, Failure, NOTHING_PUBLISHED},
+    http::{self, Backoff},
+    plan::{self, Event as Trigger, EventFlags, Plan, PlanError},
+    podman::Podman,
+    registry::{Hosts, Registry, RegistryOptions},
+    report::Tally,
+};
+
+/// The flags of every subcommand that publishes.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// What started the run.
+    #[command(flatten)]
+    pub event: EventFlags,
+    /// What is published where.
+    #[command(flatten)]
+    pub config: Overrides,
+}
+
+/// A run: what it was asked for and what it decided before doing anything.
+pub struct Session {
+    /// The run's environment.
+    pub environment: Environment,
+    /// The merged configuration.
+    pub config: Config,
+    /// What will be published.
+    pub plan: Plan,
+    /// When the commit was made, in seconds since 1970, if git knows.
+    pub commit_time: Option<u64>,
+    /// Where events go.
+    pub tally: Arc<Tally>,
+    /// Until when the run can be cancelled.
+    pub gate: Gate,
+    /// Where paths are relative to.
+    folder: PathBuf,
+}
+
+impl Session {
+    /// Reads everything that decides what the run does, and checks it: nothing slow, nothing visible.
+    ///
+    /// # Errors
+    /// [`Exit::InvalidTag`] for a tag that must not be published, [`Exit::Failed`] for all else, missing secrets by name.
+    pub async fn open(
+        args: &RunArgs,
+        environment: Environment,
+        tally: Arc<Tally>,
+        gate: Gate,
+    ) -> Result<Self, Failure> {
+        let folder = std::env::current_dir()
+            .map_err(|error| Failure::new(Exit::Failed, "failed to find out the current folder").because(error))?;
+        let mut flags = args.event.clone();
+        if flags.sha.is_none() && environment.get("GITHUB_SHA").is_none() {
+            flags.sha = git::head(&folder).await;
+        }
+        let event = Trigger::from_environment(&environment, &flags)?;
+        let config = config::load(&folder, &args.config, &environment)?;
+        let plan = plan::plan(&event, &config.platforms)?;
+        let commit_time = git::commit_time(&folder, &plan.commit).await;
+        let session = Self { environment, config, plan, commit_time, tally, gate, folder };
+        session.require_secrets().await?;
+        if session.commit_time.is_none() && session.plan.floating() {
+            session.events().event(Event::Warning(format!(
+                "git does not know when commit {} was made, so nothing keeps `{}` from moving back to it",
+                session.plan.commit, session.plan.tag
+            )));
+        }
+        Ok(session)
+    }
+
+    /// Where events go.
+    pub fn events(&self) -> Events {
+        Arc::clone(&self.tally) as Events
+    }
+
+    /// podman, as the environment names it.
+    pub fn podman(&self) -> Podman {
+        Podman::new(&self.environment)
+    }
+
+    /// Which run this is.
+    pub fn identity(&self) -> Identity {
+        let run_attempt = self.environment.get("GITHUB_RUN_ATTEMPT").and_then(|text| text.parse().ok()).unwrap_or(1);
+        Identity {
+            run_id: self.environment.get("GITHUB_RUN_ID").unwrap_or("local").into(),
+            run_attempt,
+            commit: self.plan.commit.clone(),
+        }
+    }
+
+    /// Where compressed layers wait for their upload. Like podman, this prefers `/var/tmp` to `/tmp`, which often lies in
+    /// memory.
+    pub fn spool(&self) -> &Path {
+        self.environment.get("TMPDIR").map_or(Path::new("/var/tmp"), Path::new)
+    }
+
+    /// A path of the command line, absolute.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Runs one phase and reports how long it took, if it succeeds.
+    pub async fn phase<T, E>(&self, phase: Phase, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let events = self.events();
+        events.event(Event::PhaseStarted(phase.clone()));
+        let start = tokio::time::Instant::now();
+        let value = work.await?;
+        events.event(Event::PhaseFinished(phase, start.elapsed()));
+        Ok(value)
+    }
+
+    /// Clients for all registries, each of which has answered once: a wrong password or a host that is not there ends
+    /// the run before anything is built.
+    ///
+    /// # Errors
+    /// [`Exit::Failed`] when no credential can be read, [`Exit::PushFailed`] when a registry refuses us.
+    pub async fn connect(&self) -> Result<Vec<Arc<Registry>>, Failure> {
+        let http =
+            http::client().map_err(|error| Failure::new(Exit::Failed, "failed to set up HTTPS").because(error))?;
+        let hosts = Hosts::default();
+        try_join_all(self.config.registries.iter().map(async |config| {
+            let registry = self.registry(config, http.clone(), hosts.clone()).await?;
+            registry.resolve(&self.plan.tag).await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
+            Ok(Arc::new(registry))
+        }))
+        .await
+    }
+
+    async fn registry(
+        &self,
+        config: &RegistryConfig,
+        http: reqwest::Client,
+        hosts: Hosts,
+    ) -> Result<Registry, Failure> {
+        let unreadable = |error: AuthError| {
+            let hint = error.hint();
+            let failure = Failure::new(Exit::Failed, format!("failed to log in to {}", config.name));
+            let failure = failure.because(error).left(NOTHING_PUBLISHED);
+            match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        };
+        let found =
+            auth::find(&self.environment, &config.repository, credential_names(config)).await.map_err(unreadable)?;
+        let options = RegistryOptions {
+            name: config.name.clone(),
+            repository: config.repository.clone(),
+            plain_http: config.plain_http,
+            credential: found.credential,
+            backoff: Backoff { base: self.config.retry_base },
+            http,
+            hosts,
+            events: self.events(),
+        };
+        Registry::new(options)
+            .map_err(|error| Failure::new(Exit::Failed, "failed to address a registry").because(error))
+    }
+
+    async fn require_secrets(&self) -> Result<(), Failure> {
+        if !self.plan.push {
+            return Ok(());
+        }
+        let mut known = Vec::new();
+        for config in &self.config.registries {
+            // What is wrong with a credential is told by `connect`; here it only counts whether there is one.
+            let found = auth::find(&self.environment, &config.repository, None).await;
+            if found.is_ok_and(|found| found.credential.is_somebody()) {
+                known.push(&config.name);
+            }
+        }
+        let missing = plan::missing_secrets(&self.config, &self.environment, |config| known.contains(&&config.name));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::from(PlanError::MissingSecrets(missing)).left("nothing was built, nothing was published"))
+    }
+}
+
+pub(super) fn credential_names(config: &RegistryConfig) -> Option<(&str, &str)> {
+    config.secrets.as_ref().map(|names| (names.username.as_str(), names.password.as_str()))
+}

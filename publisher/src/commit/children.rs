@@ -1,0 +1,92 @@
+//! The images that a list will name, read back from the registries: a digest is no proof of what is behind it.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use oci_spec::image::ImageManifest;
+use serde::Deserialize;
+
+use super::{Build, Record};
+use crate::{
+    exit::{Exit, Failure},
+    oci::{DOCKER_MANIFEST, Digest, Platform, short},
+    registry::{Name, Registry},
+};
+
+/// One entry of the list to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Its platform, with the variant that the image itself names.
+    pub platform: Platform,
+    /// The variant in the image's configuration, `v8`.
+    pub variant: Option<String>,
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// The manifest's size in bytes.
+    pub size: u64,
+    /// What the image says of its build.
+    pub build: Build,
+}
+
+/// What is needed of an image's configuration.
+#[derive(Deserialize)]
+struct Config {
+    os: String,
+    architecture: String,
+    #[serde(default)]
+    variant: Option<String>,
+}
+
+/// Reads each platform's manifest and configuration, and makes sure that every registry has the manifest, that it is a
+/// Docker one, and that the image says itself that it is of this platform and this commit.
+///
+/// # Errors
+/// [`Exit::Failed`] for an image that is not what its record says, [`Exit::PushFailed`] for a registry that fails.
+pub async fn read_children(
+    registries: &[Arc<Registry>],
+    records: &[Record],
+    commit: &str,
+) -> Result<Vec<Child>, Failure> {
+    try_join_all(records.iter().map(|record| read_child(registries, record, commit))).await
+}
+
+async fn read_child(registries: &[Arc<Registry>], record: &Record, commit: &str) -> Result<Child, Failure> {
+    let Record { platform, digest, .. } = record;
+    let (first, others) =
+        registries.split_first().ok_or_else(|| Failure::new(Exit::Failed, "no registry is configured"))?;
+    let absent = |registry: &Registry| {
+        let message = format!("the image for {platform} ({}) is not on {}", short(digest), registry.name());
+        Failure::new(Exit::Failed, message).hint("run the build of this platform again")
+    };
+    let lookups = try_join_all(
+        others.iter().map(
+            async |registry| {
+                if registry.has_manifest(digest).await? { Ok(()) } else { Err(absent(registry)) }
+            },
+        ),
+    );
+    let (manifest, _) = tokio::try_join!(async { Ok(first.manifest(Name::Digest(digest)).await?) }, lookups)?;
+    let manifest = manifest.ok_or_else(|| absent(first))?;
+
+    let strange =
+        |what: String| Failure::new(Exit::Failed, format!("the image for {platform} ({}) {what}", short(digest)));
+    if manifest.media_type != DOCKER_MANIFEST {
+        return Err(strange(format!("is no Docker image but {}", manifest.media_type)));
+    }
+    let parsed: ImageManifest = serde_json::from_slice(&manifest.bytes)
+        .map_err(|error| strange("has an unreadable manifest".into()).because(error))?;
+    let config = first.blob(parsed.config().digest()).await?;
+    let config = config.ok_or_else(|| strange("has no configuration".into()))?;
+    let Config { os, architecture, variant } = serde_json::from_slice(&config)
+        .map_err(|error| strange("has an unreadable configuration".into()).because(error))?;
+    if !platform.is(&os, &architecture, variant.as_deref()) {
+        return Err(strange(format!("says that it is {os}/{architecture}")));
+    }
+    let build = Build::of_config(&config);
+    if build.revision.as_deref() != Some(commit) {
+        let seen = build.revision.as_deref().unwrap_or("no commit at all");
+        return Err(strange(format!("was built from {seen}, expected {commit}")));
+    }
+    let size = manifest.bytes.len() as u64;
+    Ok(Child { platform: platform.clone(), variant, digest: digest.clone(), size, build })
+}

@@ -1,0 +1,248 @@
+//! What the build jobs hand to the merge job: files, because a matrix's outputs overwrite each other.
+//!
+//! A build writes one digest file a registry, `arm64-ghcr`, about 70 bytes: the digest of the manifest and a line end.
+//! Beside them stands one companion a platform, `arm64.json`, that says which run, attempt, commit and platform the
+//! digest belongs to. The merge believes a digest only with its companion, so that files of another run, left in a
+//! folder or picked up by mistake, are refused and never published.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    exit::{Exit, Failure},
+    oci::{Digest, Platform},
+    registry::Registry,
+    stage::Staged,
+};
+
+/// The layout of a companion; a merge refuses those of another.
+const VERSION: u32 = 1;
+/// Digest files and companions are small; more is not read, in bytes.
+const FILE_MAX: u64 = 64 * 1024;
+
+/// Which run a digest belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// GitHub's number of the run, the same in all its jobs and attempts; `local` outside GitHub.
+    pub run_id: String,
+    /// The attempt, from 1; a re-run of failed jobs counts it up and keeps the files of the jobs that succeeded.
+    pub run_attempt: u32,
+    /// The commit, in hexadecimal.
+    pub commit: String,
+}
+
+/// A companion: what is known of one platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    version: u32,
+    #[serde(flatten)]
+    identity: Identity,
+    /// The platform that the image was built for.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// Compressed bytes of configuration and layers.
+    pub size: u64,
+    /// How many layers the image has.
+    pub layers: usize,
+    /// How many of them every repository held before.
+    pub layers_known: usize,
+    /// Bytes sent to all registries together.
+    pub bytes_uploaded: u64,
+    /// The repositories that hold it, by the registry's short name.
+    repositories: BTreeMap<String, String>,
+}
+
+/// A folder of digest files and companions.
+#[derive(Debug, Clone)]
+pub struct HandOver {
+    folder: PathBuf,
+}
+
+/// Why a hand-over is not to be trusted.
+#[derive(Debug, Error)]
+pub enum HandOverError {
+    /// A file could not be written or read.
+    #[error("failed to {action} {}", .path.display())]
+    File {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Platforms or registries are missing.
+    #[error("the set is incomplete: {} has no {}", .folder.display(), .missing.join(", no "))]
+    Incomplete {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// The files that are not there.
+        missing: Vec<String>,
+    },
+    /// A file holds something else than it should.
+    #[error("{} is damaged: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file belongs to another run, commit, platform or repository.
+    #[error("{} belongs elsewhere: its {field} is {seen}, expected {expected}", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        field: &'static str,
+        /// What the file says.
+        seen: String,
+        /// What this run is.
+        expected: String,
+    },
+}
+
+impl Record {
+    /// What a run hands over of an image that it staged.
+    pub fn new(staged: &Staged, registries: &[impl AsRef<Registry>], identity: &Identity) -> Self {
+        let repository = |registry: &Registry| (registry.name().to_owned(), registry.repository().to_string());
+        Self {
+            version: VERSION,
+            identity: identity.clone(),
+            platform: staged.platform.clone(),
+            digest: staged.manifest.digest.clone(),
+            size: staged.size,
+            layers: staged.layers,
+            layers_known: staged.layers_known,
+            bytes_uploaded: staged.bytes_uploaded,
+            repositories: registries.iter().map(|registry| repository(registry.as_ref())).collect(),
+        }
+    }
+}
+
+impl HandOver {
+    /// A hand-over in a folder, which is made when something is written.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// Writes the digest files and the companion of one platform. The companion comes last: without it, nothing counts.
+    pub fn write(&self, record: &Record) -> Result<(), HandOverError> {
+        let name = record.platform.short_name();
+        fs::create_dir_all(&self.folder).map_err(file("create", &self.folder))?;
+        for registry in record.repositories.keys() {
+            self.put(&format!("{name}-{registry}"), &format!("{}\n", record.digest))?;
+        }
+        let path = self.folder.join(companion(&record.platform));
+        let json = serde_json::to_string_pretty(record).map_err(|error| damaged(&path, error))?;
+        self.put(&companion(&record.platform), &(json + "\n"))
+    }
+
+    /// Reads the records of all platforms, in their order, after everything about them was checked.
+    pub fn read(
+        &self,
+        platforms: &[Platform],
+        registries: &[impl AsRef<Registry>],
+        identity: &Identity,
+    ) -> Result<Vec<Record>, HandOverError> {
+        let names = |platform: &Platform| {
+            let name = platform.short_name();
+            let files = registries.iter().map(move |registry| format!("{name}-{}", registry.as_ref().name()));
+            files.chain([companion(platform)]).collect::<Vec<_>>()
+        };
+        let expected = platforms.iter().flat_map(names);
+        let missing: Vec<String> = expected.filter(|name| !self.folder.join(name).exists()).collect();
+        if !missing.is_empty() {
+            return Err(HandOverError::Incomplete { folder: self.folder.clone(), missing });
+        }
+        platforms.iter().map(|platform| self.read_platform(platform, registries, identity)).collect()
+    }
+
+    fn read_platform(
+        &self,
+        platform: &Platform,
+        registries: &[impl AsRef<Registry>],
+        identity: &Identity,
+    ) -> Result<Record, HandOverError> {
+        let path = self.folder.join(companion(platform));
+        let record: Record = serde_json::from_str(&Self::get(&path)?).map_err(|error| damaged(&path, error))?;
+        let same = |field, seen: &dyn ToString, expected: &dyn ToString| {
+            let (seen, expected) = (seen.to_string(), expected.to_string());
+            if seen == expected { Ok(()) } else { Err(foreign(&path, field, seen, expected)) }
+        };
+        same("layout", &record.version, &VERSION)?;
+        same("platform", &record.platform, platform)?;
+        same("run", &record.identity.run_id, &identity.run_id)?;
+        same("commit", &record.identity.commit, &identity.commit)?;
+        // An earlier attempt of the same run is no stranger: "re-run failed jobs" keeps what the others handed over.
+        if record.identity.run_attempt > identity.run_attempt {
+            let (seen, ours) = (record.identity.run_attempt, identity.run_attempt);
+            return Err(foreign(&path, "attempt", seen.to_string(), format!("{ours} or less")));
+        }
+        for registry in registries.iter().map(AsRef::as_ref) {
+            let repository = record.repositories.get(registry.name()).map_or("none", String::as_str);
+            same("repository", &repository, registry.repository())?;
+            let path = self.folder.join(format!("{}-{}", platform.short_name(), registry.name()));
+            let digest: Digest = Self::get(&path)?.trim_end().parse().map_err(|error| damaged(&path, error))?;
+            if digest != record.digest {
+                return Err(foreign(&path, "digest", digest.to_string(), record.digest.to_string()));
+            }
+        }
+        Ok(record)
+    }
+
+    fn put(&self, name: &str, text: &str) -> Result<(), HandOverError> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).map_err(file("write", &path))
+    }
+
+    fn get(path: &Path) -> Result<String, HandOverError> {
+        let length = fs::metadata(path).map_err(file("read", path))?.len();
+        if length > FILE_MAX {
+            return Err(damaged(path, format!("{length} bytes are too many")));
+        }
+        fs::read_to_string(path).map_err(file("read", path))
+    }
+}
+
+impl From<HandOverError> for Failure {
+    fn from(error: HandOverError) -> Self {
+        let hint = match &error {
+            HandOverError::Incomplete { .. } => Some(
+                "every platform's `publisher build` must have succeeded, and all their files must lie in one folder",
+            ),
+            HandOverError::Foreign { .. } => {
+                Some("empty the folder before the builds, and let each workflow run hand over its own files only")
+            }
+            HandOverError::File { .. } | HandOverError::Damaged { .. } => None,
+        };
+        let failure = Self::new(Exit::Failed, "failed to take over the builds").because(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn companion(platform: &Platform) -> String {
+    format!("{}.json", platform.short_name())
+}
+
+fn file<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> HandOverError + use<'a> {
+    move |source| HandOverError::File { action, path: path.into(), source }
+}
+
+fn damaged(path: &Path, reason: impl std::fmt::Display) -> HandOverError {
+    HandOverError::Damaged { path: path.into(), reason: reason.to_string() }
+}
+
+fn foreign(path: &Path, field: &'static str, seen: String, expected: String) -> HandOverError {
+    HandOverError::Foreign { path: path.into(), field, seen, expected }
+}

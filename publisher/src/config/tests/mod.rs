@@ -1,0 +1,5 @@
+//! The configuration as a whole, from files, flags and variables to what is handed on.
+
+mod accepted;
+mod refused;
+mod run;

@@ -1,0 +1,113 @@
+//! How a run ends: documented exit codes and the one error type that reaches the user.
+
+use std::{error::Error, fmt, process::ExitCode};
+
+use serde::Serialize;
+
+/// What a run's exit code says. The numbers are an interface: scripts and workflows read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Exit {
+    /// Anything that has no number of its own: a bad configuration, podman missing, an incomplete hand-over.
+    Failed = 1,
+    /// The tag or version is not acceptable.
+    InvalidTag = 2,
+    /// The image of at least one platform could not be built.
+    BuildFailed = 3,
+    /// A registry refused, or did not do its part within the attempts it has.
+    PushFailed = 4,
+    /// The run was cancelled, or a newer build is already published.
+    Superseded = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What a run leaves behind that ends before the first tag moves.
+pub const NOTHING_PUBLISHED: &str = "nothing was published, all tags are as before";
+
+/// What ended a run: the exit code, what went wrong with its causes, what to do about it, and what state was left.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What could not be done: a fragment in lower case without a full stop.
+    pub message: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+    /// What the registries hold now because of this run, "nothing was published".
+    pub left: Option<String>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A failure with a message of its own.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None, left: None, source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds what the user can do; the first hint given, which knows the most, stays.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Adds what state the run leaves behind.
+    #[must_use]
+    pub fn left(mut self, left: impl Into<String>) -> Self {
+        self.left.get_or_insert_with(|| left.into());
+        self
+    }
+
+    /// The message and its causes, outermost first.
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain = vec![self.message.clone()];
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        chain
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_codes_are_the_documented_numbers() {
+        let codes = [Exit::Failed, Exit::InvalidTag, Exit::BuildFailed, Exit::PushFailed, Exit::Superseded];
+        assert_eq!(codes.map(|code| code as u8), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_chain_lists_every_cause_once() {
+        let inner = Failure::new(Exit::Failed, "inner").because(std::io::Error::other("root"));
+        assert_eq!(Failure::new(Exit::PushFailed, "outer").because(inner).chain(), ["outer", "inner", "root"]);
+    }
+}

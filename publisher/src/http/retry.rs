@@ -1,0 +1,231 @@
+//! What is worth another attempt, and how long to wait for it. The only place that knows.
+//!
+//! Pure: clock and randomness are handed in. The table is the union of what the field's tools found out (408, 429, 5xx
+//! of proxies, broken connections), plus what registries are known to answer for a passing weakness.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::HeaderMap;
+
+use super::{Refusal, RequestError};
+
+/// How often an operation (one blob, one manifest, one deletion) is tried in all.
+pub const ATTEMPTS_MAX: u32 = 3;
+/// The wait after the first failed attempt; it doubles with each further one.
+pub const RETRY_BASE: Duration = Duration::from_secs(2);
+/// The longest that a server's `Retry-After` is obeyed; who asks for more gets this.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// How much is added to a computed wait at random, so that parallel jobs do not return together.
+const JITTER: f64 = 0.25;
+/// A number in `X-Retry-After` above this is a point in time (Unix seconds), not a length.
+const UNIX_TIME_MIN: u64 = 1_000_000_000;
+
+/// Statuses that pass by themselves. 499 is what a proxy says when its own client gave up, 520–524 are Cloudflare's.
+const TRANSIENT_STATUS: &[u16] = &[408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524];
+
+/// Codes of the distribution specification that are answered for passing states: an upload session that got lost,
+/// bytes that were damaged on the way, a blob or a manifest that another manifest names and that is not visible yet.
+const TRANSIENT_CODES: &[&str] = &[
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_UNKNOWN",
+    "SIZE_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAVAILABLE",
+];
+
+/// Whether another attempt can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It can; the server may have said how long to wait.
+    Again(Option<Duration>),
+    /// The same request will fail the same way.
+    Never,
+}
+
+impl Verdict {
+    /// Judges a failed request. `now` is needed for servers that name a point in time.
+    pub fn of(error: &RequestError, now: SystemTime) -> Self {
+        match error {
+            RequestError::Refused(refusal) if is_transient(refusal) => Self::Again(asked_wait(refusal, now)),
+            RequestError::Transport(error) if !is_hopeless(error) => Self::Again(None),
+            RequestError::Silent => Self::Again(None),
+            _ => Self::Never,
+        }
+    }
+}
+
+/// The waits between attempts.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff {
+    /// The wait after the first failed attempt.
+    pub base: Duration,
+}
+
+impl Backoff {
+    /// How long to wait after `attempt` (counted from 1) failed: what the server asked for, up to [`RETRY_AFTER_MAX`],
+    /// else `base · 2^(attempt-1)` and up to a quarter more; `random` is in `0.0..1.0`.
+    pub fn wait(&self, attempt: u32, asked: Option<Duration>, random: f64) -> Duration {
+        let computed = || self.base * 2_u32.saturating_pow(attempt.saturating_sub(1));
+        asked.map_or_else(|| computed().mul_f64(1.0 + JITTER * random), |asked| asked.min(RETRY_AFTER_MAX))
+    }
+}
+
+fn is_transient(refusal: &Refusal) -> bool {
+    TRANSIENT_STATUS.contains(&refusal.status)
+        || TRANSIENT_CODES.iter().any(|code| refusal.has_code(code))
+        // GitHub answers 403 for its secondary limits.
+        || (refusal.status == 403 && refusal.message.to_ascii_lowercase().contains("rate limit"))
+}
+
+/// Errors that are about what was asked, not about the line: a bad address, a certificate that is not trusted.
+fn is_hopeless(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<rustls::Error>().is_some() {
+            return true;
+        }
+        // An I/O error hides its cause from `source`.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
+            return true;
+        }
+        cause = error.source();
+    }
+    error.is_builder()
+}
+
+/// How long the server wants to be left alone: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker
+/// Hub's `X-Retry-After` as Unix time, or GHCR's `retry-after: 880.092µs` in the body.
+fn asked_wait(refusal: &Refusal, now: SystemTime) -> Option<Duration> {
+    header(&refusal.headers, "retry-after", now)
+        .or_else(|| header(&refusal.headers, "x-retry-after", now))
+        .or_else(|| in_message(&refusal.message))
+}
+
+fn header(headers: &HeaderMap, name: &str, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    let until = |moment: SystemTime| moment.duration_since(now).unwrap_or_default();
+    match text.parse::<u64>() {
+        Ok(unix) if unix >= UNIX_TIME_MIN => Some(until(UNIX_EPOCH + Duration::from_secs(unix))),
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(text).ok().map(until),
+    }
+}
+
+fn in_message(message: &str) -> Option<Duration> {
+    const MARK: &str = "retry-after: ";
+    let at = message.to_ascii_lowercase().find(MARK)?;
+    let text = message.get(at + MARK.len()..)?;
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, rest) = text.split_at(unit_at);
+    let unit = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let seconds = match unit {
+        "s" => 1.0,
+        "ms" => 1e-3,
+        "µs" | "μs" | "us" => 1e-6,
+        "m" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rstest::rstest;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn refused(status: u16, header: Option<(&'static str, &str)>, body: &'static str) -> RequestError {
+        let headers = header.map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).into_iter().collect();
+        RequestError::Refused(Box::new(Refusal::new(status, headers, &Bytes::from_static(body.as_bytes()))))
+    }
+
+    fn verdict(error: &RequestError) -> Verdict {
+        Verdict::of(error, UNIX_EPOCH + Duration::from_secs(NOW))
+    }
+
+    #[rstest]
+    #[case(408)]
+    #[case(429)]
+    #[case(500)]
+    #[case(502)]
+    #[case(503)]
+    #[case(504)]
+    #[case(522)]
+    fn passing_statuses_are_tried_again(#[case] status: u16) {
+        assert_eq!(verdict(&refused(status, None, "<html>")), Verdict::Again(None));
+    }
+
+    #[rstest]
+    #[case(400, r#"{"errors":[{"code":"MANIFEST_INVALID"}]}"#)]
+    #[case(401, r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#)]
+    #[case(403, r#"{"errors":[{"code":"DENIED"}]}"#)]
+    #[case(404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#)]
+    #[case(405, "")]
+    #[case(413, "")]
+    #[case(501, "")]
+    fn what_cannot_succeed_is_not(#[case] status: u16, #[case] body: &'static str) {
+        assert_eq!(verdict(&refused(status, None, body)), Verdict::Never);
+    }
+
+    #[rstest]
+    #[case(403, "You have exceeded a secondary rate limit")]
+    #[case(404, r#"{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}"#)]
+    #[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#)]
+    #[case(400, r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)]
+    fn passing_weaknesses_in_other_clothes_are(#[case] status: u16, #[case] body: &'static str) {
+        assert_eq!(verdict(&refused(status, None, body)), Verdict::Again(None));
+    }
+
+    #[rstest]
+    #[case("retry-after", "7", 7)]
+    #[case("retry-after", "Fri, 15 Jan 2027 08:00:09 GMT", 9)]
+    #[case("retry-after", "Fri, 15 Jan 2027 07:00:00 GMT", 0)]
+    #[case("x-retry-after", "1800000030", 30)]
+    #[case("x-retry-after", "30", 30)]
+    fn every_form_of_retry_after_is_understood(#[case] name: &'static str, #[case] value: &str, #[case] seconds: u64) {
+        let error = refused(429, Some((name, value)), "Too Many Requests");
+        assert_eq!(verdict(&error), Verdict::Again(Some(Duration::from_secs(seconds))));
+    }
+
+    #[rstest]
+    #[case("retry-after: 880.092µs, allowed: 44000/minute", Some(Duration::from_nanos(880_092)))]
+    #[case("slow down, Retry-After: 1.5s", Some(Duration::from_millis(1500)))]
+    #[case("retry-after: soon", None)]
+    #[case("retry-after: 3 parsecs", None)]
+    fn a_wait_in_the_body_is_understood(#[case] body: &'static str, #[case] wait: Option<Duration>) {
+        assert_eq!(verdict(&refused(429, None, body)), Verdict::Again(wait));
+    }
+
+    #[test]
+    fn waits_double_with_a_quarter_of_jitter_at_most() {
+        let backoff = Backoff { base: Duration::from_secs(2) };
+        assert_eq!(backoff.wait(1, None, 0.0), Duration::from_secs(2));
+        assert_eq!(backoff.wait(2, None, 0.0), Duration::from_secs(4));
+        assert_eq!(backoff.wait(3, None, 0.999_999).as_secs(), 9);
+    }
+
+    #[test]
+    fn the_server_wins_up_to_the_cap() {
+        let backoff = Backoff { base: Duration::from_secs(2) };
+        assert_eq!(backoff.wait(1, Some(Duration::from_millis(1)), 0.5), Duration::from_millis(1));
+        assert_eq!(backoff.wait(1, Some(Duration::from_secs(3600)), 0.5), RETRY_AFTER_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_tried_again_and_a_bad_address_is_not() {
+        let client = crate::http::client().unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let error = client.get(format!("http://{closed}/")).send().await.unwrap_err();
+        assert_eq!(verdict(&error.into()), Verdict::Again(None));
+        let error = client.get("http://[bad").send().await.unwrap_err();
+        assert_eq!(verdict(&error.into()), Verdict::Never);
+    }
+}

@@ -1,0 +1,169 @@
+//! A plan for those who read it: the jobs that follow, people, programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Kind, Plan, decide::short_commit};
+use crate::{config::Config, oci::Platform};
+
+/// The GitHub runner that builds a platform natively.
+const RUNNERS: [(&str, &str); 2] = [("linux/amd64", "ubuntu-24.04"), ("linux/arm64", "ubuntu-24.04-arm")];
+/// The runner for all other platforms, which are emulated.
+const RUNNER_OTHERWISE: &str = "ubuntu-24.04";
+
+/// The outputs of the planning job, one `name=value` a line, for the file that `GITHUB_OUTPUT` names.
+///
+/// No repository is among them: its name may contain a secret (`DOCKERHUB_USERNAME`), and GitHub drops such outputs. No
+/// value can hold a line break, so none can pose as another output.
+pub fn github_output(plan: &Plan) -> String {
+    let platforms: Vec<String> = plan.platforms.iter().map(ToString::to_string).collect();
+    let include: Vec<Value> = plan.platforms.iter().map(matrix_entry).collect();
+    let outputs = [
+        ("tag", plan.tag.to_string()),
+        ("kind", plan.kind.name().to_owned()),
+        ("release", matches!(plan.kind, Kind::Release(_)).to_string()),
+        ("platforms", json!(platforms).to_string()),
+        ("matrix", json!({ "include": include }).to_string()),
+        ("push", plan.push.to_string()),
+        ("skip_push", (!plan.push).to_string()),
+    ];
+    outputs.map(|(name, value)| format!("{name}={value}\n")).concat()
+}
+
+fn matrix_entry(platform: &Platform) -> Value {
+    let shown = platform.to_string();
+    let native = RUNNERS.iter().find(|(of, _)| *of == shown);
+    let runner = native.map_or(RUNNER_OTHERWISE, |(_, runner)| runner);
+    json!({ "platform": shown, "name": platform.short_name(), "runner": runner })
+}
+
+/// The plan for people, several lines.
+pub fn text(plan: &Plan, config: &Config) -> String {
+    let commit = short_commit(&plan.commit);
+    let what = match &plan.kind {
+        Kind::Latest => "the main branch",
+        Kind::Release(_) => "a release",
+        Kind::Manual => "a manual build",
+    };
+    let platforms = plan.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut text = format!("{} as {}: {what} at {commit}\n  build {platforms}\n", config.image, plan.tag);
+    if !plan.push {
+        text.push_str("  publish nothing\n");
+        return text;
+    }
+    for registry in &config.registries {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  publish {}:{} ({})", registry.repository, plan.tag, registry.name);
+    }
+    text
+}
+
+/// The plan for programs: its fields, the image, and where it goes.
+pub fn json(plan: &Plan, config: &Config) -> Value {
+    let registries: Vec<Value> = config
+        .registries
+        .iter()
+        .map(|registry| json!({ "name": registry.name, "reference": format!("{}:{}", registry.repository, plan.tag) }))
+        .collect();
+    json!({
+        "image": config.image,
+        "tag": plan.tag,
+        "kind": plan.kind,
+        "commit": plan.commit,
+        "platforms": plan.platforms,
+        "push": plan.push,
+        "registries": registries,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, load};
+
+    fn config() -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let env = [("GITHUB_REPOSITORY", "Acme/Hello"), ("DOCKERHUB_USERNAME", "acmebot")].into_iter().collect();
+        load(folder.path(), &Overrides::default(), &env).unwrap()
+    }
+
+    fn plan(kind: Kind, tag: &str, platforms: &[&str]) -> Plan {
+        Plan {
+            tag: tag.parse().unwrap(),
+            kind,
+            platforms: platforms.iter().map(|text| text.parse().unwrap()).collect(),
+            push: true,
+            commit: "0123456789abcdef0123456789abcdef01234567".into(),
+        }
+    }
+
+    #[test]
+    fn the_jobs_that_follow_get_their_outputs() {
+        let latest = plan(Kind::Latest, "latest", &["linux/amd64", "linux/arm64"]);
+        insta::assert_snapshot!(github_output(&latest), @r#"
+        tag=latest
+        kind=latest
+        release=false
+        platforms=["linux/amd64","linux/arm64"]
+        matrix={"include":[{"platform":"linux/amd64","name":"amd64","runner":"ubuntu-24.04"},{"platform":"linux/arm64","name":"arm64","runner":"ubuntu-24.04-arm"}]}
+        push=true
+        skip_push=false
+    "#);
+        let manual = Plan { push: false, ..plan(Kind::Manual, "try", &["linux/arm/v7"]) };
+        insta::assert_snapshot!(github_output(&manual), @r#"
+        tag=try
+        kind=manual
+        release=false
+        platforms=["linux/arm/v7"]
+        matrix={"include":[{"platform":"linux/arm/v7","name":"arm-v7","runner":"ubuntu-24.04"}]}
+        push=false
+        skip_push=true
+    "#);
+        let release = github_output(&plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]));
+        assert!(release.starts_with("tag=1.2.3\nkind=release\nrelease=true\n"), "{release}");
+    }
+
+    #[test]
+    fn people_see_what_goes_where() {
+        let latest = plan(Kind::Latest, "latest", &["linux/amd64", "linux/arm64"]);
+        insta::assert_snapshot!(text(&latest, &config()), @r"
+        acme/hello as latest: the main branch at 0123456
+          build linux/amd64, linux/arm64
+          publish ghcr.io/acme/hello:latest (ghcr)
+          publish docker.io/acmebot/hello:latest (dockerhub)
+    ");
+        insta::assert_snapshot!(text(&Plan { push: false, ..latest }, &config()), @r"
+        acme/hello as latest: the main branch at 0123456
+          build linux/amd64, linux/arm64
+          publish nothing
+    ");
+    }
+
+    #[test]
+    fn programs_get_the_same_as_json() {
+        let release = plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]);
+        insta::assert_snapshot!(format!("{:#}", json(&release, &config())), @r#"
+        {
+          "image": "acme/hello",
+          "tag": "1.2.3",
+          "kind": "release",
+          "commit": "0123456789abcdef0123456789abcdef01234567",
+          "platforms": [
+            "linux/amd64"
+          ],
+          "push": true,
+          "registries": [
+            {
+              "name": "ghcr",
+              "reference": "ghcr.io/acme/hello:1.2.3"
+            },
+            {
+              "name": "dockerhub",
+              "reference": "docker.io/acmebot/hello:1.2.3"
+            }
+          ]
+        }
+    "#);
+    }
+}

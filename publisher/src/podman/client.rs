@@ -1,0 +1,155 @@
+//! The program podman and the commands that only look.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use semver::Version;
+use serde::Deserialize;
+use tokio::{process::Command, sync::OnceCell};
+
+use super::{
+    Info, PodmanError,
+    info::judge,
+    lines::{Lines, Tail},
+    process,
+};
+use crate::environment::Environment;
+
+/// The variable that names another program than the `podman` of `PATH`.
+pub const PROGRAM_VARIABLE: &str = "TALLYMAN_PODMAN";
+
+/// podman on this machine. Clones share what was learned about it.
+#[derive(Debug, Clone)]
+pub struct Podman {
+    pub(super) program: PathBuf,
+    info: Arc<OnceCell<Info>>,
+}
+
+impl Podman {
+    /// The podman that the environment names.
+    pub fn new(environment: &Environment) -> Self {
+        let program = environment.get(PROGRAM_VARIABLE).unwrap_or("podman").into();
+        Self { program, info: Arc::default() }
+    }
+
+    /// What podman says about itself and its host; asked once.
+    ///
+    /// # Errors
+    /// podman is not there, or does not work for this user.
+    pub async fn info(&self) -> Result<&Info, PodmanError> {
+        let ask = async || Info::parse(&self.ask("podman info", &["info", "--format", "json"]).await?);
+        self.info.get_or_try_init(ask).await
+    }
+
+    /// Whether podman is there, starts, is new enough and runs without root; to be called before anything is built.
+    /// Returns its version.
+    ///
+    /// `podman info` would tell all of it, but takes a third of a second; it is asked only where podman is a client of
+    /// a service elsewhere, of which this process cannot know whether it is root.
+    ///
+    /// # Errors
+    /// The first of these that is not so.
+    pub async fn check(&self) -> Result<Version, PodmanError> {
+        const COMMAND: &str = "podman version";
+        let answer = self.ask(COMMAND, &["version", "--format", "json"]).await?;
+        let unclear = |reason: String| PodmanError::Answer { command: COMMAND, reason };
+        let Versions { client, server } = serde_json::from_slice(&answer).map_err(|e| unclear(e.to_string()))?;
+        let version = Version::parse(&client.version).map_err(|error| unclear(error.to_string()))?;
+        let rootless = match server {
+            Some(_) => self.info().await?.rootless,
+            None => !rustix::process::geteuid().is_root(),
+        };
+        judge(&version, rootless)?;
+        Ok(version)
+    }
+
+    /// What a command prints.
+    pub(super) async fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, PodmanError> {
+        let (mut answer, mut lines, mut tail) = (Vec::new(), Lines::default(), Tail::default());
+        let status = process::run(
+            Command::new(&self.program).args(arguments),
+            |bytes| answer.extend_from_slice(bytes),
+            |bytes| lines.push(bytes, &mut |line| tail.push(line)),
+        )
+        .await
+        .map_err(|error| self.not_started(error))?;
+        lines.finish(&mut |line| tail.push(line));
+        if status.success() { Ok(answer) } else { Err(PodmanError::Failed { command, status, tail }) }
+    }
+
+    /// What it means that the program did not start.
+    pub(super) fn not_started(&self, source: io::Error) -> PodmanError {
+        let program = self.program.clone();
+        if source.kind() == io::ErrorKind::NotFound {
+            PodmanError::NotFound { program }
+        } else {
+            PodmanError::Unusable { program, source }
+        }
+    }
+}
+
+/// What `podman version` prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Versions {
+    client: ClientVersion,
+    /// Only there if podman is a client of a service elsewhere.
+    server: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ClientVersion {
+    version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::podman::fake::{INFO, fake_podman, podman_named};
+
+    #[tokio::test]
+    async fn what_podman_says_of_itself_is_asked_once() {
+        let (folder, podman) = fake_podman(&format!("echo \"$@\" >>\"$here/calls\"\ncat <<'JSON'\n{INFO}\nJSON\n"));
+        assert_eq!(podman.info().await.unwrap().version.to_string(), "5.8.6");
+        assert!(podman.clone().info().await.is_ok());
+        assert_eq!(std::fs::read_to_string(folder.path().join("calls")).unwrap(), "info --format json\n");
+    }
+
+    #[tokio::test]
+    async fn an_old_podman_is_refused() {
+        let (_folder, podman) = fake_podman(r#"echo '{"Client":{"Version":"4.3.1"}}'"#);
+        let error = podman.check().await.unwrap_err();
+        assert_eq!(error.to_string(), "podman 4.3.1 is too old, 5.6.0 or newer is needed");
+    }
+
+    #[rstest::rstest]
+    #[case(INFO.to_owned(), true)]
+    #[case(INFO.replace("\"rootless\": true", "\"rootless\": false"), false)]
+    #[tokio::test]
+    async fn a_service_elsewhere_is_asked_whether_it_is_root(#[case] info: String, #[case] fit: bool) {
+        let versions = r#"{"Client":{"Version":"5.8.6"},"Server":{"Version":"5.8.6"}}"#;
+        let (_folder, podman) =
+            fake_podman(&format!("case $1 in version) echo '{versions}';; info) cat <<'JSON'\n{info}\nJSON\n;; esac"));
+        match podman.check().await {
+            Ok(version) => assert!(fit && version.to_string() == "5.8.6"),
+            Err(error) => assert!(!fit && matches!(error, PodmanError::Rootful)),
+        }
+    }
+
+    #[tokio::test]
+    async fn no_podman_is_told_apart_from_one_that_cannot_be_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("podman");
+        assert!(matches!(podman_named(&missing).check().await, Err(PodmanError::NotFound { .. })));
+        std::fs::write(&missing, "no program").unwrap();
+        assert!(matches!(podman_named(&missing).check().await, Err(PodmanError::Unusable { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_podman_that_fails_is_quoted() {
+        let (_folder, podman) = fake_podman("echo 'a warning' >&2; echo 'Error: no subuid ranges' >&2; exit 125");
+        let error = podman.check().await.unwrap_err();
+        assert_eq!(error.to_string(), "`podman version` failed: no subuid ranges");
+        assert_eq!(error.tail().unwrap().lines().collect::<Vec<_>>(), ["a warning", "Error: no subuid ranges"]);
+    }
+}

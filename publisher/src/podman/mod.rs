@@ -1,0 +1,32 @@
+//! podman, driven as a process: is it fit, build an image, look at it, take its layers out.
+//!
+//! Nothing links to podman; its command line and the JSON it prints are the interface. Each child leads a process group
+//! of its own, and a group that is no longer wanted (the future was dropped, an export has all it needs) is ended, so that
+//! no build outlives its run. What podman prints is kept bounded: the last lines for the error, lines of a
+//! limited length for the reader.
+//!
+//! This module must not push: the bytes go to registries by [`crate::registry`].
+
+mod architecture;
+mod archive;
+mod build;
+mod client;
+mod error;
+mod export;
+#[cfg(test)]
+pub(crate) mod fake;
+mod group;
+mod image;
+mod info;
+mod lines;
+mod process;
+mod request;
+
+pub use architecture::{host_architecture, runs_natively};
+pub use archive::TakeLayer;
+pub use client::{PROGRAM_VARIABLE, Podman};
+pub use error::PodmanError;
+pub use image::{ImageId, ImageIdError, ImageInfo};
+pub use info::{Info, MIN_VERSION, judge};
+pub use lines::{LINE_BYTES_MAX, TAIL_LINES_MAX, Tail};
+pub use request::BuildRequest;

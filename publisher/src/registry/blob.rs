@@ -1,0 +1,73 @@
+//! Blobs that are already there: looked up, and small ones read.
+
+use bytes::Bytes;
+use reqwest::{Method, StatusCode, Url, header};
+
+use super::{Cause, Registry, RegistryError, client::refused, manifest::read_body};
+use crate::{
+    http::RequestError,
+    oci::{Digest, digest_of, short},
+};
+
+/// The largest blob that is read into memory, in bytes. Only configurations are.
+pub const BLOB_IN_MEMORY_MAX: usize = 8 * 1024 * 1024;
+/// How often a registry may send us on to another host for one blob.
+const REDIRECTS_MAX: usize = 5;
+
+impl Registry {
+    /// Whether a blob is there.
+    pub async fn has_blob(&self, digest: &Digest) -> Result<bool, RegistryError> {
+        self.attempts(&format!("look up blob {}", short(digest)), async || self.head_blob(digest).await).await
+    }
+
+    pub(super) async fn head_blob(&self, digest: &Digest) -> Result<bool, Cause> {
+        let response = self
+            .send(&self.scope(), async || Ok(self.request(Method::HEAD, self.url(&format!("blobs/{digest}"))?)))
+            .await?;
+        match response.status() {
+            // A registry that keeps its blobs elsewhere answers HEAD with a redirect to where it has them.
+            status if status.is_success() || status.is_redirection() => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(refused(response).await),
+        }
+    }
+
+    /// Reads a small blob whole and checks its digest; `None` if it is not there.
+    pub async fn blob(&self, digest: &Digest) -> Result<Option<Bytes>, RegistryError> {
+        self.attempts(&format!("read blob {}", short(digest)), async || {
+            let Some(bytes) = self.get_blob(digest).await? else { return Ok(None) };
+            let seen = digest_of(&bytes);
+            if seen == *digest {
+                Ok(Some(bytes))
+            } else {
+                Err(Cause::DigestMismatch { expected: digest.clone(), seen: seen.to_string() })
+            }
+        })
+        .await
+    }
+
+    async fn get_blob(&self, digest: &Digest) -> Result<Option<Bytes>, Cause> {
+        let scope = self.scope();
+        let mut url = self.url(&format!("blobs/{digest}"))?;
+        let mut response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
+        for _ in 0..REDIRECTS_MAX {
+            if !response.status().is_redirection() {
+                break;
+            }
+            url = location(&response)?;
+            response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
+        }
+        match response.status() {
+            StatusCode::OK => read_body(response, BLOB_IN_MEMORY_MAX).await.map(Some),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(refused(response).await),
+        }
+    }
+}
+
+/// The `Location` of an answer, absolute or relative to what was asked.
+pub(super) fn location(response: &reqwest::Response) -> Result<Url, RequestError> {
+    let text = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let text = text.ok_or_else(|| RequestError::Protocol("the answer names no location".into()))?;
+    response.url().join(text).map_err(|_| RequestError::Protocol("the answer names a location that is no URL".into()))
+}

@@ -1,0 +1,154 @@
+//! A repository on a registry, ready to be talked to.
+
+use std::{pin::pin, sync::Arc};
+
+use reqwest::{Method, Request, RequestBuilder, Response, StatusCode, Url, header};
+
+use super::{Cause, Hosts, Traffic, turns::Turns};
+use crate::{
+    auth::{Authorizer, Credential, Scope},
+    event::Events,
+    http::{Backoff, IDLE_TIMEOUT, Refusal, RequestError},
+    oci::Repository,
+};
+
+/// One repository on one registry. Cheap to share: all methods take `&self`.
+pub struct Registry {
+    pub(super) name: String,
+    pub(super) repository: Repository,
+    pub(super) base: Url,
+    pub(super) http: reqwest::Client,
+    pub(super) authorizer: Authorizer,
+    pub(super) backoff: Backoff,
+    pub(super) turns: Arc<Turns>,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) events: Events,
+}
+
+/// What a [`Registry`] is made from.
+pub struct RegistryOptions {
+    /// The short name, `ghcr`, used in messages and hand-over files.
+    pub name: String,
+    /// Where images go.
+    pub repository: Repository,
+    /// Whether to speak HTTP without TLS.
+    pub plain_http: bool,
+    /// Who we are there.
+    pub credential: Credential,
+    /// The waits between attempts.
+    pub backoff: Backoff,
+    /// The client, shared by all registries of a run.
+    pub http: reqwest::Client,
+    /// The hosts, shared likewise.
+    pub hosts: Hosts,
+    /// Where retries are told.
+    pub events: Events,
+}
+
+impl Registry {
+    /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`RequestError::Protocol`] when the host does not make a URL.
+    pub fn new(options: RegistryOptions) -> Result<Self, RequestError> {
+        let RegistryOptions { name, repository, plain_http, credential, backoff, http, hosts, events } = options;
+        let scheme = if plain_http { "http" } else { "https" };
+        let base = Url::parse(&format!("{scheme}://{}/v2/{}/", repository.host.api(), repository.name))
+            .map_err(|error| RequestError::Protocol(format!("`{}` is no host: {error}", repository.host)))?;
+        Ok(Self {
+            name,
+            base,
+            authorizer: Authorizer::new(http.clone(), credential, plain_http),
+            http,
+            backoff,
+            turns: hosts.turns(&repository.host),
+            traffic: Arc::default(),
+            events,
+            repository,
+        })
+    }
+
+    /// The short name: `ghcr`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The repository: `ghcr.io/acme/hello`.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// What was sent so far.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// What a token must allow: pull and push at once, also for looking. One token serves the whole run, a missing right to
+    /// push shows at the first request, and a repository that does not exist yet is one that its owner may push to.
+    pub(super) fn scope(&self) -> Scope {
+        Scope::push(&self.repository.name)
+    }
+
+    /// The address of something below `/v2/<name>/`.
+    pub(super) fn url(&self, path: &str) -> Result<Url, RequestError> {
+        self.base.join(path).map_err(|error| RequestError::Protocol(format!("`{path}` is no path: {error}")))
+    }
+
+    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.http.request(method, url)
+    }
+
+    /// Sends a request with the authorization that `scope` needs; once more with a fresh one if the registry asks.
+    ///
+    /// `make` builds the request anew each time, because a body that was sent is gone. The answer has any status but
+    /// 401. Another host than the registry's, where a `Location` may lead, gets no authorization and cannot ask for any.
+    pub(super) async fn send(
+        &self,
+        scope: &Scope,
+        make: impl AsyncFn() -> Result<RequestBuilder, RequestError>,
+    ) -> Result<Response, Cause> {
+        self.turns.pause.over().await;
+        let request = make().await?.build().map_err(RequestError::from)?;
+        if request.url().origin() != self.base.origin() {
+            return Ok(self.execute(request, None).await?);
+        }
+        let authorization = self.authorizer.header(scope).await?;
+        let response = self.execute(request, authorization.as_ref()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        if !self.authorizer.challenged(scope, response.headers(), authorization.as_ref()).await? {
+            return Err(refused(response).await);
+        }
+        let authorization = self.authorizer.header(scope).await?;
+        let request = make().await?.build().map_err(RequestError::from)?;
+        let response = self.execute(request, authorization.as_ref()).await?;
+        if response.status() == StatusCode::UNAUTHORIZED { Err(refused(response).await) } else { Ok(response) }
+    }
+
+    /// Sends a request and waits for its answer as long as bytes leave for this registry.
+    async fn execute(
+        &self,
+        mut request: Request,
+        authorization: Option<&header::HeaderValue>,
+    ) -> Result<Response, RequestError> {
+        self.traffic.request();
+        if let Some(value) = authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+        }
+        let mut answer = pin!(self.http.execute(request));
+        loop {
+            let sent = self.traffic.bytes_sent();
+            match tokio::time::timeout(IDLE_TIMEOUT, &mut answer).await {
+                Ok(answer) => return Ok(answer?),
+                Err(_) if self.traffic.bytes_sent() > sent => {}
+                Err(_) => return Err(RequestError::Silent),
+            }
+        }
+    }
+}
+
+/// Turns an answer that nobody expected into the cause of a failed attempt.
+pub(super) async fn refused(response: Response) -> Cause {
+    Cause::Request(RequestError::Refused(Box::new(Refusal::of(response).await)))
+}

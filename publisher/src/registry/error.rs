@@ -1,0 +1,114 @@
+//! Why something could not be done on a registry.
+
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+use crate::{
+    auth::AuthError,
+    exit::{Exit, Failure},
+    http::{Refusal, RequestError, Verdict},
+    oci::Digest,
+};
+
+/// An operation that failed for good, with the attempts that it took.
+#[derive(Debug, Error)]
+#[error("failed to {operation} on {registry} {}", in_words(*.attempts))]
+pub struct RegistryError {
+    /// The registry's short name and address: `ghcr (ghcr.io/acme/hello)`.
+    pub registry: String,
+    /// What was to be done, in words: `push manifest 0123456789ab`.
+    pub operation: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    #[source]
+    pub cause: Cause,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Error)]
+pub enum Cause {
+    /// The registry refused or could not be reached.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// No authorization could be had.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// What arrived is not what was asked for.
+    #[error("the registry holds {seen} where {expected} is expected")]
+    DigestMismatch {
+        /// What was asked for or sent.
+        expected: Digest,
+        /// What the registry gave or claims to have.
+        seen: String,
+    },
+    /// A document is larger than any honest one.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The most that is read, in bytes.
+        limit: usize,
+    },
+}
+
+impl Cause {
+    /// The request behind the failure.
+    fn request(&self) -> Option<&RequestError> {
+        match self {
+            Self::Request(error) => Some(error),
+            Self::Auth(error) => error.request(),
+            Self::DigestMismatch { .. } | Self::TooLarge { .. } => None,
+        }
+    }
+
+    /// Whether another attempt can help.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.request().map_or(Verdict::Never, |error| Verdict::of(error, SystemTime::now()))
+    }
+
+    /// The refusal behind the failure, if the registry answered at all.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self.request() {
+            Some(RequestError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        if let Self::Auth(error) = self
+            && let Some(hint) = error.hint()
+        {
+            return Some(hint);
+        }
+        let hint = match (self.request()?, self.refusal().map(|refusal| refusal.status)) {
+            (_, Some(401)) => {
+                "check the user name and the token of this registry; `publisher doctor` shows where they were found"
+            }
+            (_, Some(403)) => {
+                "the account lacks permission to push here: on GHCR the workflow needs `packages: write`, on Docker Hub the token needs Read & Write"
+            }
+            (_, Some(404)) => "the repository does not exist, or this account may not see it",
+            (_, Some(413)) => "the registry does not take a layer of this size",
+            (RequestError::Transport(error), _) if error.is_connect() => {
+                "check the registry's address and the network; a registry without TLS needs `plain-http = true`"
+            }
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        let hint = error.cause.hint();
+        let failure = Self::new(Exit::PushFailed, error.to_string()).because(error.cause);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn in_words(count: u32) -> String {
+    if count == 1 { "at the first attempt".into() } else { format!("after {count} attempts") }
+}

@@ -1,0 +1,59 @@
+//! One operation and its attempts: the only loop of this program that tries again.
+
+use std::time::Duration;
+
+use super::{Cause, Registry, RegistryError};
+use crate::{
+    event::Event,
+    http::{ATTEMPTS_MAX, Verdict},
+};
+
+impl Registry {
+    /// Tries an operation until it succeeds, cannot succeed, or has used its attempts.
+    pub(super) async fn attempts<T>(
+        &self,
+        operation: &str,
+        mut attempt: impl AsyncFnMut() -> Result<T, Cause>,
+    ) -> Result<T, RegistryError> {
+        let mut made = 0;
+        loop {
+            made += 1;
+            let cause = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(cause) => cause,
+            };
+            let Verdict::Again(asked) = cause.verdict() else { return Err(self.gave_up(operation, made, cause)) };
+            if made >= ATTEMPTS_MAX {
+                return Err(self.gave_up(operation, made, cause));
+            }
+            let wait = self.backoff.wait(made, asked, fastrand::f64());
+            self.announce(operation, made, wait, &cause);
+            if asked.is_some() {
+                self.turns.pause.extend(wait);
+            } else {
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+
+    fn gave_up(&self, operation: &str, attempts: u32, cause: Cause) -> RegistryError {
+        RegistryError {
+            registry: format!("{} ({})", self.name, self.repository),
+            operation: operation.into(),
+            attempts,
+            cause,
+        }
+    }
+
+    fn announce(&self, operation: &str, attempt: u32, wait: Duration, cause: &Cause) {
+        self.traffic.retry();
+        self.events.event(Event::Retry {
+            registry: self.name.clone(),
+            operation: operation.into(),
+            attempt,
+            attempts: ATTEMPTS_MAX,
+            wait,
+            cause: cause.to_string(),
+        });
+    }
+}

@@ -1,0 +1,103 @@
+//! Blobs: looked up, and sent if they are not there.
+
+use std::sync::{Arc, Mutex};
+
+use rstest::rstest;
+
+use super::{
+    super::{
+        Blob, BlobSource, Cause, Progress,
+        testing::{Answer, Effect, Fault, Scripted, registry},
+    },
+    NAME, SIZE, blob, bytes, nobody, push,
+};
+use crate::{event::LayerFate, oci::digest_of};
+
+#[tokio::test]
+async fn what_is_there_is_not_sent() {
+    let server = Scripted::start(Vec::new()).await;
+    server.store(|store| store.put_blob(NAME, bytes()));
+    let (registry, _) = registry(&server, NAME);
+    assert_eq!(push(&registry).await.unwrap(), LayerFate::Present);
+    assert_eq!((server.story().as_str(), registry.traffic().bytes_sent()), ("HEAD", 0));
+}
+
+#[rstest]
+#[case::relative(false)]
+#[case::absolute(true)]
+#[tokio::test]
+async fn an_upload_goes_where_each_answer_says(#[case] absolute: bool) {
+    let server = Scripted::start(Vec::new()).await;
+    let server = if absolute { server.absolute() } else { server };
+    let (registry, _) = registry(&server, NAME);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let progress: Progress = Arc::new(move |sent| log.lock().unwrap().push(sent));
+    assert_eq!(registry.push_blob(&blob(), None, &progress).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT");
+    assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
+    // One part of unstated range, which every registry takes.
+    assert_eq!(server.seen()[2].header("content-range"), None);
+    assert_eq!(registry.traffic().bytes_sent(), SIZE as u64);
+    let seen = seen.lock().unwrap();
+    assert!(seen.is_sorted() && seen.first() == Some(&0) && seen.last() == Some(&(SIZE as u64)), "{seen:?}");
+}
+
+#[rstest]
+#[case::nothing(b"")]
+#[case::one_byte(b"1")]
+#[case::configuration(b"{}")]
+#[tokio::test]
+async fn small_blobs_come_from_memory(#[case] bytes: &'static [u8]) {
+    let server = Scripted::start(Vec::new()).await;
+    let blob = Blob { digest: digest_of(bytes), size: bytes.len() as u64, source: BlobSource::Memory(bytes.into()) };
+    assert_eq!(registry(&server, NAME).0.push_blob(&blob, None, &nobody()).await.unwrap(), LayerFate::Uploaded);
+    assert!(server.store(|store| store.blob(NAME, &blob.digest) == Some(bytes)));
+}
+
+#[tokio::test]
+async fn bytes_that_were_damaged_on_the_way_are_sent_again_from_the_beginning() {
+    let server = Scripted::start(vec![Fault::nth(1, "PATCH", "*", Effect::DamageBody)]).await;
+    assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT HEAD POST PATCH(300000) PUT");
+    assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
+}
+
+#[tokio::test]
+async fn a_registry_that_says_it_stored_something_else_is_not_believed() {
+    let other = Effect::Header("docker-content-digest", digest_of(b"other").to_string());
+    let server = Scripted::start(vec![Fault::nth(1, "PUT", "*", other)]).await;
+    let error = push(&registry(&server, NAME).0).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::DigestMismatch { .. }), "{error:?}");
+}
+
+#[rstest]
+#[case(200)]
+#[case(201)]
+#[case(204)]
+#[tokio::test]
+async fn a_part_that_is_taken_with_an_unusual_success_is_taken(#[case] status: u16) {
+    let location = "/v2/acme/hello/blobs/uploads/elsewhere";
+    let taken = Effect::Answer(Answer::status(status).header("location", location));
+    let closed = Effect::Answer(Answer::status(201));
+    let server =
+        Scripted::start(vec![Fault::nth(1, "PATCH", "*", taken), Fault::nth(1, "PUT", location, closed)]).await;
+    assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), LayerFate::Uploaded);
+}
+
+#[rstest]
+#[case::none(None, "names no location")]
+#[case::nonsense(Some("http://[bad"), "names a location that is no URL")]
+#[tokio::test]
+async fn an_answer_that_names_no_place_to_go_on_is_refused(
+    #[case] location: Option<&str>,
+    #[case] why: &str,
+    #[values(("POST", 202), ("PATCH", 202))] (method, status): (&'static str, u16),
+) {
+    let answer = Answer::status(status);
+    let answer = location.into_iter().fold(answer, |answer, location| answer.header("location", location));
+    let server = Scripted::start(vec![Fault::nth(1, method, "*", Effect::Answer(answer))]).await;
+    let error = push(&registry(&server, NAME).0).await.unwrap_err();
+    assert_eq!(error.attempts, 1);
+    assert!(error.cause.to_string().contains(why), "{error:?}");
+}

@@ -1,0 +1,105 @@
+//! How long is waited, and who waits.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rstest::rstest;
+
+use super::{
+    super::{
+        Hosts, Name, UPLOADS_MAX,
+        testing::{Answer, Effect, Fault, Scripted, blob_of, client, registry},
+    },
+    NAME, nobody,
+};
+use crate::{
+    auth::Credential,
+    http::RETRY_AFTER_MAX,
+    oci::{Tag, digest_of},
+};
+
+/// A pause that tests can afford: GHCR's way to say it knows less than a second.
+const SHORT: Duration = Duration::from_millis(60);
+
+fn wait_shortly() -> Effect {
+    Effect::Answer(Answer::status(429).body("retry-after: 60ms, allowed: 44000/minute"))
+}
+
+/// The wait that is announced when the registry answers so.
+async fn announced(answer: Answer) -> Duration {
+    let server = Scripted::start(vec![Fault::nth(1, "GET", "*", Effect::Answer(answer))]).await;
+    let (registry, told) = registry(&server, NAME);
+    let latest = Tag::latest();
+    tokio::select! {
+        result = registry.manifest(Name::Tag(&latest)) => panic!("did not wait: {result:?}"),
+        () = told.retried() => told.waits()[0],
+    }
+}
+
+#[rstest]
+#[case(Answer::status(429).header("retry-after", "7"), Duration::from_secs(7))]
+#[case(Answer::status(503).header("retry-after", "7"), Duration::from_secs(7))]
+#[case(Answer::status(429).header("retry-after", "3600"), RETRY_AFTER_MAX)]
+#[case(Answer::status(429).header("x-retry-after", "99999999999"), RETRY_AFTER_MAX)]
+#[case(Answer::status(429).body("slow down, retry-after: 1.5s"), Duration::from_millis(1500))]
+#[case(Answer::status(429).body("retry-after: 2m"), RETRY_AFTER_MAX)]
+#[case(Answer::status(403).header("retry-after", "9").body("secondary rate limit"), Duration::from_secs(9))]
+#[tokio::test]
+async fn the_registrys_own_wait_is_announced(#[case] answer: Answer, #[case] wait: Duration) {
+    assert_eq!(announced(answer).await, wait);
+}
+
+#[rstest]
+#[case("retry-after", httpdate::fmt_http_date)]
+#[case("x-retry-after", |until: SystemTime| until.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string())]
+#[tokio::test]
+async fn a_point_in_time_is_waited_for(#[case] header: &str, #[case] written: fn(SystemTime) -> String) {
+    let until = SystemTime::now() + Duration::from_secs(40);
+    let wait = announced(Answer::status(429).header(header, written(until))).await;
+    assert!((Duration::from_secs(30)..=Duration::from_secs(40)).contains(&wait), "{wait:?}");
+}
+
+#[tokio::test]
+async fn without_the_registrys_wish_the_waits_double() {
+    let server = Scripted::start(vec![Fault::always("GET", "*", Effect::Answer(Answer::status(503)))]).await;
+    let (registry, told) = registry(&server, NAME);
+    registry.manifest(Name::Tag(&Tag::latest())).await.unwrap_err();
+    let [first, second] = told.waits()[..] else { panic!("{:?}", told.waits()) };
+    assert!((1000..=1250).contains(&first.as_micros()) && (2000..=2500).contains(&second.as_micros()));
+}
+
+/// The other operation may concern another repository: to the host they are one client.
+#[rstest]
+#[case::of_the_same_repository(NAME)]
+#[case::of_another_one("acme/other")]
+#[tokio::test]
+async fn who_is_told_to_wait_makes_the_other_operations_wait(#[case] name: &str) {
+    let server = Scripted::start(vec![Fault::nth(1, "GET", "*", wait_shortly())]).await;
+    let hosts = Hosts::default();
+    let of = |name: &str| client(&format!("{}/{name}", server.host()), Credential::Anonymous, &hosts);
+    let ((one, told), (other, _)) = (of(NAME), of(name));
+    let (latest, digest) = (Tag::latest(), digest_of(b"x"));
+    let second = async {
+        told.retried().await;
+        other.has_blob(&digest).await
+    };
+    let (first, second) = tokio::join!(one.manifest(Name::Tag(&latest)), second);
+    assert_eq!((first.unwrap(), second.unwrap()), (None, false));
+    let seen = server.seen();
+    assert_eq!(seen.len(), 3);
+    assert!(seen[1..].iter().all(|later| later.at - seen[0].at >= SHORT), "{seen:?}");
+}
+
+#[tokio::test]
+async fn who_queues_for_its_turn_does_not_send_into_the_pause() {
+    let server = Scripted::start(vec![Fault::nth(1, "POST", "*", wait_shortly())]).await;
+    let (registry, _) = registry(&server, NAME);
+    // One turn is left, so that the second upload has to queue.
+    let _taken = registry.turns.uploads.acquire_many(u32::try_from(UPLOADS_MAX - 1).unwrap()).await.unwrap();
+    let (one, other) = (blob_of(b"one"), blob_of(b"other"));
+    let nobody = nobody();
+    let (one, other) = tokio::join!(registry.push_blob(&one, None, &nobody), registry.push_blob(&other, None, &nobody));
+    assert!(one.is_ok() && other.is_ok());
+    let seen = server.seen();
+    // HEAD and POST of the first, which is told to wait; all else comes after that.
+    assert!(seen[2..].iter().all(|later| later.at - seen[1].at >= SHORT), "{}", server.story());
+}

@@ -1,0 +1,297 @@
+//! The result of a run as plain data: what `--output json` prints and what text and summary are made from.
+//!
+//! Fields are only ever added; scripts read them. Digests are whole, sizes are bytes, durations milliseconds.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    exit::Failure,
+    oci::{Digest, Platform},
+};
+
+/// How far a run that succeeded went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The tag points at the image on every registry.
+    Published,
+    /// The image is on every registry by its digest; no tag was moved.
+    Staged,
+    /// The image was built and, as was asked for, not pushed.
+    Skipped,
+}
+
+/// What a run published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Publication {
+    /// How far the run went.
+    pub status: Status,
+    /// The tag, `latest`.
+    pub tag: String,
+    /// What kind of tag it is: `main`, `release`, `manual`.
+    pub kind: String,
+    /// The digest of the list; none before there is a list.
+    pub digest: Option<Digest>,
+    /// The platforms, in the order of the configuration.
+    pub platforms: Vec<PlatformOutcome>,
+    /// The registries, in the order of the configuration.
+    pub registries: Vec<RegistryOutcome>,
+    /// How long each phase took, in the order in which they ended.
+    pub timings: Vec<Timing>,
+    /// What did not stop the run but should be known.
+    pub warnings: Vec<String>,
+}
+
+/// One platform's image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlatformOutcome {
+    /// The platform, `linux/arm64`.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// What a pull transfers: configuration and compressed layers.
+    pub size: u64,
+    /// How many layers the image has.
+    pub layers: usize,
+    /// How many of them every repository held before, neither compressed nor sent.
+    pub layers_known: usize,
+    /// What was sent to all registries together.
+    pub bytes_uploaded: u64,
+}
+
+/// What happened on one registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegistryOutcome {
+    /// Its short name, `ghcr`.
+    pub name: String,
+    /// What to pull: `ghcr.io/acme/hello:latest`, by digest where no tag was moved.
+    pub reference: String,
+    /// What the tag points at now.
+    pub digest: Digest,
+    /// What the tag pointed at before; none where it did not exist.
+    pub previous: Option<Digest>,
+    /// How many requests were made.
+    pub requests: u64,
+    /// How much was sent, in request bodies.
+    pub bytes_sent: u64,
+    /// How many operations had to be tried again.
+    pub retries: u64,
+    /// How long it took until the registry itself showed the moved tag; none where it was not read back.
+    #[serde(rename = "read_back_milliseconds", serialize_with = "as_milliseconds")]
+    pub read_back: Option<Duration>,
+}
+
+/// How long one phase took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Timing {
+    /// `build`, `stage`, `list`, `commit` or `read_back`.
+    pub phase: String,
+    /// The platform, where the phase belongs to one.
+    pub platform: Option<String>,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// What `--output json` prints instead of a [`Publication`] when the run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailureRecord {
+    /// Always `failed`, so that one field tells the outcomes apart.
+    pub status: &'static str,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    /// What went wrong.
+    pub error: FailureDetails,
+}
+
+/// What went wrong, as data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailureDetails {
+    /// What could not be done.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+    /// What the registries hold now because of this run.
+    pub left: Option<String>,
+}
+
+impl From<&Failure> for FailureRecord {
+    fn from(failure: &Failure) -> Self {
+        let error = FailureDetails {
+            message: failure.message.clone(),
+            causes: failure.chain().split_off(1),
+            hint: failure.hint.clone(),
+            left: failure.left.clone(),
+        };
+        Self { status: "failed", exit_code: failure.exit as u8, error }
+    }
+}
+
+/// A record as it is printed: indented, with a line end.
+///
+/// # Errors
+///
+/// None for the records of this module; `serde_json` says so only by its type.
+pub fn to_json(record: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(record).map(|json| json + "\n")
+}
+
+/// A duration in whole milliseconds, as all records give it.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
+fn as_milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(milliseconds).serialize(serializer)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{
+        exit::Exit,
+        report::testing::{amd64, arm64, digest},
+    };
+
+    /// A publish as it should go: one platform mostly known, one registry new.
+    pub(in crate::report) fn publication() -> Publication {
+        let registry = |name: &str, reference: &str, previous| RegistryOutcome {
+            name: name.into(),
+            reference: reference.into(),
+            digest: digest("list"),
+            previous,
+            requests: 23,
+            bytes_sent: 31_400_000,
+            retries: 0,
+            read_back: Some(Duration::from_millis(340)),
+        };
+        let platform = |platform, layers_known, bytes_uploaded| PlatformOutcome {
+            digest: digest(&format!("{platform}")),
+            platform,
+            size: 31_400_000,
+            layers: 5,
+            layers_known,
+            bytes_uploaded,
+        };
+        let timing = |phase: &str, platform: Option<&str>, milliseconds| Timing {
+            phase: phase.into(),
+            platform: platform.map(Into::into),
+            milliseconds,
+        };
+        Publication {
+            status: Status::Published,
+            tag: "latest".into(),
+            kind: "main".into(),
+            digest: Some(digest("list")),
+            platforms: vec![platform(amd64(), 4, 2_400_000), platform(arm64(), 0, 62_800_000)],
+            registries: vec![
+                registry("ghcr", "ghcr.io/acme/hello:latest", Some(digest("before"))),
+                RegistryOutcome { retries: 2, ..registry("dockerhub", "docker.io/acme/hello:latest", None) },
+            ],
+            timings: vec![
+                timing("build", Some("linux/amd64"), 61_500),
+                timing("stage", Some("linux/amd64"), 3_200),
+                timing("commit", None, 340),
+            ],
+            warnings: vec!["the old image stays: its list could not be read".into()],
+        }
+    }
+
+    /// A push that failed, with everything a failure can say.
+    pub(in crate::report) fn failure() -> Failure {
+        let cause = Failure::new(Exit::PushFailed, "the registry answered 503 Service Unavailable")
+            .because(std::io::Error::other("unavailable"));
+        Failure::new(Exit::PushFailed, "failed to push layer 2cf24dba5fb0 to ghcr after 3 attempts")
+            .because(cause)
+            .hint("run it again; what was sent is not sent twice")
+            .left("nothing was published")
+    }
+
+    #[test]
+    fn a_publication_reads_as_json() {
+        let mut publication = publication();
+        publication.platforms.truncate(1);
+        publication.registries.truncate(1);
+        publication.timings.truncate(1);
+        insta::assert_snapshot!(to_json(&publication).unwrap(), @r#"
+        {
+          "status": "published",
+          "tag": "latest",
+          "kind": "main",
+          "digest": "sha256:a330395cc0a53ad1207736546afff4735940937564bbf75ce1edad40780d9139",
+          "platforms": [
+            {
+              "platform": "linux/amd64",
+              "digest": "sha256:baf0239e48ff4c47ebac3ba02b5cf1506b69cd5a0c0d0c825a53ba65976fb942",
+              "size": 31400000,
+              "layers": 5,
+              "layers_known": 4,
+              "bytes_uploaded": 2400000
+            }
+          ],
+          "registries": [
+            {
+              "name": "ghcr",
+              "reference": "ghcr.io/acme/hello:latest",
+              "digest": "sha256:a330395cc0a53ad1207736546afff4735940937564bbf75ce1edad40780d9139",
+              "previous": "sha256:6db7d803e74f1ffa7d8f5adc0bf95b3e15bf4c8373fffadf546227cc6c6742cb",
+              "requests": 23,
+              "bytes_sent": 31400000,
+              "retries": 0,
+              "read_back_milliseconds": 340
+            }
+          ],
+          "timings": [
+            {
+              "phase": "build",
+              "platform": "linux/amd64",
+              "milliseconds": 61500
+            }
+          ],
+          "warnings": [
+            "the old image stays: its list could not be read"
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn what_was_not_pushed_has_no_digest_and_no_wait() {
+        let mut publication = publication();
+        publication.digest = None;
+        publication.registries[0].read_back = None;
+        let json = serde_json::to_value(&publication).unwrap();
+        assert!(json["digest"].is_null() && json["registries"][0]["read_back_milliseconds"].is_null());
+    }
+
+    #[rstest::rstest]
+    #[case(Status::Published, "published")]
+    #[case(Status::Staged, "staged")]
+    #[case(Status::Skipped, "skipped")]
+    fn statuses_are_one_word(#[case] status: Status, #[case] word: &str) {
+        assert_eq!(serde_json::to_value(status).unwrap(), word);
+    }
+
+    #[test]
+    fn a_failure_reads_as_json() {
+        insta::assert_snapshot!(to_json(&FailureRecord::from(&failure())).unwrap(), @r#"
+        {
+          "status": "failed",
+          "exit_code": 4,
+          "error": {
+            "message": "failed to push layer 2cf24dba5fb0 to ghcr after 3 attempts",
+            "causes": [
+              "the registry answered 503 Service Unavailable",
+              "unavailable"
+            ],
+            "hint": "run it again; what was sent is not sent twice",
+            "left": "nothing was published"
+          }
+        }
+        "#);
+    }
+}

@@ -1,0 +1,157 @@
+//! One platform's image from podman's store to every registry.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use oci_spec::{
+    OciSpecError,
+    image::{DescriptorBuilder, ImageManifestBuilder, MediaType},
+};
+
+use super::{
+    everywhere::{Registries, push_everywhere},
+    layers::{Wanted, push_layers},
+    previous::{Layer, known_layers},
+};
+use crate::{
+    event::{Event, Events},
+    exit::{Exit, Failure},
+    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Digest, Platform, RawManifest, Tag},
+    podman::{ImageId, ImageInfo, Podman},
+    registry::{Blob, BlobSource, Name, RegistryError},
+};
+
+/// What staging needs to know.
+pub struct StageOptions<'a> {
+    /// The image in podman's store.
+    pub image: &'a ImageId,
+    /// The platform that it was built for.
+    pub platform: &'a Platform,
+    /// The tag whose present image tells which layers the repositories hold.
+    pub previous: &'a Tag,
+    /// Where compressed layers wait until every registry has them.
+    pub spool: &'a Path,
+}
+
+/// An image that is on every registry, by digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// Its platform.
+    pub platform: Platform,
+    /// Its manifest.
+    pub manifest: RawManifest,
+    /// Compressed bytes of configuration and layers.
+    pub size: u64,
+    /// How many layers it has.
+    pub layers: usize,
+    /// How many of them were known to be on every registry, and were neither compressed nor sent.
+    pub layers_known: usize,
+    /// Bytes of layers and configuration that were sent, to all registries together.
+    pub bytes_uploaded: u64,
+}
+
+/// Puts an image on all registries by digest: layers, configuration, manifest, in this order, because registries refuse
+/// manifests whose parts they lack.
+///
+/// # Errors
+/// [`Exit::BuildFailed`] when the image is not of its platform, [`Exit::PushFailed`] when a registry fails for good,
+/// [`Exit::Failed`] when podman does not give the image out or the disk is full.
+pub async fn stage(
+    podman: &Podman,
+    options: StageOptions<'_>,
+    registries: &Registries,
+    events: &Events,
+) -> Result<Staged, Failure> {
+    let StageOptions { image, platform, previous, spool } = options;
+    let info = podman.inspect(image).await?;
+    check_platform(&info, platform)?;
+    let mut layers = known_layers(registries, previous, platform, &info).await?;
+    let layers_known = info.diff_ids.iter().filter(|diff_id| layers.contains_key(*diff_id)).count();
+    for (diff_id, layer) in &layers {
+        events.event(Event::LayerKnown { platform: platform.clone(), diff_id: diff_id.clone(), size: layer.size });
+    }
+
+    let mut bytes_uploaded = 0;
+    let mut config = info.config.clone();
+    let diff_ids = info.diff_ids.iter().filter(|diff_id| !layers.contains_key(*diff_id)).cloned().collect();
+    let wanted = Wanted { image, platform, diff_ids, config: config.is_none(), spool };
+    let all_known = wanted.diff_ids.is_empty();
+    if !all_known || config.is_none() {
+        let exported = push_layers(podman, wanted, registries, events).await?;
+        layers.extend(exported.layers);
+        bytes_uploaded += exported.bytes_uploaded;
+        config = config.or(exported.config);
+    }
+    let config = config.ok_or_else(|| Failure::new(Exit::Failed, "podman exported no configuration"))?;
+
+    let layers: Vec<Layer> = info.diff_ids.iter().filter_map(|diff_id| layers.get(diff_id)).cloned().collect();
+    if layers.len() != info.diff_ids.len() {
+        return Err(Failure::new(Exit::Failed, "podman exported fewer layers than the image has"));
+    }
+    let manifest = assemble(&config, image.digest(), &layers)
+        .map_err(|error| Failure::new(Exit::Failed, "failed to assemble the manifest").because(error))?;
+    let config = Blob { digest: image.digest().clone(), size: config.len() as u64, source: BlobSource::Memory(config) };
+    let settled = try_join_all(registries.iter().map(async |registry| {
+        // Where every layer is known, so may be the whole image: a build that changed nothing.
+        if all_known && registry.has_manifest(&manifest.digest).await? {
+            return Ok::<_, RegistryError>(0);
+        }
+        let uploaded = push_everywhere(std::slice::from_ref(registry), &config, platform, events).await?;
+        registry.put_manifest(Name::Digest(&manifest.digest), &manifest).await?;
+        Ok(uploaded)
+    }))
+    .await?;
+    bytes_uploaded += settled.iter().sum::<u64>();
+    Ok(Staged {
+        platform: platform.clone(),
+        size: config.size + layers.iter().map(|layer| layer.size).sum::<u64>(),
+        layers: layers.len(),
+        layers_known,
+        bytes_uploaded,
+        manifest,
+    })
+}
+
+fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> {
+    if platform.is(&info.os, &info.architecture, info.variant.as_deref()) {
+        return Ok(());
+    }
+    let message = format!("the image that was built for {platform} says that it is {}/{}", info.os, info.architecture);
+    Err(Failure::new(Exit::BuildFailed, message).hint(
+        "a `FROM --platform=…` in the Containerfile's last stage, or a base image of one platform only, does this",
+    ))
+}
+
+/// A Docker image manifest (version 2, schema 2): compact JSON, so that the same image always gives the same bytes.
+fn assemble(config: &Bytes, id: &Digest, layers: &[Layer]) -> Result<RawManifest, OciSpecError> {
+    let descriptor = |media_type: &str, digest: &Digest, size| {
+        DescriptorBuilder::default().media_type(MediaType::Other(media_type.into())).digest(digest.clone()).size(size)
+    };
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(2_u32)
+        .media_type(MediaType::Other(DOCKER_MANIFEST.into()))
+        .config(descriptor(DOCKER_CONFIG, id, config.len() as u64).build()?)
+        .layers(
+            layers
+                .iter()
+                .map(|layer| descriptor(DOCKER_LAYER_GZIP, &layer.digest, layer.size).build())
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+        .build()?;
+    Ok(RawManifest::new(DOCKER_MANIFEST, serde_json::to_vec(&manifest)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::digest_of;
+
+    #[test]
+    fn the_manifest_is_dockers_to_the_byte() {
+        let layer = Layer { digest: digest_of(b"layer"), size: 5 };
+        let manifest = assemble(&Bytes::from_static(b"{}"), &digest_of(b"{}"), &[layer]).unwrap();
+        assert_eq!(manifest.media_type, DOCKER_MANIFEST);
+        insta::assert_snapshot!(String::from_utf8_lossy(&manifest.bytes), @r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","digest":"sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85","size":5}]}"#);
+    }
+}

@@ -1,0 +1,185 @@
+//! The layers that the registries lack: taken out of podman, compressed, and sent while the next one is compressed.
+
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+    io::{self, BufWriter, Read},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use tokio::sync::mpsc;
+
+use super::{
+    everywhere::{Registries, push_everywhere},
+    gzip::{Compressed, compress},
+    previous::Layer,
+};
+use crate::{
+    event::{Event, Events},
+    exit::{Exit, Failure},
+    oci::{Digest, Platform},
+    podman::{ImageId, Podman},
+    registry::{Blob, BlobSource},
+};
+
+/// What taking layers out of podman yields.
+pub(super) struct Exported {
+    /// The layers, by diff_id.
+    pub(super) layers: HashMap<Digest, Layer>,
+    /// The exact configuration, if the export came that far.
+    pub(super) config: Option<Bytes>,
+    /// Bytes sent, to all registries together.
+    pub(super) bytes_uploaded: u64,
+}
+
+/// The layers to take and where to put them meanwhile.
+pub(super) struct Wanted<'a> {
+    pub(super) image: &'a ImageId,
+    pub(super) platform: &'a Platform,
+    pub(super) diff_ids: HashSet<Digest>,
+    /// Whether the export must go on to its end, where the configuration is.
+    pub(super) config: bool,
+    /// A folder on a disk with room for the compressed layers.
+    pub(super) spool: &'a Path,
+}
+
+/// Tells the exporting thread to stop when nobody waits for it any more.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Exports, compresses and pushes the wanted layers to all registries.
+pub(super) async fn push_layers(
+    podman: &Podman,
+    wanted: Wanted<'_>,
+    registries: &Registries,
+    events: &Events,
+) -> Result<Exported, Failure> {
+    let stop = StopOnDrop(Arc::default());
+    let (compressed, mut ready) = mpsc::unbounded_channel();
+    let exporter = Exporter {
+        podman: podman.clone(),
+        image: wanted.image.clone(),
+        platform: wanted.platform.clone(),
+        missing: wanted.diff_ids,
+        config: wanted.config,
+        spool: wanted.spool.to_owned(),
+        stop: Arc::clone(&stop.0),
+        events: Arc::clone(events),
+    };
+    let export = tokio::task::spawn_blocking(move || exporter.run(&compressed));
+
+    let mut layers = HashMap::new();
+    let mut uploads = FuturesUnordered::new();
+    let (mut exporting, mut bytes_uploaded) = (true, 0);
+    while exporting || !uploads.is_empty() {
+        tokio::select! {
+            next = ready.recv(), if exporting => match next {
+                Some((diff_id, blob)) => {
+                    let blob: Blob = blob;
+                    layers.insert(diff_id, Layer { digest: blob.digest.clone(), size: blob.size });
+                    uploads.push(async move { push_everywhere(registries, &blob, wanted.platform, events).await });
+                }
+                None => exporting = false,
+            },
+            Some(pushed) = uploads.next() => bytes_uploaded += pushed?,
+        }
+    }
+    let config = export.await.map_err(|_| Failure::new(Exit::Failed, "the exporting thread died"))??;
+    Ok(Exported { layers, config, bytes_uploaded })
+}
+
+/// The half that blocks: runs on a thread of its own.
+struct Exporter {
+    podman: Podman,
+    image: ImageId,
+    platform: Platform,
+    missing: HashSet<Digest>,
+    config: bool,
+    spool: PathBuf,
+    stop: Arc<AtomicBool>,
+    events: Events,
+}
+
+impl Exporter {
+    fn run(mut self, compressed: &mpsc::UnboundedSender<(Digest, Blob)>) -> Result<Option<Bytes>, Failure> {
+        let (podman, image) = (self.podman.clone(), self.image.clone());
+        let mut spooling = None;
+        let config = podman.export(&image, &mut |diff_id, _size, reader| {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.missing.remove(diff_id) {
+                let blob = self.spool_layer(diff_id, reader).inspect_err(|error| spooling = Some(error.kind()))?;
+                // The receiver is gone when an upload failed: then the next layer is the last.
+                let _ = compressed.send((diff_id.clone(), blob));
+            }
+            let done = self.missing.is_empty() && !self.config;
+            Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        let config = config.map_err(|error| self.explain(Failure::from(error), spooling))?;
+        if let Some(diff_id) = self.missing.iter().next()
+            && !self.stop.load(Ordering::Relaxed)
+        {
+            return Err(Failure::new(Exit::Failed, format!("podman's export lacks the layer {diff_id}")));
+        }
+        Ok(config)
+    }
+
+    fn spool_layer(&self, diff_id: &Digest, reader: &mut dyn Read) -> io::Result<Blob> {
+        let (file, path) = tempfile::Builder::new().prefix("tallyman-layer-").tempfile_in(&self.spool)?.into_parts();
+        let tell = |read, done| {
+            let (platform, diff_id) = (self.platform.clone(), diff_id.clone());
+            self.events.event(Event::LayerCompressed { platform, diff_id, read, done });
+        };
+        let mut reader = Stoppable { inner: reader, stop: &self.stop };
+        let total = Cell::new(0);
+        let Compressed { diff_id: seen, digest, size } = compress(&mut reader, &mut BufWriter::new(&file), &|read| {
+            total.set(read);
+            tell(read, false);
+        })?;
+        if seen != *diff_id {
+            return Err(io::Error::other(format!("podman exported {seen} where the image has {diff_id}")));
+        }
+        tell(total.get(), true);
+        Ok(Blob { digest, size, source: BlobSource::File(Arc::new(path)) })
+    }
+
+    fn explain(&self, failure: Failure, spooling: Option<io::ErrorKind>) -> Failure {
+        match spooling {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Failure::new(
+                Exit::Failed,
+                format!("no space left in {} for the compressed layers", self.spool.display()),
+            )
+            .because(failure)
+            .hint("make room, or set TMPDIR to a folder on a larger disk"),
+            Some(_) | None => failure,
+        }
+    }
+}
+
+/// A reader that fails as soon as the work is given up, so that no thread compresses for nobody.
+struct Stoppable<'a> {
+    inner: &'a mut dyn Read,
+    stop: &'a AtomicBool,
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the run was given up"));
+        }
+        self.inner.read(buffer)
+    }
+}

@@ -1,0 +1,18 @@
+//! Stage: one platform's image put on all registries, by digest, visible to nobody.
+//!
+//! ```text
+//! podman store ──export──▶ layer ──gzip once──▶ spool file ──same bytes──▶ every registry
+//!                     (skipped when every registry holds the layer already)
+//! then the configuration, then the manifest, by digest
+//! ```
+
+mod everywhere;
+mod gzip;
+mod image;
+mod layers;
+mod previous;
+#[cfg(test)]
+mod tests;
+
+pub use gzip::{Compressed, compress};
+pub use image::{StageOptions, Staged, stage};

@@ -1,0 +1,140 @@
+//! What the repositories hold already: the layers of the image that was published before.
+//!
+//! A registry knows layers by the digest of their compressed bytes, podman by the digest of their uncompressed bytes
+//! (diff_id). The configuration of a published image has the second, its manifest the first, in the same order: that
+//! is how a layer is recognised without compressing it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::future::{join_all, try_join_all};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+
+use super::everywhere::Registries;
+use crate::{
+    oci::{DOCKER_LAYER_GZIP, Digest, Platform, RawManifest, Tag, is_index},
+    podman::ImageInfo,
+    registry::{Cause, Name, Registry, RegistryError},
+};
+
+/// A layer as manifests name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Layer {
+    /// SHA-256 over the compressed bytes.
+    pub(super) digest: Digest,
+    /// Their number.
+    pub(super) size: u64,
+}
+
+/// The layers of `image`, by diff_id, that *all* registries hold in the same compressed form, as far as the image
+/// under `tag` tells. What cannot be read of an older image only means that less is known.
+///
+/// # Errors
+/// A registry that cannot be talked to.
+pub(super) async fn known_layers(
+    registries: &Registries,
+    tag: &Tag,
+    platform: &Platform,
+    image: &ImageInfo,
+) -> Result<HashMap<Digest, Layer>, RegistryError> {
+    let published = try_join_all(registries.iter().map(|registry| published_layers(registry, tag, platform, image)));
+    let mut candidates: HashMap<&Digest, Vec<Layer>> = HashMap::new();
+    let published = published.await?;
+    for (diff_id, layer) in published.iter().flatten() {
+        let layers = candidates.entry(diff_id).or_default();
+        if image.diff_ids.contains(diff_id) && !layers.contains(layer) {
+            layers.push(layer.clone());
+        }
+    }
+    let checked = join_all(candidates.into_iter().map(async |(diff_id, layers)| {
+        for layer in layers {
+            if held_by_all(registries, &layer.digest).await? {
+                return Ok(Some((diff_id.clone(), layer)));
+            }
+        }
+        Ok(None)
+    }));
+    checked.await.into_iter().filter_map(Result::transpose).collect()
+}
+
+async fn held_by_all(registries: &Registries, digest: &Digest) -> Result<bool, RegistryError> {
+    let held = try_join_all(registries.iter().map(|registry| registry.has_blob(digest))).await?;
+    Ok(held.into_iter().all(|held| held))
+}
+
+/// The layers of one registry's published image, as diff_id and layer.
+async fn published_layers(
+    registry: &Arc<Registry>,
+    tag: &Tag,
+    platform: &Platform,
+    image: &ImageInfo,
+) -> Result<Vec<(Digest, Layer)>, RegistryError> {
+    let manifest = match published_manifest(registry, tag, platform).await {
+        Err(error) if is_spoiled(&error) => None,
+        read => read?,
+    };
+    let Some(manifest) = manifest else { return Ok(Vec::new()) };
+    let Ok(manifest) = serde_json::from_slice::<ImageManifest>(&manifest.bytes) else { return Ok(Vec::new()) };
+    let config = manifest.config().digest();
+    let diff_ids = if config == image.id.digest() {
+        // The very same image: its diff_ids are known without asking.
+        image.diff_ids.clone()
+    } else {
+        match registry.blob(config).await {
+            Err(error) if is_spoiled(&error) => Vec::new(),
+            read => read?.map_or_else(Vec::new, |bytes| diff_ids_of(&bytes)),
+        }
+    };
+    if diff_ids.len() != manifest.layers().len() {
+        return Ok(Vec::new());
+    }
+    let gzip = |(_, layer): &(Digest, &Descriptor)| is_gzip(layer.media_type());
+    let named = |(diff_id, layer): (Digest, &Descriptor)| {
+        (diff_id, Layer { digest: layer.digest().clone(), size: layer.size() })
+    };
+    Ok(diff_ids.into_iter().zip(manifest.layers()).filter(gzip).map(named).collect())
+}
+
+/// Whether a layer is compressed as the manifests that are written here say. Others publish layers with zstd, or not
+/// compressed at all.
+fn is_gzip(media_type: &MediaType) -> bool {
+    *media_type == MediaType::ImageLayerGzip || media_type.as_ref() == DOCKER_LAYER_GZIP
+}
+
+/// Whether what was published before is spoiled, which is no failure of this run: it is about to be replaced.
+fn is_spoiled(error: &RegistryError) -> bool {
+    matches!(error.cause, Cause::DigestMismatch { .. } | Cause::TooLarge { .. })
+}
+
+/// The manifest of one platform under a tag, whether the tag points at a list or at that manifest itself.
+async fn published_manifest(
+    registry: &Arc<Registry>,
+    tag: &Tag,
+    platform: &Platform,
+) -> Result<Option<RawManifest>, RegistryError> {
+    let Some(top) = registry.manifest(Name::Tag(tag)).await? else { return Ok(None) };
+    if !is_index(&top.media_type) {
+        return Ok(Some(top));
+    }
+    let Ok(index) = serde_json::from_slice::<ImageIndex>(&top.bytes) else { return Ok(None) };
+    let child = index.manifests().iter().find(|entry| {
+        entry.platform().as_ref().is_some_and(|entry| {
+            platform.is(&entry.os().to_string(), &entry.architecture().to_string(), entry.variant().as_deref())
+        })
+    });
+    match child {
+        Some(child) => registry.manifest(Name::Digest(child.digest())).await,
+        None => Ok(None),
+    }
+}
+
+fn diff_ids_of(config: &[u8]) -> Vec<Digest> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        rootfs: RootFs,
+    }
+    #[derive(serde::Deserialize)]
+    struct RootFs {
+        diff_ids: Vec<Digest>,
+    }
+    serde_json::from_slice::<Config>(config).map(|config| config.rootfs.diff_ids).unwrap_or_default()
+}

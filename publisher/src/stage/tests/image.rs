@@ -1,0 +1,116 @@
+//! A whole image from podman's store to the registries.
+
+use std::{io::Read as _, sync::Arc};
+
+use flate2::read::MultiGzDecoder;
+use oci_spec::image::ImageManifest;
+
+use super::{
+    super::{StageOptions, Staged, stage},
+    NAME, Picture, amd64, clients, fates, latest,
+};
+use crate::{
+    event::{Event, Events, LayerFate},
+    exit::{Exit, Failure},
+    oci::Platform,
+    registry::testing::{Answer, Effect, Fault, Scripted, Told},
+};
+
+fn picture() -> Picture {
+    Picture::new("new", &["base", "program"])
+}
+
+async fn staged(image: &Picture, platform: &Platform, servers: &[&Scripted]) -> (Result<Staged, Failure>, Arc<Told>) {
+    let ((_folder, podman), spool, told) = (image.in_podman(), tempfile::tempdir().unwrap(), Arc::new(Told::default()));
+    let options = StageOptions { image: &image.id(), platform, previous: &latest(), spool: spool.path() };
+    let result = stage(&podman, options, &clients(servers), &(Arc::clone(&told) as Events)).await;
+    assert_eq!(spool.path().read_dir().unwrap().count(), 0, "compressed layers are left over");
+    (result, told)
+}
+
+/// The uncompressed layers of an image that a registry has.
+fn unpacked(server: &Scripted, staged: &Staged) -> Vec<String> {
+    let manifest: ImageManifest = serde_json::from_slice(&staged.manifest.bytes).unwrap();
+    let unpack = |digest| {
+        let bytes = server.store(|store| store.blob(NAME, digest).unwrap().to_vec());
+        let mut text = String::new();
+        MultiGzDecoder::new(&*bytes).read_to_string(&mut text).unwrap();
+        text
+    };
+    manifest.layers().iter().map(|layer| unpack(layer.digest())).collect()
+}
+
+#[tokio::test]
+async fn an_image_comes_to_all_registries_as_the_same_bytes_and_under_no_tag() {
+    let (one, two) = (Scripted::start(Vec::new()).await, Scripted::start(Vec::new()).await.with_tokens());
+    let (staged, told) = staged(&picture(), &amd64(), &[&one, &two]).await;
+    let staged = staged.unwrap();
+    for server in [&one, &two] {
+        assert_eq!(unpacked(server, &staged), ["base", "program"]);
+        server.store(|store| {
+            assert_eq!(store.manifest(NAME, &staged.manifest.digest), Some(&staged.manifest));
+            assert!(store.blob(NAME, &picture().config_digest()).is_some() && store.tag(NAME, "latest").is_none());
+        });
+    }
+    assert_eq!((staged.layers, staged.layers_known, staged.bytes_uploaded), (2, 0, 2 * staged.size));
+    assert_eq!(fates(&told), [LayerFate::Uploaded; 6]);
+}
+
+#[tokio::test]
+async fn an_image_that_is_there_is_only_looked_up() {
+    let server = Scripted::start(Vec::new()).await;
+    let first = staged(&picture(), &amd64(), &[&server]).await.0.unwrap();
+    server.store(|store| store.put_manifest(NAME, Some("latest"), &first.manifest));
+    let before = server.seen().len();
+    let (second, told) = staged(&picture(), &amd64(), &[&server]).await;
+    let second = second.unwrap();
+    assert_eq!((second.layers_known, second.bytes_uploaded), (2, 0));
+    assert_eq!(second.manifest, first.manifest);
+    // The tag's image, both of its layers, the manifest by its digest.
+    let seen: Vec<_> = server.seen()[before..].iter().map(|seen| seen.method.clone()).collect();
+    assert_eq!(seen, ["GET", "HEAD", "HEAD", "HEAD"]);
+    let known = told.events().iter().filter(|event| matches!(event, Event::LayerKnown { .. })).count();
+    assert_eq!(known, 2);
+}
+
+#[tokio::test]
+async fn only_what_is_new_is_sent() {
+    let server = Scripted::start(Vec::new()).await;
+    let first = staged(&picture(), &amd64(), &[&server]).await.0.unwrap();
+    server.store(|store| store.put_manifest(NAME, Some("latest"), &first.manifest));
+    let (second, told) = staged(&Picture::new("newer", &["base", "other"]), &amd64(), &[&server]).await;
+    let second = second.unwrap();
+    assert_eq!((second.layers, second.layers_known), (2, 1));
+    assert_eq!(unpacked(&server, &second), ["base", "other"]);
+    // The layer, and the configuration.
+    assert_eq!(fates(&told), [LayerFate::Uploaded; 2]);
+}
+
+#[tokio::test]
+async fn where_all_layers_are_known_a_registry_that_lacks_the_manifest_gets_it() {
+    let (one, two) = (Scripted::start(Vec::new()).await, Scripted::start(Vec::new()).await);
+    let first = staged(&picture(), &amd64(), &[&one, &two]).await.0.unwrap();
+    one.store(|store| store.put_manifest(NAME, Some("latest"), &first.manifest));
+    two.store(|store| store.forget_manifest(NAME, &first.manifest.digest));
+    let (second, told) = staged(&picture(), &amd64(), &[&one, &two]).await;
+    assert_eq!(second.unwrap().bytes_uploaded, 0);
+    assert!(two.store(|store| store.manifest(NAME, &first.manifest.digest).is_some()));
+    // The configuration is looked up on the one that needs the manifest.
+    assert_eq!(fates(&told), [LayerFate::Present]);
+}
+
+#[tokio::test]
+async fn an_image_for_another_platform_is_not_sent() {
+    let server = Scripted::start(Vec::new()).await;
+    let failure = staged(&picture(), &"linux/arm64".parse().unwrap(), &[&server]).await.0.unwrap_err();
+    assert_eq!((failure.exit, server.story().as_str()), (Exit::BuildFailed, ""));
+}
+
+#[tokio::test]
+async fn no_manifest_is_put_where_a_layer_is_missing() {
+    let denied = Effect::Answer(Answer::error(403, "DENIED"));
+    let server = Scripted::start(vec![Fault::nth(2, "POST", "*", denied)]).await;
+    let failure = staged(&picture(), &amd64(), &[&server]).await.0.unwrap_err();
+    assert_eq!(failure.exit, Exit::PushFailed);
+    assert!(server.seen().iter().all(|seen| !seen.path.contains("/manifests/sha256:")), "{}", server.story());
+}

@@ -1,0 +1,132 @@
+//! A small image: in podman's store, and as somebody published it before.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tar::{Builder, Header};
+use tempfile::TempDir;
+
+use super::NAME;
+use crate::{
+    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, Digest, RawManifest, digest_of},
+    podman::{ImageId, ImageInfo, Podman, fake::fake_podman},
+    registry::testing::Scripted,
+};
+
+/// An image for linux/amd64 with these layers.
+pub(super) struct Picture {
+    layers: Vec<&'static str>,
+    config: Vec<u8>,
+    /// What its published layers are said to be.
+    pub(super) layer_type: &'static str,
+}
+
+impl Picture {
+    /// An image that differs by `name` from others with the same layers.
+    pub(super) fn new(name: &str, layers: &[&'static str]) -> Self {
+        let diff_ids: Vec<_> = layers.iter().map(|layer| digest_of(layer.as_bytes())).collect();
+        let config = json!({"architecture": "amd64", "os": "linux", "name": name, "rootfs": {"diff_ids": diff_ids}});
+        Self { layers: layers.to_vec(), config: config.to_string().into(), layer_type: DOCKER_LAYER_GZIP }
+    }
+
+    pub(super) fn id(&self) -> ImageId {
+        self.config_digest().to_string().parse().unwrap()
+    }
+
+    pub(super) fn config_digest(&self) -> Digest {
+        digest_of(&self.config)
+    }
+
+    pub(super) fn diff_ids(&self) -> Vec<Digest> {
+        self.layers.iter().map(|layer| digest_of(layer.as_bytes())).collect()
+    }
+
+    /// What podman tells of it.
+    pub(super) fn info(&self) -> ImageInfo {
+        ImageInfo {
+            id: self.id(),
+            os: "linux".into(),
+            architecture: "amd64".into(),
+            variant: None,
+            diff_ids: self.diff_ids(),
+            size: 0,
+            config: None,
+        }
+    }
+
+    /// A podman that has it in its store.
+    pub(super) fn in_podman(&self) -> (TempDir, Podman) {
+        let (folder, podman) =
+            fake_podman("case $1 in image) cat \"$here/inspect.json\" ;; save) cat \"$here/archive.tar\" ;; esac");
+        let store = folder.path().join("store");
+        let driver = json!({"Name": "overlay", "Data": {"UpperDir": store.join("overlay/top/diff")}});
+        let inspected = json!([{
+            "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": self.diff_ids()}, "GraphDriver": driver
+        }]);
+        std::fs::write(folder.path().join("inspect.json"), inspected.to_string()).unwrap();
+        std::fs::write(folder.path().join("archive.tar"), self.archive()).unwrap();
+        let record = store.join("overlay-images").join(self.id().hex());
+        std::fs::create_dir_all(&record).unwrap();
+        let key = STANDARD.encode(self.id().to_string());
+        std::fs::write(record.join(format!("={key}")), &self.config).unwrap();
+        (folder, podman)
+    }
+
+    /// What `podman save` writes.
+    fn archive(&self) -> Vec<u8> {
+        let mut tar = Builder::new(Vec::new());
+        let mut add = |name: String, bytes: &[u8]| {
+            let mut header = Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            tar.append_data(&mut header, name, bytes).unwrap();
+        };
+        for layer in &self.layers {
+            add(format!("{}.tar", digest_of(layer.as_bytes()).digest()), layer.as_bytes());
+        }
+        add(format!("{}.json", self.id().hex()), &self.config);
+        tar.into_inner().unwrap()
+    }
+
+    /// A layer as `by` compresses it: the bytes do not matter to a registry.
+    pub(super) fn compressed(layer: &str, by: &str) -> Vec<u8> {
+        format!("{layer} compressed by {by}").into()
+    }
+
+    /// The image's manifest after `by` published it.
+    pub(super) fn manifest(&self, by: &str) -> RawManifest {
+        let layers: Vec<_> =
+            self.layers.iter().map(|layer| descriptor(self.layer_type, &Self::compressed(layer, by))).collect();
+        let config = descriptor(DOCKER_CONFIG, &self.config);
+        document(DOCKER_MANIFEST, &json!({"config": config, "layers": layers}))
+    }
+
+    /// Puts the image on a registry as `by` published it, and a list with it for this platform as `latest`.
+    pub(super) fn publish(&self, server: &Scripted, by: &str, platform: &str) {
+        let (manifest, (os, architecture)) = (self.manifest(by), platform.split_once('/').unwrap());
+        let mut entry = descriptor(DOCKER_MANIFEST, &manifest.bytes);
+        entry["platform"] = json!({"os": os, "architecture": architecture});
+        // As buildx writes them beside each image.
+        let mut attestation = descriptor(DOCKER_MANIFEST, b"attestation");
+        attestation["platform"] = json!({"os": "unknown", "architecture": "unknown"});
+        let list = document(DOCKER_LIST, &json!({"manifests": [attestation, entry]}));
+        server.store(|store| {
+            store.put_blob(NAME, &self.config);
+            for layer in &self.layers {
+                store.put_blob(NAME, &Self::compressed(layer, by));
+            }
+            store.put_manifest(NAME, None, &manifest);
+            store.put_manifest(NAME, Some("latest"), &list);
+        });
+    }
+}
+
+fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
+    json!({"mediaType": media_type, "size": bytes.len(), "digest": digest_of(bytes)})
+}
+
+fn document(media_type: &str, content: &Value) -> RawManifest {
+    let mut document = json!({"schemaVersion": 2, "mediaType": media_type});
+    for (key, value) in content.as_object().unwrap() {
+        document[key] = value.clone();
+    }
+    RawManifest::new(media_type, document.to_string())
+}
