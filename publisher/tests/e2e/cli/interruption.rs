@@ -1,0 +1,88 @@
+//! Runs that are told to stop, or killed, at the worst moments.
+
+use std::{process::Command, time::Duration};
+
+use tokio::{io::AsyncWriteExt as _, process::Child};
+
+use crate::support::{Ended, Fault, World};
+
+/// How long a signal may take to have its effect.
+const EFFECT_MAX: Duration = Duration::from_secs(20);
+
+fn signal(child: &Child, signal: &str) {
+    let process = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+}
+
+/// Starts a publish whose arm64 build waits for a line; returned with it is where to write the line.
+async fn start_held(world: &World) -> (Child, tokio::fs::File) {
+    let fifo = world.podman.path("arm64.wait");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let child = world.publish("refs/heads/main").start();
+    // Opening a pipe for writing waits until the build has opened it for reading.
+    let open = async { tokio::fs::OpenOptions::new().write(true).open(fifo).await };
+    let pipe = tokio::time::timeout(EFFECT_MAX, open).await.expect("the build does not start");
+    (child, pipe.unwrap())
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_during_the_build_publishes_nothing() {
+    for name in ["TERM", "INT"] {
+        let world = World::new().await;
+        let (child, mut building) = start_held(&world).await;
+        signal(&child, name);
+        tokio::time::timeout(EFFECT_MAX, Ended::of(child))
+            .await
+            .unwrap()
+            .expect(5, &["cancelled", "nothing was published"]);
+        assert!(world.ghcr.tags().await.is_empty() && world.dockerhub.tags().await.is_empty());
+        // Nobody reads from the pipe any more: the build is gone.
+        let gone = async { while building.write_all(b"x").await.and(building.flush().await).is_ok() {} };
+        tokio::time::timeout(EFFECT_MAX, gone).await.expect("the build goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_while_the_tag_moves_finishes() {
+    let world = World::new().await;
+    world.proxy.inject("PUT", "/manifests/latest", Fault::Hold);
+    let child = world.publish("refs/heads/main").start();
+    world.proxy.hit().await;
+    signal(&child, "TERM");
+    signal(&child, "INT");
+    world.proxy.heal();
+    Ended::of(child).await.expect(0, &[]);
+    let [ghcr, dockerhub] = world.shown("latest").await;
+    assert!(ghcr.is_some() && ghcr == dockerhub);
+}
+
+#[tokio::test]
+async fn the_next_run_heals_what_a_run_left_that_was_killed_between_two_tags() {
+    let mut world = World::new().await;
+    let before = world.published("refs/heads/main", "latest").await;
+    world.change("two");
+    world.proxy.inject("PUT", "/manifests/latest", Fault::Hold);
+    let mut child = world.publish("refs/heads/main").start();
+    world.proxy.hit().await;
+    // The other registry's tag moves while this one's request is held.
+    let moved = async { while world.ghcr.digest("latest").await.as_ref() == Some(&before) {} };
+    tokio::time::timeout(EFFECT_MAX, moved).await.unwrap();
+    child.kill().await.unwrap();
+    assert_eq!(world.dockerhub.digest("latest").await, Some(before.clone()), "the tag moved before it was let go");
+    let proxy = std::mem::replace(&mut world.proxy, crate::support::Proxy::before(&world.dockerhub.host).await);
+    drop(proxy);
+
+    let after = world.published("refs/heads/main", "latest").await;
+    assert_ne!(after, before);
+}
+
+#[tokio::test]
+async fn a_build_that_is_held_goes_on_when_let_go() {
+    // Shows that the tests above cancel something that would have succeeded.
+    let world = World::new().await;
+    let (child, mut building) = start_held(&world).await;
+    building.write_all(b"go\n").await.unwrap();
+    building.flush().await.unwrap();
+    Ended::of(child).await.expect(0, &[]);
+    assert_eq!(world.ghcr.tags().await, ["latest"]);
+}

@@ -1,0 +1,11 @@
+//! What a publish does and leaves undone, seen from outside.
+
+mod attempts;
+mod failures;
+mod handover;
+mod interruption;
+mod order;
+mod output;
+mod plan;
+mod publish;
+mod secrets;

@@ -1,0 +1,48 @@
+//! `latest` never moves back to an older commit.
+
+use crate::support::{World, http};
+
+#[tokio::test]
+async fn an_older_commit_does_not_take_latest_back() {
+    let mut world = World::new().await;
+    let older = world.source.head();
+    world.change("two");
+    let newer = world.published("refs/heads/main", "latest").await;
+
+    world.source.check_out(&older);
+    world.prepare_images("one");
+    world.publish("refs/heads/main").run().await.expect(5, &["a newer build is published as latest", "left: "]);
+    assert_eq!(world.shown("latest").await, [Some(newer.clone()), Some(newer)]);
+}
+
+#[tokio::test]
+async fn a_registry_that_was_left_behind_follows_the_newer_build() {
+    let mut world = World::new().await;
+    let older = world.source.head();
+    world.published("refs/heads/main", "latest").await;
+    let old = world.ghcr.manifest("latest").await.unwrap();
+    world.change("two");
+    let newer = world.published("refs/heads/main", "latest").await;
+    // As a killed run would have left it.
+    let behind = http()
+        .put(format!("http://{}/v2/acme/hello/manifests/latest", world.dockerhub.host))
+        .header("content-type", "application/vnd.docker.distribution.manifest.list.v2+json")
+        .body(old);
+    assert!(behind.send().await.unwrap().status().is_success());
+
+    world.source.check_out(&older);
+    world.prepare_images("one");
+    world.publish("refs/heads/main").run().await.expect(5, &["follows the newer build"]);
+    assert_eq!(world.shown("latest").await, [Some(newer.clone()), Some(newer)]);
+}
+
+#[tokio::test]
+async fn a_version_may_be_released_from_an_older_commit() {
+    let mut world = World::new().await;
+    let older = world.source.head();
+    world.change("two");
+    world.published("refs/heads/main", "latest").await;
+    world.source.check_out(&older);
+    world.prepare_images("one");
+    world.published("refs/tags/v0.9.1", "0.9.1").await;
+}

@@ -1,0 +1,116 @@
+//! The fixture image from its Containerfile to a running container.
+
+use std::{path::PathBuf, process::Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::support::{Program, Registry, Source};
+
+/// The project's `fixtures` folder; tests may be run from a copy of the project, where nextest says where that is.
+fn fixtures() -> PathBuf {
+    let publisher = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    publisher.parent().unwrap().join("fixtures")
+}
+
+/// Makes the base images, which is quick where they are.
+pub(super) async fn bases() {
+    let output = Command::new(fixtures().join("image/make-bases")).output().await.unwrap();
+    assert!(output.status.success(), "make-bases: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+pub(super) fn publisher(source: &Source, registry: &Registry, arguments: &[&str]) -> Program {
+    Program::new(source.path())
+        .args(arguments)
+        .env("TALLYMAN_IMAGE", "acme/hello")
+        .env("TALLYMAN_REGISTRIES", format!("local={}/acme/hello", registry.host))
+        .env("TALLYMAN_RETRY_BASE", "1ms")
+}
+
+/// A user who has never seen the image: a podman with an empty store.
+struct User(TempDir);
+
+impl User {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plain_http = "[[registry]]\nprefix = \"127.0.0.1\"\nlocation = \"127.0.0.1\"\ninsecure = true\n";
+        std::fs::write(folder.path().join("registries.conf"), plain_http).unwrap();
+        Self(folder)
+    }
+
+    async fn podman(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new("podman");
+        command.env("CONTAINERS_REGISTRIES_CONF", self.0.path().join("registries.conf"));
+        command.arg("--root").arg(self.0.path().join("store")).arg("--runroot").arg(self.0.path().join("run"));
+        command.args(arguments).output().await.unwrap()
+    }
+
+    /// What the image prints about its architecture when it is pulled for a platform and run.
+    async fn runs_as(&self, reference: &str, platform: &str) -> String {
+        let pulled = self.podman(&["pull", "--quiet", "--platform", platform, reference]).await;
+        assert!(pulled.status.success(), "{}", String::from_utf8_lossy(&pulled.stderr));
+        let run = ["run", "--rm", "--pull=never", "--network=none", "--platform", platform, reference, "arch"];
+        let ran = self.podman(&run).await;
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // Files in the store belong to other user ids, which only podman can remove.
+        let store = self.0.path().join("store");
+        let _ = std::process::Command::new("podman").args(["unshare", "rm", "-rf"]).arg(store).status();
+    }
+}
+
+#[tokio::test]
+async fn the_published_image_runs_on_both_architectures() {
+    bases().await;
+    let (source, registry) = (Source::copy_of(&fixtures().join("image")), Registry::start().await);
+    publisher(&source, &registry, &["publish", "--ref", "refs/heads/main"]).run().await.expect(0, &[]);
+
+    let list: Value = serde_json::from_slice(&registry.manifest("latest").await.unwrap()).unwrap();
+    for entry in list["manifests"].as_array().unwrap() {
+        let manifest = registry.manifest(entry["digest"].as_str().unwrap()).await.unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let config = registry.blob(manifest["config"]["digest"].as_str().unwrap()).await.unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert!(config["config"]["Healthcheck"]["Test"].is_array(), "HEALTHCHECK got lost: {config}");
+        assert_eq!(config["config"]["Labels"]["org.opencontainers.image.revision"], source.head());
+    }
+
+    let (user, reference) = (User::new(), format!("{}/acme/hello:latest", registry.host));
+    assert_eq!(user.runs_as(&reference, "linux/amd64").await, "x86_64");
+    assert_eq!(user.runs_as(&reference, "linux/arm64").await, "aarch64");
+
+    let skopeo = ["inspect", "--tls-verify=false", "--raw", &format!("docker://{reference}")].map(ToOwned::to_owned);
+    // Without a login session, skopeo's own place for credentials may be another user's.
+    let no_logins = user.0.path().join("auth.json");
+    let seen = Command::new("skopeo").args(skopeo).env("REGISTRY_AUTH_FILE", no_logins).output().await.unwrap();
+    assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+    assert_eq!(seen.stdout, registry.manifest("latest").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_containerfile_that_fails_on_one_architecture_publishes_nothing() {
+    bases().await;
+    let (source, registry) = (Source::copy_of(&fixtures().join("image-arm64-fails")), Registry::start().await);
+    let ended = publisher(&source, &registry, &["publish", "--ref", "refs/heads/main"]).run().await;
+    ended.expect(3, &["linux/arm64", "nothing was published"]);
+    assert!(
+        registry.tags().await.is_empty() && registry.manifest_puts().iter().all(|name| name.starts_with("sha256:"))
+    );
+}
+
+#[tokio::test]
+async fn the_same_commit_gives_the_same_digest_again() {
+    bases().await;
+    let (source, registry) = (Source::copy_of(&fixtures().join("image")), Registry::start().await);
+    let publish = ["publish", "--ref", "refs/heads/main"];
+    publisher(&source, &registry, &publish).run().await.expect(0, &[]);
+    let first = registry.digest("latest").await;
+    publisher(&source, &registry, &["publish", "--ref", "refs/tags/v1.0.0"]).run().await.expect(0, &[]);
+    assert_eq!(registry.digest("1.0.0").await, first);
+}

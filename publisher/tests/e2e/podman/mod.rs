@@ -1,0 +1,4 @@
+//! The real podman: real builds for two architectures, pulled and run as users do.
+
+mod cancel;
+mod image;
