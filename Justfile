@@ -1,0 +1,82 @@
+# Every task of this project. `just` lists them; `./setup.sh` prepares the machine for them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+# What setup.sh installs for this user alone.
+export PATH := env("XDG_DATA_HOME", home_directory() / ".local/share") / "tallyman/tools/bin:" + home_directory() / ".cargo/bin:" + env("PATH")
+
+archive := "target/nextest-archive.tar.zst"
+just := quote(just_executable())
+
+[private]
+default:
+    @just --list --unsorted
+
+# Builds a real image for two platforms and publishes it to two local registries: what Tallyman is for, in a minute
+[group('start here')]
+demo: build
+    ROOTLESS_COPY=target/release/publisher scripts/rootless scripts/demo
+
+# What this machine lacks for building and publishing
+[group('start here')]
+doctor: build
+    ROOTLESS_COPY=target/release/publisher scripts/rootless target/release/publisher doctor
+
+# Everything that must be right before a merge: format, lints, dependencies, scripts, tests
+[group('before a merge')]
+verify:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    {{ just }} lint
+    {{ just }} test --color "$([[ -t 1 ]] && echo always || echo never)" 2>&1 | tee "$log"
+    sed -i 's/\x1b\[[0-9;]*m//g' "$log"
+    tests=$(sed -nE 's/.*(Summary .*\] +)([0-9]+ tests? run: .*)/\2/p' "$log")
+    [[ -n $tests ]] || { echo "error: no summary of the tests was seen" >&2 && exit 1; }
+    documented=$(awk '/^test result: ok/ { n += $4 } END { print n + 0 }' "$log")
+    echo "verified: format, lints, dependencies and scripts are clean; $tests; $documented examples in the documentation; $SECONDS s"
+
+# All tests, with real podman and real registries; filters as for nextest: just test plan
+[group('before a merge')]
+test *filters:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if ((EUID == 0)); then
+        # The unprivileged user can read neither root's toolchain nor, often, root's checkout.
+        cargo nextest archive --workspace --locked --archive-file {{ archive }}
+        ROOTLESS_COPY={{ archive }} scripts/rootless env INSTA_UPDATE=no cargo-nextest nextest run \
+            --archive-file {{ archive }} --workspace-remap . --no-fail-fast "$@"
+    else
+        INSTA_UPDATE=no scripts/rootless cargo nextest run --workspace --locked --no-fail-fast "$@"
+    fi
+    cargo test --workspace --locked --doc --quiet
+
+# Format, clippy, dependencies, shell scripts
+[group('before a merge')]
+lint: deny
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    git ls-files -z | xargs -0 grep -lZE --no-messages '^(#!.*[ /](ba)?sh|# shellcheck shell=.*)$' | xargs -0 shellcheck --external-sources --exclude=SC1091
+
+# Licences, sources and duplicates of all dependencies (known vulnerabilities are looked up where there is a network)
+[group('before a merge')]
+deny:
+    @command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: installing it, once, which takes some minutes" && ./setup.sh --with-deny; }
+    cargo deny --log-level error check bans licenses sources
+
+# Formats the code
+[group('work')]
+fmt:
+    cargo fmt --all
+
+# Compiles the release programs
+[group('work')]
+build:
+    cargo build --release --locked --target-dir target
+
+# Publishes two images of 200 MB with plain podman and with publisher, in turns, and prints ratios: just bench 5
+[group('work')]
+bench rounds="5": build
+    ROOTLESS_COPY=target/release/publisher scripts/rootless scripts/bench {{ rounds }}
