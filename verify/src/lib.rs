@@ -1,6 +1,8 @@
-//! `verify` judges publishing pipelines: does what was published keep the promises of the [`requirements`]?
+//! Tallyman's judge: proves that a publishing pipeline keeps its promises.
 //!
-//! It never links `publisher`: a shared parser would hide a shared mistake. So far it holds the catalogue; checks,
-//! harness and subjects build on it.
+//! It never links the publisher. A pipeline under test is a process; what it published is read with clients of this
+//! crate's own.
 
+pub mod harness;
+pub mod history;
 pub mod requirements;

@@ -1,0 +1,3 @@
+//! The real and the stand-in parts that a pipeline under test works with.
+
+pub mod contents;
