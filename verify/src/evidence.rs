@@ -1,0 +1,205 @@
+//! What checks judge: everything that was seen of a pipeline, as plain data.
+//!
+//! Evidence is taken first and judged afterwards, so that judging is a pure function, that one scenario serves many checks,
+//! and that a recording can be kept and judged again. It holds no secret: what a pipeline printed is searched for secrets
+//! when it is recorded, the places are noted, and the secrets are blotted out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    harness::{podman::ContainerRun, proxy::Fired},
+    history::Exchange,
+    look::{Publication, Sample},
+    oracle::Snapshot,
+};
+
+/// Everything that was seen in one scenario, or of one published image.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The pipeline under test; none if only published images were looked at.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The registries that the pipeline publishes to, by name.
+    pub registries: Vec<String>,
+    /// From what the scenario's chances were drawn.
+    pub seed: u64,
+    /// The runs of the pipeline, in order.
+    #[serde(default)]
+    pub runs: Vec<Run>,
+    /// All requests, in order.
+    #[serde(default)]
+    pub history: Vec<Exchange>,
+    /// What the registries held at certain moments, in order.
+    #[serde(default)]
+    pub moments: Vec<Moment>,
+    /// What `latest` resolved to all the while.
+    #[serde(default)]
+    pub samples: Vec<Sample>,
+    /// Published images, as read by a client of our own.
+    #[serde(default)]
+    pub publications: Vec<Publication>,
+    /// Published images, as pulled and run by podman.
+    #[serde(default)]
+    pub containers: Vec<ContainerRun>,
+    /// How often each injected fault met a request.
+    #[serde(default)]
+    pub faults: Vec<Fired>,
+    /// Where the harness itself failed. Evidence with trouble proves nothing.
+    #[serde(default)]
+    pub trouble: Vec<String>,
+}
+
+/// What the registries held at a moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Moment {
+    /// After what: `start`, or the name of a run.
+    pub after: String,
+    /// When, in milliseconds since the scenario began.
+    pub at_ms: u64,
+    /// One a registry.
+    pub snapshots: Vec<Snapshot>,
+}
+
+/// One run of the pipeline: one event, its jobs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Run {
+    /// What the scenario calls it.
+    pub name: String,
+    /// `push`, `workflow_dispatch`.
+    pub event: String,
+    /// `refs/heads/main`, `refs/tags/v1.2.0`.
+    pub reference: String,
+    /// The commit.
+    pub commit: String,
+    /// The stages that were called, in the order in which they began.
+    pub stages: Vec<StageRun>,
+}
+
+/// The stages of a run, as the jobs of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Decides what is to be done, before any build.
+    Prepare,
+    /// Builds and pushes one platform's image.
+    Build,
+    /// Makes the list and publishes it.
+    Merge,
+}
+
+impl Stage {
+    /// The argument that the subject is called with.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Build => "build",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// One call of the subject.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageRun {
+    /// Which stage.
+    pub stage: Stage,
+    /// Of which platform, for builds.
+    #[serde(default)]
+    pub platform: Option<String>,
+    /// When it began, in milliseconds since the scenario began.
+    pub began_ms: u64,
+    /// When it had ended.
+    pub ended_ms: u64,
+    /// How it ended.
+    pub end: End,
+    /// What it printed, secrets blotted out.
+    pub stdout: String,
+    /// What it printed to stderr, secrets blotted out.
+    pub stderr: String,
+    /// What it wrote to `GITHUB_OUTPUT`.
+    pub outputs: BTreeMap<String, String>,
+    /// What it wrote to `GITHUB_STEP_SUMMARY`, secrets blotted out.
+    pub summary: String,
+    /// The small files that it handed over, by name, secrets blotted out.
+    pub handover: BTreeMap<String, String>,
+    /// Programs that it called, as far as they are watched.
+    pub calls: Vec<Call>,
+    /// Where secrets were found: `stdout: DOCKERHUB_TOKEN`.
+    pub leaks: Vec<String>,
+    /// Processes that were still there when it had ended.
+    pub left_behind: Vec<String>,
+}
+
+impl StageRun {
+    /// Everything that it printed.
+    pub fn printed(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was ended because it took too long.
+    TimedOut,
+}
+
+impl End {
+    /// Whether the subject says that it succeeded.
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+/// A call of a watched program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The user that called it.
+    pub user_id: u32,
+    /// Name and arguments, secrets blotted out.
+    pub words: Vec<String>,
+}
+
+impl Run {
+    /// Whether every stage succeeded that had to.
+    pub fn succeeded(&self) -> bool {
+        !self.stages.is_empty() && self.stages.iter().all(|stage| stage.end.is_success())
+    }
+
+    /// The calls of one stage.
+    pub fn of(&self, stage: Stage) -> impl Iterator<Item = &StageRun> {
+        self.stages.iter().filter(move |run| run.stage == stage)
+    }
+
+    /// The tag that the first stage decided on.
+    pub fn tag(&self) -> Option<&str> {
+        let outputs = &self.of(Stage::Prepare).next()?.outputs;
+        outputs.get("tag").map(String::as_str).filter(|tag| !tag.is_empty())
+    }
+
+    /// When it began and ended, in milliseconds since the scenario began.
+    pub fn span_ms(&self) -> (u64, u64) {
+        let began = self.stages.iter().map(|stage| stage.began_ms).min().unwrap_or_default();
+        let ended = self.stages.iter().map(|stage| stage.ended_ms).max().unwrap_or_default();
+        (began, ended)
+    }
+}
+
+impl Evidence {
+    /// A run by its name.
+    pub fn run(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.name == name)
+    }
+
+    /// What the registries held after a run, or at the `start`.
+    pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
+        self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
+    }
+}
