@@ -1,0 +1,74 @@
+//! All that was seen in a scenario.
+//!
+//! Evidence is taken first and judged afterwards, so that judging is a pure function, that one scenario serves many checks,
+//! and that a recording can be kept and judged again. It holds no secret: what a pipeline printed is searched for secrets
+//! when it is recorded, the places are noted, and the secrets are blotted out.
+
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use crate::{
+    harness::{podman::ContainerRun, proxy::Fired},
+    history::Exchange,
+    look::{Publication, Sample},
+    oracle::Snapshot,
+};
+
+/// Everything that was seen in one scenario, or of one published image.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The pipeline under test; none if only published images were looked at.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The registries that the pipeline publishes to, by name.
+    pub registries: Vec<String>,
+    /// From what the scenario's chances were drawn.
+    pub seed: u64,
+    /// The runs of the pipeline, in order.
+    #[serde(default)]
+    pub runs: Vec<Run>,
+    /// All requests, in order.
+    #[serde(default)]
+    pub history: Vec<Exchange>,
+    /// What the registries held at certain moments, in order.
+    #[serde(default)]
+    pub moments: Vec<Moment>,
+    /// What `latest` resolved to all the while.
+    #[serde(default)]
+    pub samples: Vec<Sample>,
+    /// Published images, as read by a client of our own.
+    #[serde(default)]
+    pub publications: Vec<Publication>,
+    /// Published images, as pulled and run by podman.
+    #[serde(default)]
+    pub containers: Vec<ContainerRun>,
+    /// How often each injected fault met a request.
+    #[serde(default)]
+    pub faults: Vec<Fired>,
+    /// Where the harness itself failed. Evidence with trouble proves nothing.
+    #[serde(default)]
+    pub trouble: Vec<String>,
+}
+
+/// What the registries held at a moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Moment {
+    /// After what: `start`, or the name of a run.
+    pub after: String,
+    /// When, in milliseconds since the scenario began.
+    pub at_ms: u64,
+    /// One a registry.
+    pub snapshots: Vec<Snapshot>,
+}
+
+impl Evidence {
+    /// A run by its name.
+    pub fn run(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.name == name)
+    }
+
+    /// What the registries held after a run, or at the `start`.
+    pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
+        self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
+    }
+}

@@ -1,0 +1,397 @@
+//! The pipeline under test: an executable that is called once for each stage, as a process group of its own.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::{ffi::OsStrExt as _, process::ExitStatusExt as _},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+};
+
+use super::{secrets::Secrets, watch};
+use crate::{
+    evidence::{Call, End, Stage, StageRun},
+    history::Recorder,
+};
+
+/// How long one stage may take before it is ended.
+pub const STAGE_MAX: Duration = Duration::from_secs(240);
+/// How often it is looked whether processes that a stage left are about to end.
+const LOOKS_FOR_PROCESSES: usize = 20;
+/// The time between two such looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// What of this process's environment a subject gets.
+const INHERITED: &[&str] = &["HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF_OVERRIDE"];
+/// The variable by which the processes of a stage are known.
+const MARK: &str = "VERIFY_STAGE";
+/// Processes of this kind hold a user's namespace for all his containers and stay by design.
+const STAYS: &str = "catatonit";
+
+/// An executable.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// What reports call it.
+    pub name: String,
+    program: PathBuf,
+}
+
+/// The process that is running now, for those who end it from elsewhere. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Running(Arc<Mutex<Vec<Pid>>>);
+
+impl Running {
+    /// Sends a signal to each subject that runs now, as a runner does to a step that it cancels; how many there were.
+    pub fn signal(&self, signal: Signal) -> usize {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().filter(|pid| kill_process(**pid, signal).is_ok()).count()
+    }
+
+    fn add(&self, pid: Pid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+    }
+
+    fn remove(&self, pid: Pid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != pid);
+    }
+}
+
+/// One call of a subject.
+#[derive(Debug)]
+pub struct StageCall<'a> {
+    /// Which stage.
+    pub stage: Stage,
+    /// Of which platform, for builds.
+    pub platform: Option<&'a str>,
+    /// The checkout.
+    pub checkout: &'a Path,
+    /// A new folder of this call's own, for its output files.
+    pub folder: &'a Path,
+    /// The folder for the hand-over.
+    pub handover: &'a Path,
+    /// The folder of watched programs.
+    pub watched: &'a Path,
+    /// All other variables.
+    pub environment: &'a BTreeMap<String, String>,
+    /// What may be told to nobody.
+    pub secrets: &'a Secrets,
+    /// Whose clock counts.
+    pub recorder: &'a Recorder,
+    /// Where it is known while it runs.
+    pub running: &'a Running,
+}
+
+impl Subject {
+    /// The executable at a path.
+    ///
+    /// # Errors
+    /// A path where there is no executable file.
+    pub fn new(program: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", program.display()));
+        let program = program.canonicalize().map_err(at)?;
+        let metadata = fs::metadata(&program).map_err(at)?;
+        if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+            return Err(at(io::Error::new(io::ErrorKind::PermissionDenied, "not an executable file")));
+        }
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, program })
+    }
+
+    /// Calls it and waits until it has ended, or ends it after [`STAGE_MAX`]. What it leaves running is ended, and told.
+    ///
+    /// # Errors
+    /// A process that cannot be started, files that cannot be read: the harness's own troubles, never the subject's.
+    pub async fn call(&self, call: &StageCall<'_>) -> io::Result<StageRun> {
+        let (output, summary, calls) =
+            (call.folder.join("output"), call.folder.join("summary"), call.folder.join("calls"));
+        fs::create_dir_all(call.folder)?;
+        fs::create_dir_all(call.handover)?;
+        fs::write(&output, "")?;
+        fs::write(&summary, "")?;
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mark = format!("{}:{}", std::process::id(), call.folder.display());
+        let began_ms = call.recorder.now_ms();
+        let mut child = Command::new(&self.program)
+            .arg(call.stage.name())
+            .current_dir(call.checkout)
+            .env_clear()
+            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(call.environment)
+            .env("PATH", format!("{}:{path}", call.watched.display()))
+            .env(watch::REAL_PATH, &path)
+            .env(watch::CALLS, &calls)
+            .env(MARK, &mark)
+            .env("GITHUB_WORKSPACE", call.checkout)
+            .env("GITHUB_OUTPUT", &output)
+            .env("GITHUB_STEP_SUMMARY", &summary)
+            .env("VERIFY_DIGESTS", call.handover)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(pid) = group {
+            call.running.add(pid);
+        }
+        let stdout = tokio::spawn(read(stdout));
+        let stderr = tokio::spawn(read(stderr));
+        let ended = tokio::time::timeout(STAGE_MAX, child.wait()).await;
+        if let Some(pid) = group {
+            call.running.remove(pid);
+        }
+        let end = match ended {
+            Ok(status) => end_of(status?),
+            Err(_) => End::TimedOut,
+        };
+        // What is left of it would keep its output open, and the registries busy.
+        let left_behind = if end == End::TimedOut { marked(&mark)? } else { left_behind(&mark).await? };
+        if let (End::TimedOut, Some(group)) = (end, group) {
+            // It may have ended by itself in this moment.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        for (pid, _) in &left_behind {
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+        child.wait().await?;
+        let ended_ms = call.recorder.now_ms();
+        let (stdout, stderr) = (stdout.await.map_err(io::Error::other)??, stderr.await.map_err(io::Error::other)??);
+        let found = Found {
+            stdout,
+            stderr,
+            summary: text(&summary)?,
+            handover: files(call.handover)?,
+            calls: watch::calls(&calls)?,
+        };
+        Ok(StageRun {
+            stage: call.stage,
+            platform: call.platform.map(str::to_owned),
+            began_ms,
+            ended_ms,
+            end,
+            leaks: found.leaks(call.secrets),
+            stdout: call.secrets.blot(&found.stdout),
+            stderr: call.secrets.blot(&found.stderr),
+            outputs: outputs(&text(&output)?)
+                .into_iter()
+                .map(|(name, value)| (name, call.secrets.blot(&value)))
+                .collect(),
+            summary: call.secrets.blot(&found.summary),
+            handover: found.handover.iter().map(|(name, content)| (name.clone(), call.secrets.blot(content))).collect(),
+            calls: found.calls.iter().map(|it| blotted(it, call.secrets)).collect(),
+            left_behind: if end == End::TimedOut {
+                Vec::new()
+            } else {
+                left_behind.into_iter().map(|(_, it)| it).collect()
+            },
+        })
+    }
+}
+
+/// What a stage left, as it is.
+struct Found {
+    stdout: String,
+    stderr: String,
+    summary: String,
+    handover: BTreeMap<String, String>,
+    calls: Vec<Call>,
+}
+
+impl Found {
+    /// Where which secrets stand.
+    fn leaks(&self, secrets: &Secrets) -> Vec<String> {
+        let arguments =
+            self.calls.iter().map(|call| (format!("arguments of {}", call.words[0]), call.words.join("\n")));
+        let handover = self.handover.iter().map(|(name, content)| (format!("hand-over file {name}"), content.clone()));
+        let printed = [("stdout", &self.stdout), ("stderr", &self.stderr), ("summary", &self.summary)];
+        let printed = printed.map(|(place, text)| (place.to_owned(), text.clone()));
+        let found = |(place, text): (String, String)| {
+            secrets.found_in(&text).into_iter().map(move |name| format!("{place}: {name}")).collect::<Vec<_>>()
+        };
+        let mut leaks: Vec<String> = printed.into_iter().chain(arguments).chain(handover).flat_map(found).collect();
+        leaks.sort();
+        leaks.dedup();
+        leaks
+    }
+}
+
+fn blotted(call: &Call, secrets: &Secrets) -> Call {
+    Call { user_id: call.user_id, words: call.words.iter().map(|word| secrets.blot(word)).collect() }
+}
+
+async fn read(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(mut source) = source {
+        source.read_to_end(&mut bytes).await?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
+}
+
+/// The files of a folder, folders in it left out.
+fn files(folder: &Path) -> io::Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            files.insert(entry.file_name().to_string_lossy().into_owned(), text(&entry.path())?);
+        }
+    }
+    Ok(files)
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Code(code),
+        (None, signal) => End::Signal(signal.unwrap_or_default()),
+    }
+}
+
+/// Reads what was written to `GITHUB_OUTPUT`: `name=value` lines, and `name<<END` blocks.
+fn outputs(text: &str) -> BTreeMap<String, String> {
+    let mut outputs = BTreeMap::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let block = line.split_once("<<").filter(|(name, _)| !name.contains('='));
+        if let Some((name, end)) = block {
+            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
+            outputs.insert(name.to_owned(), value.join("\n"));
+        } else if let Some((name, value)) = line.split_once('=') {
+            outputs.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    outputs
+}
+
+/// The processes that still carry a mark when those that are about to end have ended.
+async fn left_behind(mark: &str) -> io::Result<Vec<(Pid, String)>> {
+    for _ in 0..LOOKS_FOR_PROCESSES {
+        if marked(mark)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Nobody tells when a process ends that is not one's own child.
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    marked(mark)
+}
+
+/// The processes that carry a mark, with their command lines.
+fn marked(mark: &str) -> io::Result<Vec<(Pid, String)>> {
+    let marked = format!("{MARK}={mark}").into_bytes();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
+            continue;
+        };
+        // Others' processes cannot be read, and processes end.
+        let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
+        if !environment.split(|byte| *byte == 0).any(|variable| variable == marked) {
+            continue;
+        }
+        let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words: Vec<String> =
+            words.split(|byte| *byte == 0).map(|it| String::from_utf8_lossy(it).into_owned()).collect();
+        let stays = Path::new(&words[0]).file_name().is_some_and(|name| name.as_bytes() == STAYS.as_bytes());
+        if !stays && !words[0].is_empty() {
+            found.push((pid, words.join(" ").trim().to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls a subject that is this shell script, in a folder of its own.
+    async fn call(script: &str) -> StageRun {
+        let folder = tempfile::tempdir().unwrap();
+        let subject = Subject { name: "test".into(), program: "/bin/sh".into() };
+        // The stage's name is the script that the shell runs.
+        fs::write(folder.path().join("prepare"), script).unwrap();
+        let watched = folder.path().join("bin");
+        watch::install(&watched).unwrap();
+        let mut secrets = Secrets::default();
+        secrets.add("DOCKERHUB_TOKEN", "very-secret-value");
+        let call = StageCall {
+            stage: Stage::Prepare,
+            platform: None,
+            checkout: folder.path(),
+            folder: &folder.path().join("call"),
+            handover: &folder.path().join("digests"),
+            watched: &watched,
+            environment: &BTreeMap::from([("DOCKERHUB_TOKEN".to_owned(), "very-secret-value".to_owned())]),
+            secrets: &secrets,
+            recorder: &Recorder::default(),
+            running: &Running::default(),
+        };
+        subject.call(&call).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_stage_did_is_recorded() {
+        let run = call(
+            "echo said; echo warned >&2; echo tag=1.2.3 >>$GITHUB_OUTPUT; printf 'b<<E\\nx\\ny\\nE\\n' >>$GITHUB_OUTPUT
+             echo '# done' >$GITHUB_STEP_SUMMARY; echo sha256:1 >$VERIFY_DIGESTS/amd64-ghcr; exit 7",
+        )
+        .await;
+        assert_eq!((run.end, &*run.stdout, &*run.stderr), (End::Code(7), "said\n", "warned\n"));
+        assert_eq!(run.outputs["tag"], "1.2.3");
+        assert_eq!(run.outputs["b"], "x\ny");
+        assert_eq!(run.summary, "# done\n");
+        assert_eq!(run.handover["amd64-ghcr"], "sha256:1\n");
+        assert_eq!((run.leaks, run.left_behind), (vec![], vec![]));
+    }
+
+    #[tokio::test]
+    async fn secrets_are_noted_where_they_stand_and_kept_nowhere() {
+        let run = call(
+            "echo $DOCKERHUB_TOKEN; echo $DOCKERHUB_TOKEN >$GITHUB_STEP_SUMMARY; echo $DOCKERHUB_TOKEN >$VERIFY_DIGESTS/x
+             curl --version -u acme:$DOCKERHUB_TOKEN >/dev/null; true",
+        )
+        .await;
+        assert_eq!(
+            run.leaks,
+            [
+                "arguments of curl: DOCKERHUB_TOKEN",
+                "hand-over file x: DOCKERHUB_TOKEN",
+                "stdout: DOCKERHUB_TOKEN",
+                "summary: DOCKERHUB_TOKEN"
+            ]
+        );
+        assert!(!serde_json::to_string(&run).unwrap().contains("very-secret-value"));
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_running_is_told_and_ended() {
+        let run = call("sleep 100 >/dev/null 2>&1 & exit 0").await;
+        assert_eq!(run.left_behind, ["sleep 100"]);
+        assert_eq!(run.end, End::Code(0));
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_told_apart_from_a_code() {
+        assert_eq!(call("kill -9 $$").await.end, End::Signal(9));
+    }
+
+    #[test]
+    fn only_executables_can_be_subjects() {
+        assert!(Subject::new(Path::new("/bin/sh")).is_ok());
+        assert!(Subject::new(Path::new("/etc/passwd")).unwrap_err().to_string().contains("not an executable"));
+        assert!(Subject::new(Path::new("/no/such")).unwrap_err().to_string().contains("/no/such"));
+    }
+}
