@@ -6,8 +6,9 @@ use super::{
     section::{Document, Section},
 };
 
-const KEYS: &[&str] = &["image", "containerfile", "context", "platforms", "build-args", "registry", "retry-base"];
-const REGISTRY_KEYS: &[&str] = &["name", "repository", "plain-http", "username-env", "password-env"];
+const KEYS: &[&str] =
+    &["image", "containerfile", "context", "platforms", "build-args", "registry", "retry-base", "cleanup"];
+const REGISTRY_KEYS: &[&str] = &["name", "repository", "plain-http", "username-env", "password-env", "driver"];
 
 /// What the configuration file says; all of it may be absent.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(super) struct File {
     pub(super) build_args: Vec<(String, Given<String>)>,
     pub(super) registries: Option<Vec<RegistryTable>>,
     pub(super) retry_base: Option<Given<String>>,
+    pub(super) cleanup: Option<Given<String>>,
 }
 
 /// One `[[registry]]`.
@@ -29,6 +31,7 @@ pub(super) struct RegistryTable {
     pub(super) plain_http: Option<bool>,
     pub(super) username_env: Option<Given<String>>,
     pub(super) password_env: Option<Given<String>>,
+    pub(super) driver: Option<Given<String>>,
 }
 
 impl File {
@@ -48,6 +51,7 @@ impl File {
                 .map(|tables| tables.iter().map(RegistryTable::read).collect::<Result<_, _>>())
                 .transpose()?,
             retry_base: top.string("retry-base")?,
+            cleanup: top.string("cleanup")?,
         })
     }
 }
@@ -60,6 +64,7 @@ impl RegistryTable {
             plain_http: section.boolean("plain-http")?,
             username_env: section.string("username-env")?,
             password_env: section.string("password-env")?,
+            driver: section.string("driver")?,
         })
     }
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    ConfigError, Overrides, RegistryConfig,
+    Cleanup, ConfigError, Overrides, RegistryConfig,
+    cleanup::{choose_drivers, cleanup},
     duration::retry_base,
     file::File,
     image::image,
@@ -44,6 +45,8 @@ pub struct Config {
     pub registries: Vec<RegistryConfig>,
     /// The wait before the second attempt of an operation.
     pub retry_base: Duration,
+    /// When the image that a floating tag pointed at is removed.
+    pub cleanup: Cleanup,
     /// The address of the source repository, `https://github.com/acme/hello`, where GitHub says it.
     pub source: Option<String>,
 }
@@ -75,9 +78,12 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
     };
     let plain = overrides::list(&overrides.plain_http, &overrides::PLAIN_HTTP);
     allow_plain_http(&mut registries, plain.unwrap_or_default())?;
+    let drivers = overrides::list(&overrides.drivers, &overrides::DRIVERS);
+    choose_drivers(&mut registries, drivers.unwrap_or_default())?;
     let of_registry = registries.first().map(|registry| registry.repository.name.clone());
 
     let retry = overrides::text(overrides.retry_base.as_ref(), overrides::RETRY_BASE).or(file.retry_base);
+    let order = overrides::text(overrides.cleanup.as_ref(), overrides::CLEANUP).or(file.cleanup);
     Ok(Config {
         image: named.or(of_registry).ok_or(ConfigError::NoImage)?,
         containerfile,
@@ -86,6 +92,7 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
         build_args: build_args(file.build_args, &overrides.build_args)?,
         registries,
         retry_base: retry.map_or(Ok(http::RETRY_BASE), retry_base)?,
+        cleanup: order.map_or(Ok(Cleanup::default()), cleanup)?,
         source: source(env),
     })
 }

@@ -100,6 +100,28 @@ pub struct Overrides {
     /// 2s, may be in milliseconds, 500ms
     #[arg(long, value_name = "WAIT", env = "TALLYMAN_RETRY_BASE", hide_env_values = true, help_heading = HEADING)]
     pub retry_base: Option<String>,
+
+    /// Removes the image that latest pointed at before: after the tag has moved (the default), before it is set, or off
+    #[arg(
+        long,
+        value_name = "after|before|off",
+        env = "TALLYMAN_CLEANUP",
+        hide_env_values = true,
+        help_heading = HEADING
+    )]
+    pub cleanup: Option<String>,
+
+    /// Removes images from this registry by this interface, as name=driver: github, dockerhub, distribution or none; by
+    /// default as the registry's host tells; repeat the flag for each registry
+    #[arg(
+        long = "driver",
+        value_name = "NAME=DRIVER",
+        env = "TALLYMAN_DRIVERS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        help_heading = HEADING
+    )]
+    pub drivers: Vec<String>,
 }
 
 /// A path that may be empty, unlike clap's own.
@@ -113,6 +135,8 @@ pub(super) const REGISTRIES: Origin = Origin::Flag { flag: "--registry", variabl
 pub(super) const PLAIN_HTTP: Origin = Origin::Flag { flag: "--plain-http", variable: Some("TALLYMAN_PLAIN_HTTP") };
 pub(super) const BUILD_ARGS: Origin = Origin::Flag { flag: "--build-arg", variable: None };
 pub(super) const RETRY_BASE: Origin = Origin::Flag { flag: "--retry-base", variable: Some("TALLYMAN_RETRY_BASE") };
+pub(super) const CLEANUP: Origin = Origin::Flag { flag: "--cleanup", variable: Some("TALLYMAN_CLEANUP") };
+pub(super) const DRIVERS: Origin = Origin::Flag { flag: "--driver", variable: Some("TALLYMAN_DRIVERS") };
 
 /// A flag's text, unless it is empty.
 pub(super) fn text(value: Option<&String>, origin: Origin) -> Option<Given<String>> {

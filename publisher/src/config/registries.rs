@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ConfigError,
+    ConfigError, DriverKind,
+    cleanup::driver,
     file::RegistryTable,
     origin::{Given, Origin},
     overrides,
@@ -36,6 +37,8 @@ pub struct RegistryConfig {
     pub plain_http: bool,
     /// The variables that hold the credentials; without them auth files are used alone.
     pub secrets: Option<SecretNames>,
+    /// The interface through which superseded images are removed.
+    pub driver: DriverKind,
 }
 
 /// The names of the environment variables that hold a registry's credentials.
@@ -54,6 +57,7 @@ struct Draft {
     plain_http: Option<bool>,
     username_env: Option<Given<String>>,
     password_env: Option<Given<String>>,
+    driver: Option<DriverKind>,
 }
 
 /// The registries that flags name, else those of the file; none if neither names any.
@@ -75,7 +79,7 @@ pub(super) fn configured(
         let of_this_name = drafts.iter().position(|draft| draft.name.value == name.value);
         chosen.push(match of_this_name {
             Some(index) => Draft { name, repository, ..drafts.swap_remove(index) },
-            None => Draft { name, repository, plain_http: None, username_env: None, password_env: None },
+            None => Draft { name, repository, plain_http: None, username_env: None, password_env: None, driver: None },
         });
     }
     finish(chosen).map(Some)
@@ -102,6 +106,7 @@ pub(super) fn by_default(image: &str, env: &Environment) -> Result<Vec<RegistryC
         name: name.into(),
         plain_http: false,
         secrets: usual_secrets(&repository.host),
+        driver: DriverKind::of(&repository.host),
         repository,
     };
     Ok(vec![registry("ghcr", ghcr), registry("dockerhub", hub)])
@@ -144,6 +149,7 @@ impl Draft {
             plain_http: table.plain_http,
             username_env: table.username_env.map(checked_variable).transpose()?,
             password_env: table.password_env.map(checked_variable).transpose()?,
+            driver: table.driver.map(driver).transpose()?,
         })
     }
 
@@ -163,6 +169,7 @@ impl Draft {
         Ok(RegistryConfig {
             name: self.name.value,
             plain_http: self.plain_http.unwrap_or_else(|| host.is_loopback()),
+            driver: self.driver.unwrap_or_else(|| DriverKind::of(host)),
             repository: self.repository.value,
             secrets,
         })

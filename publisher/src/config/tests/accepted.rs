@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use rstest::rstest;
 
 use super::run::{Command, Run};
-use crate::config::{Config, RegistryConfig};
+use crate::config::{Cleanup, Config, RegistryConfig};
 
 fn registry(registry: &RegistryConfig) -> String {
     let secrets = registry.secrets.as_ref().map(|s| format!(" {} {}", s.username, s.password)).unwrap_or_default();
@@ -269,4 +269,37 @@ fn the_flags_explain_themselves() {
                   Waits this long before the second attempt of a registry operation and twice as long before
                   the third; by default 2s, may be in milliseconds, 500ms [env: TALLYMAN_RETRY_BASE]
     ");
+}
+
+#[rstest]
+#[case("", &[], Cleanup::After)]
+#[case("cleanup = 'before'\n", &[], Cleanup::Before)]
+#[case("cleanup = 'before'\n", &["--cleanup", "off"], Cleanup::Off)]
+#[case("cleanup = 'before'\n", &["--cleanup", ""], Cleanup::Before)]
+fn the_order_of_the_clean_up_can_be_chosen(#[case] file: &str, #[case] flags: &[&str], #[case] cleanup: Cleanup) {
+    assert_eq!(Run::new(file).flags(flags).config().cleanup, cleanup);
+}
+
+#[test]
+fn drivers_are_told_by_the_host_unless_somebody_says_otherwise() {
+    let table = |name: &str, repository: &str, driver: &str| {
+        format!("[[registry]]\nname = '{name}'\nrepository = '{repository}/acme/hello'\n{driver}\n")
+    };
+    let file = [
+        table("ghcr", "ghcr.io", ""),
+        table("hub", "docker.io", ""),
+        table("here", "127.0.0.1:5000", ""),
+        table("quay", "quay.io", ""),
+        table("gitea", "gitea.example.org", "driver = 'distribution'"),
+    ]
+    .concat();
+    let drivers = |flags: &[&str]| {
+        let config = Run::new(&file).flags(flags).config();
+        config.registries.iter().map(|registry| registry.driver.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(drivers(&[]), ["github", "dockerhub", "distribution", "none", "distribution"]);
+    assert_eq!(
+        drivers(&["--driver=here=github,quay=dockerhub", "--driver", "gitea=none"]),
+        ["github", "dockerhub", "github", "dockerhub", "none"]
+    );
 }

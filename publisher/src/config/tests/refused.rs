@@ -68,24 +68,24 @@ fn what_is_not_toml_is_refused_with_its_line() {
 fn unknown_keys_are_refused_with_the_nearest_one() {
     insta::assert_snapshot!(Run::new("image = 'a/b'\n\nplatfroms = []\n").refusal(), @r"
         unknown key `platfroms` in publish.toml line 3, did you mean `platforms`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup
     ");
     insta::assert_snapshot!(Run::new("zebra = 1\napple = 2\n").refusal(), @r"
         unknown key `zebra` in publish.toml line 1
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup
     ");
     insta::assert_snapshot!(Run::new("[[registries]]\nname = 'a'\n").refusal(), @r"
         unknown key `registries` in publish.toml line 1, did you mean `registry`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup
     ");
     insta::assert_snapshot!(Run::new("[build_args]\nA = 'a'\n").refusal(), @r"
         unknown key `build_args` in publish.toml line 1, did you mean `build-args`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup
     ");
     let file = "[[registry]]\nname = 'a'\nrepository = 'a.b/c'\n\n[[registry]]\nname = 'b'\npassword = 'x'\n";
     insta::assert_snapshot!(Run::new(file).refusal(), @r"
         unknown key `password` in publish.toml line 7, did you mean `password-env`?
-        hint: the keys here are name, repository, plain-http, username-env, password-env
+        hint: the keys here are name, repository, plain-http, username-env, password-env, driver
     ");
 }
 
@@ -230,5 +230,26 @@ fn build_arguments_that_are_none_are_refused() {
     insta::assert_snapshot!(Run::new("[build-args]\n'A B' = 'c'\n").refusal(), @r"
         `build-args.A B` in publish.toml line 2: `A B` is not the name of a build argument
         hint: write KEY=VALUE, the key made of letters, digits and `_`
+    ");
+}
+
+#[test]
+fn clean_ups_that_are_none_are_refused() {
+    insta::assert_snapshot!(Run::new("cleanup = 'later'\n").refusal(), @r"
+        `cleanup` in publish.toml line 1: `later` is no time for a clean-up
+        hint: give `after` (the tag moves, then the old image goes), `before` (the old image goes, then the tag is set at once) or `off`
+    ");
+    let file = "[[registry]]\nname = 'a'\nrepository = 'a.b/c'\ndriver = 'harbor'\n";
+    insta::assert_snapshot!(Run::new(file).refusal(), @r"
+        `driver` in publish.toml line 4: `harbor` is no driver
+        hint: give `github` (GitHub Packages), `dockerhub` (Docker Hub's API), `distribution` (DELETE by digest) or `none`
+    ");
+    insta::assert_snapshot!(Run::bare().flags(&["--driver=github"]).refusal(), @r"
+        `--driver` or `TALLYMAN_DRIVERS`: `github` has no `=`
+        hint: write name=driver, for example ghcr=github
+    ");
+    insta::assert_snapshot!(Run::bare().flags(&["--driver=gchr=github"]).refusal(), @r"
+        `--driver` or `TALLYMAN_DRIVERS`: `gchr` is not the name of a registry
+        hint: write name=driver, for example ghcr=github
     ");
 }
