@@ -268,6 +268,13 @@ fn the_flags_explain_themselves() {
               --retry-base <WAIT>
                   Waits this long before the second attempt of a registry operation and twice as long before
                   the third; by default 2s, may be in milliseconds, 500ms [env: TALLYMAN_RETRY_BASE]
+              --cleanup <after|before|off>
+                  Removes the image that latest pointed at before: after the tag has moved (the default),
+                  before it is set, or off [env: TALLYMAN_CLEANUP]
+              --driver <NAME=DRIVER>
+                  Removes images from this registry by this interface, as name=driver: github, dockerhub,
+                  distribution or none; by default as the registry's host tells; repeat the flag for each
+                  registry [env: TALLYMAN_DRIVERS]
     ");
 }
 
