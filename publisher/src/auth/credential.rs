@@ -70,7 +70,8 @@ impl Credential {
         secret.into_iter().chain(self.encoded()).filter(|text| !text.is_empty()).collect()
     }
 
-    fn encoded(&self) -> Option<String> {
+    /// `base64(user:password)`, as headers and auth files have it; [`None`] where there is no password.
+    pub(super) fn encoded(&self) -> Option<String> {
         match self {
             Self::Basic { username, password } => {
                 Some(BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))

@@ -58,6 +58,13 @@ pub enum AuthError {
         /// The entry's key.
         key: String,
     },
+    /// An auth file for another program cannot be written.
+    #[error("failed to write a temporary auth file")]
+    FileNotWritten {
+        /// What the operating system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
     /// A credential helper that an auth file names did not do its part.
     #[error("failed to get a credential from {helper}, which {} names", file.display())]
     Helper {
@@ -128,7 +135,7 @@ impl AuthError {
                 "no credential was found; `publisher doctor` shows where it was looked for".into()
             }
             Self::Denied { server, .. } => denied_hint(server).into(),
-            Self::Challenge(_) | Self::Token { .. } => return None,
+            Self::FileNotWritten { .. } | Self::Challenge(_) | Self::Token { .. } => return None,
         })
     }
 }

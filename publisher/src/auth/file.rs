@@ -8,9 +8,9 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{AuthError, Credential, Secret};
+use super::{AuthError, Credential, Secret, helper::IDENTITY_TOKEN_USER};
 use crate::oci::{Host, Repository};
 
 /// The keys that may stand for Docker Hub beside its name, the one that docker writes first.
@@ -20,23 +20,30 @@ const DOCKER_HUB_KEYS: &[&str] = &["https://index.docker.io/v1/", "index.docker.
 pub(super) struct AuthFile {
     /// Where it is.
     pub(super) path: PathBuf,
-    content: Content,
+    pub(super) content: Content,
 }
 
 /// No `Debug`: the entries hold passwords.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Content {
+pub(super) struct Content {
     auths: Option<BTreeMap<String, Entry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cred_helpers: Option<BTreeMap<String, String>>,
+    /// Never written: podman, for whom files are written, knows no such key.
+    #[serde(skip_serializing)]
     creds_store: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 struct Entry {
+    #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     identitytoken: Option<String>,
 }
 
@@ -94,7 +101,40 @@ impl AuthFile {
     }
 }
 
+impl Content {
+    /// Adds what another content has and this one has not.
+    pub(super) fn take_over(&mut self, other: Self) {
+        for (key, entry) in other.auths.unwrap_or_default() {
+            self.auths.get_or_insert_default().entry(key).or_insert(entry);
+        }
+        for (key, helper) in other.cred_helpers.unwrap_or_default() {
+            self.cred_helpers.get_or_insert_default().entry(key).or_insert(helper);
+        }
+    }
+
+    /// Sets the credential of a repository. A helper for its registry would be asked first, so there is none from now on.
+    pub(super) fn set(&mut self, repository: &Repository, credential: &Credential) {
+        if let Some(helpers) = &mut self.cred_helpers {
+            helpers.retain(|key, _| !names(&repository.host).any(|name| name == key));
+        }
+        self.auths.get_or_insert_default().insert(repository.to_string(), Entry::of(credential));
+    }
+}
+
 impl Entry {
+    fn of(credential: &Credential) -> Self {
+        match credential {
+            Credential::Anonymous => Self::default(),
+            Credential::Basic { .. } => Self { auth: credential.encoded(), ..Self::default() },
+            // Without a user name the entry would count as empty.
+            Credential::IdentityToken(token) => Self {
+                auth: Credential::basic(IDENTITY_TOKEN_USER, "").encoded(),
+                identitytoken: Some(token.expose().into()),
+                ..Self::default()
+            },
+        }
+    }
+
     /// [`None`] if it is broken, [`Some`] of [`None`] if it is empty.
     #[expect(clippy::option_option, reason = "the caller knows the file's path, which the error needs")]
     fn credential(&self) -> Option<Option<Credential>> {

@@ -68,7 +68,7 @@ fn in_environment(
 }
 
 /// The files to look in, in this order. A file that the user named must be there.
-async fn files(env: &Environment) -> Result<Vec<PathBuf>, AuthError> {
+pub(super) async fn files(env: &Environment) -> Result<Vec<PathBuf>, AuthError> {
     if let Some(path) = env.get("REGISTRY_AUTH_FILE").map(PathBuf::from) {
         let is_absent = tokio::fs::try_exists(&path).await.is_ok_and(|exists| !exists);
         return if is_absent { Err(AuthError::FileMissing { path }) } else { Ok(vec![path]) };

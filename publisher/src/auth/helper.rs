@@ -30,7 +30,7 @@ const ANSWER_MAX: u64 = 256 * 1024;
 /// What a helper writes when it has no credential (`errCredentialsNotFoundMessage` of docker-credential-helpers).
 const NOT_FOUND: &str = "credentials not found";
 /// The user name that marks the secret as an identity token.
-const IDENTITY_TOKEN_USER: &str = "<token>";
+pub(super) const IDENTITY_TOKEN_USER: &str = "<token>";
 
 /// Why a helper gave no answer.
 #[derive(Debug, Clone, Error)]

@@ -9,7 +9,9 @@ use std::{
 use tokio::process::Command;
 
 use super::{
-    BuildRequest, ImageId, Podman, PodmanError, host_architecture,
+    BuildRequest, ImageId, Podman, PodmanError,
+    cache::AUTH_FILE_VARIABLE,
+    host_architecture,
     lines::{Lines, Tail},
     process, runs_natively,
 };
@@ -28,7 +30,8 @@ impl Podman {
     /// another platform and only copies the result needs no emulator.
     ///
     /// # Errors
-    /// The Containerfile cannot be read; podman cannot be started; the build fails.
+    /// The Containerfile cannot be read; podman cannot be started; the build fails. After
+    /// [`PodmanError::CacheNotWritten`] the same without writing goes on where this ended.
     pub async fn build(
         &self,
         request: &BuildRequest,
@@ -45,8 +48,13 @@ impl Podman {
             on_line(line);
         };
         let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
+        let mut command = Command::new(&self.program);
+        command.args(request.arguments(&id_file));
+        if let Some(file) = request.cache.as_ref().and_then(|cache| cache.auth_file.as_ref()) {
+            command.env(AUTH_FILE_VARIABLE, file);
+        }
         let status = process::run(
-            Command::new(&self.program).args(request.arguments(&id_file)),
+            &mut command,
             |bytes| stdout.push(bytes, &mut |line| take(line)),
             |bytes| stderr.push(bytes, &mut |line| take(line)),
         )
@@ -75,7 +83,11 @@ async fn readable(path: &Path) -> Result<(), PodmanError> {
 
 fn failure(request: &BuildRequest, status: ExitStatus, tail: Tail) -> PodmanError {
     let platform = request.platform.clone();
-    if tail.contains(DISK_FULL) {
+    // First: a registry whose disk is full says so in the same words as this machine.
+    let not_written = request.cache.as_ref().zip(tail.cause()).and_then(|(cache, error)| cache.not_written(error));
+    if let Some(reason) = not_written {
+        PodmanError::CacheNotWritten { platform, reason: reason.to_owned(), tail }
+    } else if tail.contains(DISK_FULL) {
         PodmanError::NoSpace { command: COMMAND, platform: Some(platform), tail }
     } else if tail.contains(FOREIGN_PROGRAM) && !runs_natively(host_architecture(), &platform) {
         PodmanError::EmulationMissing { platform, tail }
@@ -92,7 +104,7 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
-    use crate::podman::fake::fake_podman;
+    use crate::podman::{LayerCache, fake::fake_podman};
 
     const ID: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     /// Finds the file that podman is to write the image's id to.
@@ -145,6 +157,37 @@ mod tests {
         let own = format!("linux/{}", host_architecture());
         let error = podman.build(&request(&folder, &own), |_| ()).await.unwrap_err();
         assert!(matches!(error, PodmanError::BuildFailed { .. }), "{error:?}");
+    }
+
+    #[rstest::rstest]
+    #[case(true, "CacheNotWritten")]
+    #[case(false, "NoSpace")]
+    #[tokio::test]
+    async fn only_a_build_that_writes_to_a_cache_fails_by_it_whatever_the_registry_says(
+        #[case] write: bool,
+        #[case] kind: &str,
+    ) {
+        let said = "Error: failed pushing cache to {\"h:1\"}: writing blob: no space left on device";
+        let (folder, podman) = fake_podman(&format!("cat >&2 <<'END'\n{said}\nEND\nexit 125"));
+        let repository = "ghcr.io/acme/hello-cache-amd64".parse().unwrap();
+        let cache = Some(LayerCache { repository, write, plain_http: false, auth_file: None });
+        let request = BuildRequest { cache, ..request(&folder, "linux/amd64") };
+        let error = podman.build(&request, |_| ()).await.unwrap_err();
+        assert!(format!("{error:?}").starts_with(kind), "{error:?}");
+    }
+
+    #[rstest::rstest]
+    #[case(true, "/run/lent")]
+    #[case(false, "not said")]
+    #[tokio::test]
+    async fn an_auth_file_is_for_the_build_that_has_one(#[case] lent: bool, #[case] expected: &str) {
+        let (folder, podman) = fake_podman("echo \"${REGISTRY_AUTH_FILE:-not said}\"; exit 1");
+        let repository = "ghcr.io/acme/hello-cache-amd64".parse().unwrap();
+        let auth_file = lent.then(|| "/run/lent".into());
+        let cache = Some(LayerCache { repository, write: true, plain_http: false, auth_file });
+        let request = BuildRequest { cache, ..request(&folder, "linux/amd64") };
+        let error = podman.build(&request, |_| ()).await.unwrap_err();
+        assert_eq!(error.tail().unwrap().lines().collect::<Vec<_>>(), [expected]);
     }
 
     #[tokio::test]

@@ -58,6 +58,16 @@ pub enum PodmanError {
         /// The last lines of the build.
         tail: Tail,
     },
+    /// `podman build` ended because a step could not be put in the layer cache.
+    #[error("`podman build` for {platform} could not write to the layer cache: {reason}")]
+    CacheNotWritten {
+        /// The platform whose image was to be built.
+        platform: Platform,
+        /// What podman said.
+        reason: String,
+        /// The last lines of the build.
+        tail: Tail,
+    },
     /// The build ran a program that this machine cannot run.
     #[error("a program of {platform} cannot run on this machine")]
     EmulationMissing {
@@ -109,6 +119,7 @@ impl PodmanError {
         match self {
             Self::Failed { tail, .. }
             | Self::BuildFailed { tail, .. }
+            | Self::CacheNotWritten { tail, .. }
             | Self::EmulationMissing { tail, .. }
             | Self::NoSpace { tail, .. } => Some(tail),
             _ => None,
@@ -118,7 +129,9 @@ impl PodmanError {
     /// The platform whose image could not be built.
     fn platform(&self) -> Option<&Platform> {
         match self {
-            Self::BuildFailed { platform, .. } | Self::EmulationMissing { platform, .. } => Some(platform),
+            Self::BuildFailed { platform, .. }
+            | Self::CacheNotWritten { platform, .. }
+            | Self::EmulationMissing { platform, .. } => Some(platform),
             Self::NoSpace { platform, .. } => platform.as_ref(),
             _ => None,
         }

@@ -10,6 +10,7 @@
 mod architecture;
 mod archive;
 mod build;
+mod cache;
 mod client;
 mod error;
 mod export;
@@ -21,12 +22,15 @@ mod info;
 mod lines;
 mod process;
 mod request;
+mod steps;
 
 pub use architecture::{host_architecture, runs_natively};
 pub use archive::TakeLayer;
+pub use cache::LayerCache;
 pub use client::{PROGRAM_VARIABLE, Podman};
 pub use error::PodmanError;
 pub use image::{ImageId, ImageIdError, ImageInfo};
 pub use info::{Info, MIN_VERSION, judge};
 pub use lines::{LINE_BYTES_MAX, TAIL_LINES_MAX, Tail};
 pub use request::BuildRequest;
+pub use steps::Steps;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use super::LayerCache;
 use crate::oci::{LABEL_CREATED, LABEL_REVISION, LABEL_SOURCE, Platform};
 
 /// The last second of the year 9999, the last that the label can say.
@@ -31,6 +32,8 @@ pub struct BuildRequest {
     pub revision: Option<String>,
     /// The commit's time in seconds since 1970: for the label [`LABEL_CREATED`] and the configuration's `created`.
     pub created: Option<u64>,
+    /// Where steps that were run before are found, beside podman's own store.
+    pub cache: Option<LayerCache>,
 }
 
 impl BuildRequest {
@@ -44,6 +47,7 @@ impl BuildRequest {
             source: None,
             revision: None,
             created: None,
+            cache: None,
         }
     }
 
@@ -59,6 +63,7 @@ impl BuildRequest {
         arguments.flag("build").flag("--format=docker").flag("--layers").flag("--identity-label=false");
         arguments.option("--platform", self.platform.to_string());
         arguments.option("--file", &self.containerfile).option("--iidfile", id_file);
+        arguments.0.extend(self.cache.iter().flat_map(LayerCache::arguments));
         for (name, value) in &self.build_args {
             arguments.option("--build-arg", format!("{name}={value}"));
         }
@@ -152,6 +157,12 @@ mod tests {
             source: Some("https://github.com/acme/app".into()),
             revision: Some("0123abc".into()),
             created: Some(1_700_000_000),
+            cache: Some(LayerCache {
+                repository: "ghcr.io/acme/app-cache-amd64".parse().unwrap(),
+                write: true,
+                plain_http: false,
+                auth_file: Some("/tmp/auth".into()),
+            }),
             ..BuildRequest::new("linux/amd64".parse().unwrap(), "image/Containerfile", "image")
         };
         insta::assert_snapshot!(shown(&request), @r"
@@ -165,6 +176,10 @@ mod tests {
         image/Containerfile
         --iidfile
         /tmp/id
+        --cache-from
+        ghcr.io/acme/app-cache-amd64
+        --cache-to
+        ghcr.io/acme/app-cache-amd64
         --build-arg
         VERSION=1.2.0
         --label

@@ -1,0 +1,107 @@
+//! Which steps of a build were run and which were taken from a cache, as podman tells it line by line.
+//!
+//! `FROM` is no step here: it is never in a cache of steps. What a `RUN` step prints can look like podman's own lines;
+//! that can falsify these numbers and nothing else.
+
+/// What podman prints for a step that it took from its store, where it may have been pulled to a moment ago.
+const REUSED: &str = "--> Using cache ";
+
+/// The steps of one build, which may take several runs of podman.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// For each step in order, whether it was reused.
+    reused: Vec<bool>,
+    /// How many of them the present run has come to.
+    reached: usize,
+    /// Whether the present run is the first to come to the last of them.
+    is_new: bool,
+}
+
+impl Steps {
+    /// Takes a line that podman printed.
+    pub fn see(&mut self, line: &str) {
+        if is_step(line) {
+            self.reached += 1;
+            self.is_new = self.reached > self.reused.len();
+            if self.is_new {
+                self.reused.push(false);
+            }
+        } else if line.starts_with(REUSED)
+            && self.is_new
+            && let Some(last) = self.reused.last_mut()
+        {
+            *last = true;
+        }
+    }
+
+    /// podman is run again. What it finds in its store then because the run before put it there is not reused.
+    pub fn again(&mut self) {
+        (self.reached, self.is_new) = (0, false);
+    }
+
+    /// How many steps there are.
+    pub fn total(&self) -> usize {
+        self.reused.len()
+    }
+
+    /// How many of them were taken from a cache.
+    pub fn reused(&self) -> usize {
+        self.reused.iter().filter(|reused| **reused).count()
+    }
+}
+
+/// `STEP 2/5: COPY a b`, with the stage before it where there are several: `[1/2] STEP 2/5: COPY a b`.
+fn is_step(line: &str) -> bool {
+    let rest = match line.strip_prefix('[') {
+        Some(rest) => rest.split_once("] ").map_or("", |(_, rest)| rest),
+        None => line,
+    };
+    let step = rest.strip_prefix("STEP ").and_then(|rest| rest.split_once(": "));
+    step.is_some_and(|(number, instruction)| {
+        let counts = number.split_once('/').is_some_and(|(n, of)| [n, of].iter().all(|n| n.parse::<u32>().is_ok()));
+        counts && !instruction.to_ascii_uppercase().starts_with("FROM ")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0459868b4a1a21c4fbffb3398c451e05127dd8d515ff8d323390265890304025";
+
+    fn seen(steps: &mut Steps, lines: &[&str]) -> (usize, usize) {
+        lines.iter().for_each(|line| steps.see(&line.replace("ID", ID)));
+        (steps.reused(), steps.total())
+    }
+
+    #[rstest::rstest]
+    #[case(&["STEP 1/1: FROM scratch"], (0, 0))]
+    #[case(&["STEP 1/2: from scratch", "STEP 2/2: COPY a b", "--> 0459868b4a1a"], (0, 1))]
+    #[case(&["STEP 1/2: FROM scratch", "STEP 2/2: COPY a b", "--> Using cache ID", "--> 0459868b4a1a"], (1, 1))]
+    // Pulled, and found to be of no use.
+    #[case(&["STEP 2/2: COPY a b", "--> Cache pulled from remote h/c:ID", "--> Pushing cache [h/c]:ID"], (0, 1))]
+    #[case(
+        &[
+            "[1/2] STEP 1/2: FROM base AS one", "[1/2] STEP 2/2: RUN make", "--> Cache pulled from remote h/c:ID",
+            "--> Using cache ID", "[2/2] STEP 1/3: FROM base", "[2/2] STEP 2/3: COPY --from=one a b", "--> Using cache ID",
+            "[2/2] STEP 3/3: LABEL \"a\"=\"b\"", "[2/2] COMMIT", "--> Pushing cache [h/c]:ID",
+        ],
+        (2, 3)
+    )]
+    #[case(&["--> Using cache ID", "STEP x/y: RUN a", "[STEP 1/2: RUN a", "STEPS 1/2: RUN a", "STEP 1/2"], (0, 0))]
+    fn steps_are_counted(#[case] lines: &[&str], #[case] expected: (usize, usize)) {
+        assert_eq!(seen(&mut Steps::default(), lines), expected);
+    }
+
+    #[test]
+    fn what_an_earlier_run_of_the_same_build_did_is_no_cache() {
+        let mut steps = Steps::default();
+        let first =
+            ["STEP 1/4: FROM base", "STEP 2/4: COPY a b", "--> Using cache ID", "STEP 3/4: RUN make", "Error: x"];
+        assert_eq!(seen(&mut steps, &first), (1, 2));
+        steps.again();
+        let second = ["STEP 2/4: COPY a b", "--> Using cache ID", "STEP 3/4: RUN make", "--> Using cache ID"];
+        assert_eq!(seen(&mut steps, &second), (1, 2));
+        assert_eq!(seen(&mut steps, &["STEP 4/4: RUN test", "--> Using cache ID"]), (2, 3));
+    }
+}
