@@ -7,7 +7,7 @@ use super::{
 };
 
 const KEYS: &[&str] =
-    &["image", "containerfile", "context", "platforms", "build-args", "registry", "retry-base", "cleanup"];
+    &["image", "containerfile", "context", "platforms", "build-args", "registry", "retry-base", "cleanup", "cache"];
 const REGISTRY_KEYS: &[&str] = &["name", "repository", "plain-http", "username-env", "password-env", "driver"];
 
 /// What the configuration file says; all of it may be absent.
@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) registries: Option<Vec<RegistryTable>>,
     pub(super) retry_base: Option<Given<String>>,
     pub(super) cleanup: Option<Given<String>>,
+    pub(super) cache: Option<Given<String>>,
 }
 
 /// One `[[registry]]`.
@@ -52,6 +53,7 @@ impl File {
                 .transpose()?,
             retry_base: top.string("retry-base")?,
             cleanup: top.string("cleanup")?,
+            cache: top.string("cache")?,
         })
     }
 }

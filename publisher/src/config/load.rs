@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Cleanup, ConfigError, Overrides, RegistryConfig,
+    CacheConfig, Cleanup, ConfigError, Overrides, RegistryConfig,
+    cache::cache,
     cleanup::{choose_drivers, cleanup},
     duration::retry_base,
     file::File,
@@ -47,6 +48,8 @@ pub struct Config {
     pub retry_base: Duration,
     /// When the image that a floating tag pointed at is removed.
     pub cleanup: Cleanup,
+    /// Where steps of builds are kept for later builds.
+    pub cache: Option<CacheConfig>,
     /// The address of the source repository, `https://github.com/acme/hello`, where GitHub says it.
     pub source: Option<String>,
 }
@@ -76,8 +79,11 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
         (None, Some(image)) => by_default(image, env)?,
         (None, None) => return Err(ConfigError::NoImage),
     };
+    let platforms = platforms(overrides::list(&overrides.platforms, &overrides::PLATFORMS).or(file.platforms))?;
+    let given = overrides::text(overrides.cache.as_ref(), overrides::CACHE).or(file.cache);
+    let mut cache = cache(given, &platforms, &registries)?;
     let plain = overrides::list(&overrides.plain_http, &overrides::PLAIN_HTTP);
-    allow_plain_http(&mut registries, plain.unwrap_or_default())?;
+    allow_plain_http(&mut registries, cache.as_mut(), plain.unwrap_or_default())?;
     let drivers = overrides::list(&overrides.drivers, &overrides::DRIVERS);
     choose_drivers(&mut registries, drivers.unwrap_or_default())?;
     let of_registry = registries.first().map(|registry| registry.repository.name.clone());
@@ -88,10 +94,11 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
         image: named.or(of_registry).ok_or(ConfigError::NoImage)?,
         containerfile,
         context,
-        platforms: platforms(overrides::list(&overrides.platforms, &overrides::PLATFORMS).or(file.platforms))?,
+        platforms,
         build_args: build_args(file.build_args, &overrides.build_args)?,
         registries,
         retry_base: retry.map_or(Ok(http::RETRY_BASE), retry_base)?,
+        cache,
         cleanup: order.map_or(Ok(Cleanup::default()), cleanup)?,
         source: source(env),
     })

@@ -4,6 +4,7 @@
 //! variables, built-in default. Every setting is optional. Whatever is not understood is an error that names where it
 //! was given; nothing is ever guessed or left out silently. Names of secrets stand here, their values never do.
 
+mod cache;
 mod cleanup;
 mod duration;
 mod error;
@@ -19,6 +20,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use cache::CacheConfig;
 pub use cleanup::{Cleanup, DriverKind};
 pub use duration::RETRY_BASE_MAX;
 pub use error::ConfigError;

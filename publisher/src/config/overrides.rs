@@ -101,6 +101,11 @@ pub struct Overrides {
     #[arg(long, value_name = "WAIT", env = "TALLYMAN_RETRY_BASE", hide_env_values = true, help_heading = HEADING)]
     pub retry_base: Option<String>,
 
+    /// Keeps steps of builds here for later builds, as host/repository, for example ghcr.io/acme/hello-cache, to which
+    /// each platform's name is added; off, which is the default, switches off what is configured
+    #[arg(long, value_name = "HOST/REPOSITORY", env = "TALLYMAN_CACHE", hide_env_values = true, help_heading = HEADING)]
+    pub cache: Option<String>,
+
     /// Removes the image that latest pointed at before: after the tag has moved (the default), before it is set, or off
     #[arg(
         long,
@@ -136,6 +141,7 @@ pub(super) const PLAIN_HTTP: Origin = Origin::Flag { flag: "--plain-http", varia
 pub(super) const BUILD_ARGS: Origin = Origin::Flag { flag: "--build-arg", variable: None };
 pub(super) const RETRY_BASE: Origin = Origin::Flag { flag: "--retry-base", variable: Some("TALLYMAN_RETRY_BASE") };
 pub(super) const CLEANUP: Origin = Origin::Flag { flag: "--cleanup", variable: Some("TALLYMAN_CLEANUP") };
+pub(super) const CACHE: Origin = Origin::Flag { flag: "--cache", variable: Some("TALLYMAN_CACHE") };
 pub(super) const DRIVERS: Origin = Origin::Flag { flag: "--driver", variable: Some("TALLYMAN_DRIVERS") };
 
 /// A flag's text, unless it is empty.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ConfigError, DriverKind,
+    CacheConfig, ConfigError, DriverKind,
     cleanup::driver,
     file::RegistryTable,
     origin::{Given, Origin},
@@ -112,22 +112,27 @@ pub(super) fn by_default(image: &str, env: &Environment) -> Result<Vec<RegistryC
     Ok(vec![registry("ghcr", ghcr), registry("dockerhub", hub)])
 }
 
-/// Switches TLS off for the hosts that `--plain-http` names.
+/// Switches TLS off for the hosts that `--plain-http` names, among them the cache's.
 pub(super) fn allow_plain_http(
     registries: &mut [RegistryConfig],
+    mut cache: Option<&mut CacheConfig>,
     hosts: Vec<Given<String>>,
 ) -> Result<(), ConfigError> {
     for Given { value: host, origin } in hosts {
+        let of_registries = registries.iter_mut().map(|registry| (&registry.repository.host, &mut registry.plain_http));
+        let of_cache = cache.as_deref_mut().map(CacheConfig::transport);
         let mut found = false;
-        for registry in &mut *registries {
-            if registry.repository.host.as_str().eq_ignore_ascii_case(&host) {
-                registry.plain_http = true;
+        let mut others = BTreeSet::new();
+        for (known, plain_http) in of_registries.chain(of_cache) {
+            if known.as_str().eq_ignore_ascii_case(&host) {
+                *plain_http = true;
                 found = true;
+            } else {
+                others.insert(known.as_str());
             }
         }
         if !found {
-            let hosts: BTreeSet<&str> = registries.iter().map(|registry| registry.repository.host.as_str()).collect();
-            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
+            let hosts = others.into_iter().collect::<Vec<_>>().join(", ");
             return Err(ConfigError::invalid(
                 origin,
                 format!("`{host}` is not the host of a registry, which are {hosts}"),
@@ -226,7 +231,7 @@ fn checked_variable(given: Given<String>) -> Result<Given<String>, ConfigError> 
 }
 
 /// The variables in which the credentials of the well-known registries are found.
-fn usual_secrets(host: &Host) -> Option<SecretNames> {
+pub(super) fn usual_secrets(host: &Host) -> Option<SecretNames> {
     let names =
         |username: &str, password: &str| Some(SecretNames { username: username.into(), password: password.into() });
     if host.is_ghcr() {

@@ -268,6 +268,10 @@ fn the_flags_explain_themselves() {
               --retry-base <WAIT>
                   Waits this long before the second attempt of a registry operation and twice as long before
                   the third; by default 2s, may be in milliseconds, 500ms [env: TALLYMAN_RETRY_BASE]
+              --cache <HOST/REPOSITORY>
+                  Keeps steps of builds here for later builds, as host/repository, for example
+                  ghcr.io/acme/hello-cache, to which each platform's name is added; off, which is the
+                  default, switches off what is configured [env: TALLYMAN_CACHE]
               --cleanup <after|before|off>
                   Removes the image that latest pointed at before: after the tag has moved (the default),
                   before it is set, or off [env: TALLYMAN_CLEANUP]

@@ -1,0 +1,85 @@
+//! Where the layer cache is, how it is spoken to, and what is refused.
+
+use rstest::rstest;
+
+use super::run::Run;
+
+/// The cache in one line, each platform's repository first.
+fn cache(run: &Run) -> String {
+    let config = run.config();
+    let Some(cache) = config.cache else { return "none".into() };
+    let repositories = config.platforms.iter().map(|platform| cache.repository(platform).to_string());
+    let secrets = cache.secrets.as_ref().map(|names| format!("{} {}", names.username, names.password));
+    let plain = cache.plain_http.then(|| "plain".to_owned());
+    repositories.chain(plain).chain(secrets).collect::<Vec<_>>().join(" ")
+}
+
+#[rstest]
+#[case("", &[], "none")]
+#[case(
+    "cache = 'ghcr.io/acme/c'",
+    &[],
+    "ghcr.io/acme/c-amd64 ghcr.io/acme/c-arm64 GITHUB_ACTOR GITHUB_TOKEN"
+)]
+#[case(
+    "cache = 'ghcr.io/acme/c'\nplatforms = ['linux/arm/v7']",
+    &["--cache", "quay.io/acme/d"],
+    "quay.io/acme/d-arm-v7"
+)]
+#[case("cache = 'ghcr.io/acme/c'", &["--cache", "off"], "none")]
+#[case("cache = 'off'", &["--cache", ""], "none")]
+#[case("cache = 'ghcr.io/acme/c'\nplatforms = ['linux/amd64']", &["--cache", ""], "ghcr.io/acme/c-amd64 GITHUB_ACTOR GITHUB_TOKEN")]
+fn it_is_where_flag_or_file_say_and_off_otherwise(#[case] file: &str, #[case] flags: &[&str], #[case] expected: &str) {
+    assert_eq!(cache(&Run::new(file).flags(flags)), expected);
+}
+
+#[rstest]
+#[case("", "127.0.0.1:5000/c", &[], "127.0.0.1:5000/c-arm64 plain")]
+#[case("", "a.example/c", &[], "a.example/c-arm64")]
+#[case("", "a.example/c", &["--plain-http", "A.example"], "a.example/c-arm64 plain")]
+#[case("plain-http = true", "registry.example/c", &[], "registry.example/c-arm64 plain")]
+#[case(
+    "username-env = 'CORP_USER'\npassword-env = 'CORP_TOKEN'",
+    "registry.example/c",
+    &["--plain-http", "registry.example"],
+    "registry.example/c-arm64 plain CORP_USER CORP_TOKEN"
+)]
+fn it_is_spoken_to_as_the_registry_on_its_host_is(
+    #[case] registry: &str,
+    #[case] place: &str,
+    #[case] flags: &[&str],
+    #[case] expected: &str,
+) {
+    let file = format!(
+        "cache = '{place}'\nplatforms = ['linux/arm64']\n\
+         [[registry]]\nname = 'corp'\nrepository = 'registry.example/acme/hello'\n{registry}\n"
+    );
+    assert_eq!(cache(&Run::new(&file).flags(flags)), expected);
+}
+
+#[test]
+fn a_registry_on_this_machine_that_has_tls_has_it_for_the_cache_too() {
+    let registry = "[[registry]]\nname = 'a'\nrepository = '127.0.0.1:5000/a'\nplain-http = false\n";
+    let run = Run::new(&format!("cache = '127.0.0.1:5000/c'\nplatforms = ['linux/arm64']\n{registry}"));
+    assert_eq!(cache(&run), "127.0.0.1:5000/c-arm64");
+}
+
+#[test]
+fn what_is_no_place_for_a_cache_is_refused() {
+    insta::assert_snapshot!(Run::new("cache = 'acme/cache'\n").refusal(), @"
+    `cache` in publish.toml line 1: `acme/cache` names no registry, expected host/name such as ghcr.io/acme/hello
+    hint: write host/repository such as ghcr.io/acme/hello-cache, or `off`
+    ");
+    insta::assert_snapshot!(Run::new("cache = true\n").refusal(), @"`cache` in publish.toml line 1 must be a string, not true or false");
+    let flags = ["--cache", "a.example/c", "--registry", "one=a.example/c-arm64"];
+    insta::assert_snapshot!(Run::bare().flags(&flags).refusal(), @"
+    `--cache` or `TALLYMAN_CACHE`: the cache would lie in a.example/c-arm64, where one publishes
+    hint: write host/repository such as ghcr.io/acme/hello-cache, or `off`
+    ");
+}
+
+#[test]
+fn a_name_that_only_the_platform_makes_too_long_is_refused_at_once() {
+    let refusal = Run::new(&format!("cache = 'ghcr.io/{}'\n", "a".repeat(250))).refusal();
+    assert!(refusal.contains("-amd64` is not a repository name"), "{refusal}");
+}
