@@ -1,8 +1,12 @@
 //! `publisher build`: one platform built and put on all registries, by digest.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
+    cache,
     result::{skipped, staged as staged_result},
     session::Session,
 };
@@ -11,11 +15,28 @@ use crate::{
     event::{Event, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     oci::{Platform, Tag},
-    podman::{BuildRequest, ImageId, Podman},
+    podman::{BuildRequest, ImageId, Podman, PodmanError, Steps},
     registry::Registry,
-    report::outcome::Publication,
+    report::outcome::{BuildOutcome, Publication},
     stage::{StageOptions, Staged, stage},
 };
+
+/// An image in podman's store.
+pub(super) struct Built {
+    /// The image.
+    pub(super) image: ImageId,
+    /// What its build did.
+    pub(super) steps: Steps,
+    platform: Platform,
+}
+
+impl Built {
+    /// The build as the result tells it.
+    pub(super) fn outcome(&self) -> BuildOutcome {
+        let (steps, steps_reused) = (self.steps.total(), self.steps.reused());
+        BuildOutcome { platform: self.platform.clone(), steps, steps_reused }
+    }
+}
 
 /// Builds one platform, stages it and writes the hand-over files into `folder`. Without a push, only builds.
 ///
@@ -23,12 +44,12 @@ use crate::{
 /// [`Exit::BuildFailed`] when the build fails, [`Exit::PushFailed`] when a registry does, [`Exit::Failed`] otherwise.
 pub async fn build(session: &Session, platform: &Platform, folder: &Path) -> Result<Publication, Failure> {
     let podman = session.podman();
-    let (image, registries) = prepare(session, &podman, platform).await?;
+    let (built, registries) = prepare(session, &podman, platform).await?;
     if !session.plan.push {
-        return Ok(skipped(session));
+        return Ok(skipped(session, vec![built.outcome()]));
     }
-    let staged = stage_image(session, &podman, platform, &image, &registries).await?;
-    let record = Record::new(&staged, &registries, &session.identity());
+    let staged = stage_image(session, &podman, platform, &built.image, &registries).await?;
+    let record = Record::new(&staged, &built.steps, &registries, &session.identity());
     HandOver::new(folder).write(&record)?;
     Ok(staged_result(session, &record, &registries))
 }
@@ -38,7 +59,7 @@ async fn prepare(
     session: &Session,
     podman: &Podman,
     platform: &Platform,
-) -> Result<(ImageId, Vec<Arc<Registry>>), Failure> {
+) -> Result<(Built, Vec<Arc<Registry>>), Failure> {
     if !session.plan.platforms.contains(platform) {
         let planned: Vec<String> = session.plan.platforms.iter().map(ToString::to_string).collect();
         return Err(Failure::new(Exit::Failed, format!("{platform} is not planned, only {}", planned.join(", "))));
@@ -50,19 +71,41 @@ async fn prepare(
 }
 
 /// Builds the image of one platform in podman's store.
-pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &Platform) -> Result<ImageId, Failure> {
+pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &Platform) -> Result<Built, Failure> {
     let config = &session.config;
     let mut request = BuildRequest::new(platform.clone(), &config.containerfile, &config.context);
     request.build_args = config.build_args.clone().into_iter().collect();
     request.source.clone_from(&config.source);
     request.revision = Some(session.plan.commit.clone());
     request.created = session.commit_time;
-    let events = session.events();
-    let built = podman.build(&request, |line| events.event(Event::BuildLine(platform.clone(), line)));
-    session
-        .phase(Phase::Build(platform.clone()), built)
-        .await
-        .map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))
+    let built = session.phase(Phase::Build(platform.clone()), async {
+        let cache = cache::open(session, platform).await;
+        request.cache = cache.as_ref().map(|cache| cache.layers.clone());
+        run(session, podman, request).await
+    });
+    built.await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))
+}
+
+/// Runs podman, once more where all that failed is writing to the cache: what it built until then is in its store.
+async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> Result<Built, PodmanError> {
+    let (events, platform) = (session.events(), request.platform.clone());
+    let steps = Mutex::new(Steps::default());
+    let seen = || steps.lock().unwrap_or_else(PoisonError::into_inner);
+    let on_line = |line: String| {
+        seen().see(&line);
+        events.event(Event::BuildLine(platform.clone(), line));
+    };
+    let mut image = podman.build(&request, on_line).await;
+    if let (Err(PodmanError::CacheNotWritten { reason, .. }), Some(cache)) = (&image, &mut request.cache) {
+        cache::not_written(session, cache, reason.clone());
+        cache.write = false;
+        seen().again();
+        image = podman.build(&request, on_line).await;
+    }
+    let image = image?;
+    let built = Built { image, steps: seen().clone(), platform };
+    events.event(Event::Note(format!("{} cache: {}", built.platform, built.outcome())));
+    Ok(built)
 }
 
 /// Puts the image of one platform on all registries.

@@ -1,6 +1,7 @@
 //! The subcommands: each puts the parts together for one job of a workflow.
 
 mod build;
+mod cache;
 mod doctor;
 mod gate;
 mod git;

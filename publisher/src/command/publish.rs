@@ -1,7 +1,5 @@
 //! `publisher publish`: all platforms built, staged and published by one process on one machine.
 
-use std::sync::Arc;
-
 use futures::future::try_join_all;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     result::skipped,
     session::Session,
 };
-use crate::{commit::Record, exit::Failure, registry::Registry, report::outcome::Publication};
+use crate::{commit::Record, exit::Failure, report::outcome::Publication};
 
 /// Builds and stages all platforms in parallel, then publishes them.
 ///
@@ -20,16 +18,17 @@ pub async fn publish(session: &Session) -> Result<Publication, Failure> {
     let podman = session.podman();
     session.config.check_sources()?;
     podman.check().await?;
-    let registries: Vec<Arc<Registry>> = if session.plan.push { session.connect().await? } else { Vec::new() };
+    if !session.plan.push {
+        let builds = session.plan.platforms.iter();
+        let builds = builds.map(async |platform| Ok(build_image(session, &podman, platform).await?.outcome()));
+        return try_join_all(builds).await.map(|builds| skipped(session, builds));
+    }
+    let registries = session.connect().await?;
     let records = try_join_all(session.plan.platforms.iter().map(async |platform| {
-        let image = build_image(session, &podman, platform).await?;
-        if registries.is_empty() {
-            return Ok(None);
-        }
-        let staged = stage_image(session, &podman, platform, &image, &registries).await?;
-        Ok::<_, Failure>(Some(Record::new(&staged, &registries, &session.identity())))
+        let built = build_image(session, &podman, platform).await?;
+        let staged = stage_image(session, &podman, platform, &built.image, &registries).await?;
+        Ok::<_, Failure>(Record::new(&staged, &built.steps, &registries, &session.identity()))
     }))
     .await?;
-    let records: Vec<Record> = records.into_iter().flatten().collect();
-    if records.is_empty() { Ok(skipped(session)) } else { commit(session, &records, &registries).await }
+    commit(session, &records, &registries).await
 }

@@ -16,7 +16,7 @@ use crate::{
     oci::Digest,
     registry::Registry,
     report::{
-        outcome::{PlatformOutcome, Publication, RegistryOutcome, Status},
+        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status},
         summary, timings,
     },
 };
@@ -39,7 +39,7 @@ pub(super) fn published(
         digest: Some(list.clone()),
         platforms: records.iter().map(platform).collect(),
         registries: registries.iter().zip(movements).map(moved).collect(),
-        ..skipped(session)
+        ..skipped(session, records.iter().map(build).collect())
     }
 }
 
@@ -52,22 +52,27 @@ pub(super) fn staged(session: &Session, record: &Record, registries: &[Arc<Regis
         status: Status::Staged,
         platforms: vec![platform(record)],
         registries: registries.iter().map(by_digest).collect(),
-        ..skipped(session)
+        ..skipped(session, vec![build(record)])
     }
 }
 
 /// A run that was asked not to push.
-pub(super) fn skipped(session: &Session) -> Publication {
+pub(super) fn skipped(session: &Session, builds: Vec<BuildOutcome>) -> Publication {
     Publication {
         status: Status::Skipped,
         tag: session.plan.tag.to_string(),
         kind: session.plan.kind.name().into(),
         digest: None,
+        builds,
         platforms: Vec::new(),
         registries: Vec::new(),
         timings: session.tally.timings(),
         warnings: session.tally.warnings(),
     }
+}
+
+fn build(record: &Record) -> BuildOutcome {
+    BuildOutcome { platform: record.platform.clone(), steps: record.steps, steps_reused: record.steps_reused }
 }
 
 fn platform(record: &Record) -> PlatformOutcome {
@@ -134,9 +139,13 @@ fn outputs(publication: &Publication) -> String {
         let _ = writeln!(text, "digest-{}={}", registry.name, registry.digest);
     }
     let platforms: Vec<String> = publication.platforms.iter().map(|outcome| outcome.platform.to_string()).collect();
-    let reused = publication.platforms.iter().all(|outcome| outcome.layers == outcome.layers_known);
+    // Of nothing, nothing was reused.
+    let reused = !publication.platforms.is_empty()
+        && publication.platforms.iter().all(|outcome| outcome.layers == outcome.layers_known);
+    let hit = !publication.builds.is_empty() && publication.builds.iter().all(|build| build.steps_reused > 0);
     let _ = writeln!(text, "platforms={}", platforms.join(","));
     let _ = writeln!(text, "layers-reused={reused}");
+    let _ = writeln!(text, "cache-hit={hit}");
     text
 }
 

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::{
     exit::{Exit, Failure},
     oci::{Digest, Platform},
+    podman::Steps,
     registry::Registry,
     stage::Staged,
 };
@@ -55,6 +56,12 @@ pub struct Record {
     pub layers_known: usize,
     /// Bytes sent to all registries together.
     pub bytes_uploaded: u64,
+    /// How many steps its build has.
+    #[serde(default)]
+    pub steps: usize,
+    /// How many of them were taken from a cache.
+    #[serde(default)]
+    pub steps_reused: usize,
     /// The repositories that hold it, by the registry's short name.
     repositories: BTreeMap<String, String>,
 }
@@ -110,8 +117,8 @@ pub enum HandOverError {
 }
 
 impl Record {
-    /// What a run hands over of an image that it staged.
-    pub fn new(staged: &Staged, registries: &[impl AsRef<Registry>], identity: &Identity) -> Self {
+    /// What a run hands over of an image that it built in these steps and staged.
+    pub fn new(staged: &Staged, steps: &Steps, registries: &[impl AsRef<Registry>], identity: &Identity) -> Self {
         let repository = |registry: &Registry| (registry.name().to_owned(), registry.repository().to_string());
         Self {
             version: VERSION,
@@ -122,6 +129,8 @@ impl Record {
             layers: staged.layers,
             layers_known: staged.layers_known,
             bytes_uploaded: staged.bytes_uploaded,
+            steps: steps.total(),
+            steps_reused: steps.reused(),
             repositories: registries.iter().map(|registry| repository(registry.as_ref())).collect(),
         }
     }

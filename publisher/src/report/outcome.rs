@@ -2,7 +2,7 @@
 //!
 //! Fields are only ever added; scripts read them. Digests are whole, sizes are bytes, durations milliseconds.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 
@@ -34,6 +34,8 @@ pub struct Publication {
     pub kind: String,
     /// The digest of the list; none before there is a list.
     pub digest: Option<Digest>,
+    /// How the images were built, in the order of the platforms.
+    pub builds: Vec<BuildOutcome>,
     /// The platforms, in the order of the configuration.
     pub platforms: Vec<PlatformOutcome>,
     /// The registries, in the order of the configuration.
@@ -42,6 +44,23 @@ pub struct Publication {
     pub timings: Vec<Timing>,
     /// What did not stop the run but should be known.
     pub warnings: Vec<String>,
+}
+
+/// How one platform's image was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuildOutcome {
+    /// The platform, `linux/arm64`.
+    pub platform: Platform,
+    /// How many steps the build has, without `FROM`.
+    pub steps: usize,
+    /// How many of them were not run but taken from a cache, on this machine or in a registry.
+    pub steps_reused: usize,
+}
+
+impl fmt::Display for BuildOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} steps reused", self.steps_reused, self.steps)
+    }
 }
 
 /// One platform's image.
@@ -177,6 +196,7 @@ pub(super) mod tests {
             layers_known,
             bytes_uploaded,
         };
+        let build = |platform, steps_reused| BuildOutcome { platform, steps: 7, steps_reused };
         let timing = |phase: &str, platform: Option<&str>, milliseconds| Timing {
             phase: phase.into(),
             platform: platform.map(Into::into),
@@ -187,6 +207,7 @@ pub(super) mod tests {
             tag: "latest".into(),
             kind: "main".into(),
             digest: Some(digest("list")),
+            builds: vec![build(amd64(), 6), build(arm64(), 0)],
             platforms: vec![platform(amd64(), 4, 2_400_000), platform(arm64(), 0, 62_800_000)],
             registries: vec![
                 registry("ghcr", "ghcr.io/acme/hello:latest", Some(digest("before"))),
@@ -214,6 +235,7 @@ pub(super) mod tests {
     #[test]
     fn a_publication_reads_as_json() {
         let mut publication = publication();
+        publication.builds.truncate(1);
         publication.platforms.truncate(1);
         publication.registries.truncate(1);
         publication.timings.truncate(1);
@@ -223,6 +245,13 @@ pub(super) mod tests {
           "tag": "latest",
           "kind": "main",
           "digest": "sha256:a330395cc0a53ad1207736546afff4735940937564bbf75ce1edad40780d9139",
+          "builds": [
+            {
+              "platform": "linux/amd64",
+              "steps": 7,
+              "steps_reused": 6
+            }
+          ],
           "platforms": [
             {
               "platform": "linux/amd64",

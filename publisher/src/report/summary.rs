@@ -39,6 +39,9 @@ pub fn publication(publication: &Publication) -> String {
     if !publication.platforms.is_empty() {
         sections.push(platforms(publication));
     }
+    if !publication.builds.is_empty() {
+        sections.push(builds(publication));
+    }
     let pull = pull_commands(publication);
     if !pull.is_empty() {
         sections.push(code_block("console", &pull));
@@ -116,6 +119,11 @@ fn platforms(publication: &Publication) -> String {
     table(["Platform", "Digest", "Size", "Layers reused", "Uploaded"], rows)
 }
 
+fn builds(publication: &Publication) -> String {
+    let rows = publication.builds.iter().map(|build| [code_cell(&build.platform.to_string()), build.to_string()]);
+    table(["Build", "Cache"], rows)
+}
+
 fn timings(publication: &Publication) -> String {
     let rows = publication.timings.iter().map(|timing| {
         let platform = timing.platform.as_deref().map(code_cell).unwrap_or_default();
@@ -144,6 +152,11 @@ mod tests {
         | `linux/amd64` | `sha256:baf0239e48ff4c47ebac3ba02b5cf1506b69cd5a0c0d0c825a53ba65976fb942` | 31.4 MB | 4 of 5 | 2.4 MB |
         | `linux/arm64` | `sha256:b3e3ab55f887c56c0bd8bec3743b0fb54daaa17861e03db5133ef2835eb0da5a` | 31.4 MB | 0 of 5 | 62.8 MB |
 
+        | Build | Cache |
+        | --- | --- |
+        | `linux/amd64` | 6 of 7 steps reused |
+        | `linux/arm64` | 0 of 7 steps reused |
+
         ```console
         podman pull ghcr.io/acme/hello:latest
         podman pull docker.io/acme/hello:latest
@@ -167,6 +180,7 @@ mod tests {
         skipped.status = Status::Skipped;
         skipped.registries.clear();
         skipped.platforms.clear();
+        skipped.builds.clear();
         skipped.timings.clear();
         skipped.warnings.clear();
         assert_eq!(publication(&skipped), "## Built, not pushed: `latest`\n");

@@ -26,6 +26,8 @@ pub fn publication(publication: &Publication, style: Style) -> String {
     };
     let rows: Vec<_> = publication.platforms.iter().map(platform_row).collect();
     block("platforms", aligned(&rows));
+    let rows: Vec<_> = publication.builds.iter().map(|build| [build.platform.to_string(), build.to_string()]).collect();
+    block("cache", aligned(&rows));
     let rows: Vec<_> =
         publication.registries.iter().map(|registry| registry_row(publication.status, registry)).collect();
     block("registries", aligned(&rows));
@@ -138,6 +140,10 @@ mod tests {
           linux/amd64  baf0239e48ff  31.4 MB  5 layers, 4 reused, 2.4 MB uploaded
           linux/arm64  b3e3ab55f887  31.4 MB  5 layers, 62.8 MB uploaded
 
+        cache
+          linux/amd64  6 of 7 steps reused
+          linux/arm64  0 of 7 steps reused
+
         registries
           ghcr       replaces 6db7d803e74f  23 requests, 31.4 MB sent
           dockerhub  new                    23 requests, 31.4 MB sent, 2 retries
@@ -163,6 +169,10 @@ mod tests {
         platforms
           linux/amd64  baf0239e48ff  31.4 MB  5 layers, 4 reused, 2.4 MB uploaded
           linux/arm64  b3e3ab55f887  31.4 MB  5 layers, 62.8 MB uploaded
+
+        cache
+          linux/amd64  6 of 7 steps reused
+          linux/arm64  0 of 7 steps reused
 
         registries
           ghcr  tag not moved  23 requests, 31.4 MB sent
