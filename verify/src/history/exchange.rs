@@ -1,10 +1,6 @@
-//! One request and its answer, and the recorder that all servers of a scenario share.
+//! One request and its answer, as plain data.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,42 +39,4 @@ pub struct Exchange {
     /// The name of the rule that interfered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-}
-
-/// Collects the exchanges of all servers of a scenario on one clock. Clones share what is collected.
-#[derive(Debug, Clone)]
-pub struct Recorder {
-    start: Instant,
-    exchanges: Arc<Mutex<Vec<Exchange>>>,
-}
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Self { start: Instant::now(), exchanges: Arc::default() }
-    }
-}
-
-impl Recorder {
-    /// Milliseconds since it was made.
-    pub fn now_ms(&self) -> u64 {
-        self.at(Instant::now())
-    }
-
-    /// Milliseconds from when it was made until a moment.
-    pub fn at(&self, moment: Instant) -> u64 {
-        let since: Duration = moment.saturating_duration_since(self.start);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Adds an exchange that has ended.
-    pub fn record(&self, exchange: Exchange) {
-        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
-    }
-
-    /// What was recorded so far, in the order in which the requests began.
-    pub fn history(&self) -> Vec<Exchange> {
-        let mut history = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        history.sort_by_key(|exchange| exchange.began_ms);
-        history
-    }
 }
