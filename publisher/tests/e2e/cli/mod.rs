@@ -1,6 +1,7 @@
 //! What a publish does and leaves undone, seen from outside.
 
 mod attempts;
+mod cache;
 mod failures;
 mod handover;
 mod interruption;

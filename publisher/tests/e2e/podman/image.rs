@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::support::{Program, Registry, Source};
 
 /// The project's `fixtures` folder; tests may be run from a copy of the project, where nextest says where that is.
-fn fixtures() -> PathBuf {
+pub(super) fn fixtures() -> PathBuf {
     let publisher = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
     publisher.parent().unwrap().join("fixtures")
 }

@@ -1,0 +1,148 @@
+//! The layer cache: what was built on one machine is not built on another.
+
+use std::{path::PathBuf, process::Command};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::image::{bases, fixtures, publisher};
+use crate::support::{Ended, Fault, Program, Proxy, Registry, Source};
+
+/// The end of what the fixture's `RUN` step prints, and no other step: a checksum of its standard input.
+const RUN_OUTPUT: &str = "  -\n";
+
+/// An image whose steps are the same for all platforms.
+const SAME_EVERYWHERE: &str = "FROM scratch\nCOPY Containerfile /\nHEALTHCHECK CMD true\n";
+/// Asks for the result as data. The log has no output of steps then.
+const JSON: &[&str] = &["--output", "json"];
+
+/// Machines on which nothing was built yet: podman stores that hold nothing but the base images.
+struct Machines(TempDir);
+
+impl Machines {
+    async fn new() -> Self {
+        bases().await;
+        let machines = Self(tempfile::tempdir().unwrap());
+        let archive = machines.0.path().join("bases.tar").to_str().unwrap().to_owned();
+        let names = ["amd64", "arm64"].map(|architecture| format!("localhost/tallyman/base:{architecture}"));
+        let save = ["save", "--quiet", "--multi-image-archive", "--output", &archive, &names[0], &names[1]];
+        podman(Command::new("podman").args(save));
+        let store = machines.store("bases", "");
+        podman(
+            Command::new("podman").args(["load", "--quiet", "--input", &archive]).env("CONTAINERS_STORAGE_CONF", store),
+        );
+        machines
+    }
+
+    /// The configuration of a store of this name.
+    fn store(&self, name: &str, options: &str) -> PathBuf {
+        let (folder, file) = (self.0.path().join(name), self.0.path().join(format!("{name}.conf")));
+        let place = |part: &str| folder.join(part).to_str().unwrap().to_owned();
+        let text = format!(
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n{options}",
+            place("store"),
+            place("run")
+        );
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// A program whose podman runs on the machine of this name.
+    fn on(&self, name: &str, program: Program) -> Program {
+        let bases = self.0.path().join("bases/store");
+        let options = format!("[storage.options]\nadditionalimagestores = [\"{}\"]\n", bases.display());
+        program.env("CONTAINERS_STORAGE_CONF", self.store(name, &options))
+    }
+}
+
+impl Drop for Machines {
+    fn drop(&mut self) {
+        // Files in the stores belong to other user ids, which only podman can remove.
+        let _ = Command::new("podman").args(["unshare", "rm", "-rf"]).arg(self.0.path()).status();
+    }
+}
+
+fn podman(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A publish of the main branch, with the cache on this host.
+fn publish(source: &Source, registry: &Registry, cache: &str) -> Program {
+    publisher(source, registry, &["publish", "--ref", "refs/heads/main"])
+        .env("TALLYMAN_CACHE", format!("{cache}/acme/cache"))
+}
+
+/// The result of a run that must have succeeded.
+fn result(ended: &Ended) -> Value {
+    ended.expect(0, &[]);
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// What the result says of the builds, where all platforms are alike.
+fn builds(steps: usize, reused: usize) -> Value {
+    let build = |platform: &str| json!({ "platform": platform, "steps": steps, "steps_reused": reused });
+    json!([build("linux/amd64"), build("linux/arm64")])
+}
+
+/// The layers of all platforms of `latest`.
+async fn layers(registry: &Registry) -> Vec<Value> {
+    let list: Value = serde_json::from_slice(&registry.manifest("latest").await.unwrap()).unwrap();
+    let mut layers = Vec::new();
+    for entry in list["manifests"].as_array().unwrap() {
+        let manifest = registry.manifest(entry["digest"].as_str().unwrap()).await.unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let config = registry.blob(manifest["config"]["digest"].as_str().unwrap()).await.unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(config["architecture"], entry["platform"]["architecture"]);
+        assert!(config["config"]["Healthcheck"]["Test"].is_array(), "HEALTHCHECK got lost: {config}");
+        layers.push(manifest["layers"].clone());
+    }
+    layers
+}
+
+#[tokio::test]
+async fn on_an_empty_store_nothing_is_run_that_was_run_elsewhere() {
+    let (machines, registry) = tokio::join!(Machines::new(), Registry::start());
+    let mut source = Source::copy_of(&fixtures().join("image"));
+    let run = |name: &str, source: &Source| machines.on(name, publish(source, &registry, &registry.host));
+    let first = run("first", &source).run().await;
+    first.expect(0, &[RUN_OUTPUT, "linux/amd64 cache: 0 of 15 steps reused"]);
+    let built = layers(&registry).await;
+
+    source.commit();
+    let second = run("second", &source).run().await;
+    // All but the labels, which say the commit.
+    second.expect(0, &["linux/amd64 cache: 14 of 15 steps reused", "linux/arm64 cache: 14 of 15 steps reused"]);
+    assert!(!second.stderr.contains(RUN_OUTPUT), "it was run again:\n{}", second.stderr);
+    assert_eq!(layers(&registry).await, built, "what was pulled is not what was built");
+}
+
+/// Both platforms begin with the same step on the same (no) base: to podman's key it is one.
+#[tokio::test]
+async fn platforms_that_begin_alike_keep_out_of_each_others_way() {
+    let (machines, registry) = tokio::join!(Machines::new(), Registry::start());
+    let mut source = Source::new(SAME_EVERYWHERE);
+    let run = |name: &str, source: &Source| machines.on(name, publish(source, &registry, &registry.host)).args(JSON);
+    let first = run("first", &source).run().await;
+    assert_eq!(result(&first)["builds"], builds(3, 0));
+    source.commit();
+    let second = run("second", &source).run().await;
+    assert_eq!(result(&second)["builds"], builds(3, 2));
+    assert_eq!(layers(&registry).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_cache_that_takes_no_writes_costs_a_warning() {
+    let (machines, registry) = tokio::join!(Machines::new(), Registry::start());
+    let proxy = Proxy::before(&registry.host).await;
+    proxy.inject("POST", "/acme/cache-arm64/blobs/uploads/", Fault::Status(403));
+    let source = Source::new(SAME_EVERYWHERE);
+    let ended = machines.on("first", publish(&source, &registry, &proxy.host)).args(JSON).run().await;
+    ended.expect(0, &["cache-arm64 could not be written", "403"]);
+    assert!(proxy.hits() > 0);
+    let result = result(&ended);
+    assert_eq!(result["warnings"].as_array().unwrap().len(), 1, "{result}");
+    assert_eq!(result["builds"], builds(3, 0));
+    assert_eq!(layers(&registry).await.len(), 2);
+}
