@@ -1,0 +1,51 @@
+//! FR-007: a build of main is tagged `latest`.
+
+use super::support::{after, changed, run, success, tag, tag_writes};
+use crate::{
+    check::{Check, Judgement},
+    evidence::Evidence,
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("a_build_of_main_is_tagged_latest", &["FR-007", "FR-001", "SC-001"], Scenario::Releases, tagged),
+    Check::watching("a_build_of_main_moves_no_other_tag", &["FR-007", "SC-007"], Scenario::Releases, nothing_else),
+    Check::watching("an_older_build_never_replaces_a_newer_latest", &["FR-007", "FR-020"], Scenario::Overtaken, never_back),
+];
+
+fn tagged(evidence: &Evidence) -> Judgement {
+    let (first, second) = (after(evidence, "first main")?, after(evidence, "second main")?);
+    let mut violations = success(run(evidence, "first main")?);
+    violations.extend(success(run(evidence, "second main")?));
+    for (old, new) in first.iter().zip(second) {
+        match (old.tags.get("latest"), new.tags.get("latest")) {
+            (Some(was), Some(is)) if was != is => {}
+            (was, is) => violations.push(Violation::new(
+                format!("{}:latest is another image after main has changed", new.server),
+                format!("first {was:?}, then {is:?}"),
+            )),
+        }
+    }
+    Ok(violations)
+}
+
+fn nothing_else(evidence: &Evidence) -> Judgement {
+    let (before, after) = (after(evidence, "release v1.2.0")?, after(evidence, "second main")?);
+    let violations = changed(before, after, &["latest"]);
+    let written = tag_writes(evidence, run(evidence, "second main")?, &["latest"]);
+    Ok(violations.into_iter().chain(written).collect())
+}
+
+fn never_back(evidence: &Evidence) -> Judgement {
+    let newer = tag(after(evidence, "newer")?, "latest");
+    let last = tag(after(evidence, "older")?, "latest");
+    let moved = newer.iter().filter(|(server, digest)| last.get(*server) != Some(digest));
+    Ok(moved
+        .map(|(server, digest)| {
+            let expected = format!("{server}:latest stays at the newer commit's image {digest:?}");
+            Violation::new(expected, format!("the older commit's run made it {:?}", last.get(server)))
+        })
+        .collect())
+}

@@ -1,0 +1,91 @@
+//! FR-015: success and failure are visible in the GitHub repository: status, summary, annotations.
+
+use super::support::{failure, run, shown, stages};
+use crate::{
+    check::{Check, Judgement},
+    evidence::{Evidence, Run, Stage},
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
+    Check::watching("a_success_names_the_tag_and_the_digest", &["FR-015"], Scenario::Releases, names_what_was_published),
+    Check::watching("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
+    Check::watching("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
+    Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
+    Check::watching("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
+    Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::Versions, version_annotated),
+];
+
+fn summed_up(evidence: &Evidence) -> Judgement {
+    let run = run(evidence, "first main")?;
+    let merge = stages(run, Stage::Merge)?;
+    let summary: String = merge.iter().map(|stage| stage.summary.as_str()).collect();
+    if summary.trim().is_empty() {
+        return Ok(vec![Violation::new("merge writes a job summary", "it is empty")]);
+    }
+    Ok(Vec::new())
+}
+
+fn names_what_was_published(evidence: &Evidence) -> Judgement {
+    let run = run(evidence, "release v1.2.0")?;
+    let merge = stages(run, Stage::Merge)?;
+    let told: String = merge.iter().map(|stage| format!("{}\n{}", stage.printed(), stage.summary)).collect();
+    let mut violations = Vec::new();
+    if !told.contains("1.2.0") {
+        violations.push(Violation::new("merge tells the tag", "1.2.0 is not in its output or summary"));
+    }
+    for snapshot in super::support::after(evidence, "release v1.2.0")? {
+        if let Some(digest) = snapshot.tags.get("1.2.0").filter(|digest| !told.contains(digest.as_str())) {
+            violations.push(Violation::new("merge tells the digest", format!("{digest} is not in its output or summary")));
+        }
+    }
+    Ok(violations)
+}
+
+fn build_annotated(evidence: &Evidence) -> Judgement {
+    annotated(run(evidence, "arm64 fails")?)
+}
+
+fn push_annotated(evidence: &Evidence) -> Judgement {
+    annotated(run(evidence, "down")?)
+}
+
+fn version_annotated(evidence: &Evidence) -> Judgement {
+    annotated(run(evidence, "v1.2")?)
+}
+
+fn build_named(evidence: &Evidence) -> Judgement {
+    named(run(evidence, "arm64 fails")?, &["arm64"])
+}
+
+fn push_named(evidence: &Evidence) -> Judgement {
+    named(run(evidence, "down")?, &["dockerhub", "docker hub", "docker.io", &evidence.address("dockerhub")])
+}
+
+/// A failed stage must leave an error annotation: that is what GitHub shows at the commit.
+fn annotated(run: &Run) -> Judgement {
+    let mut violations = super::support::failed(run);
+    for stage in run.stages.iter().filter(|stage| !stage.end.is_success()) {
+        if !stage.printed().lines().any(|line| line.trim_start().starts_with("::error")) {
+            let expected = format!("{} of `{}` prints an annotation, `::error…::…`", shown(stage), run.name);
+            violations.push(Violation::new(expected, failure(stage)));
+        }
+    }
+    Ok(violations)
+}
+
+/// What a failed stage prints as an error must name what failed.
+fn named(run: &Run, names: &[&str]) -> Judgement {
+    let mut violations = Vec::new();
+    for stage in run.stages.iter().filter(|stage| !stage.end.is_success()) {
+        let errors: Vec<String> =
+            stage.printed().lines().filter(|line| line.to_lowercase().contains("error")).map(str::to_lowercase).collect();
+        if !errors.iter().any(|line| names.iter().any(|name| line.contains(&name.to_lowercase()))) {
+            violations.push(Violation::new(format!("an error names {}", names.join(" or ")), failure(stage)));
+        }
+    }
+    Ok(violations)
+}

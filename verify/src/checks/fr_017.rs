@@ -1,0 +1,119 @@
+//! FR-017: if any architecture fails to build, nothing is published anywhere.
+
+use super::support::{after, changed, failed, faults_fired, run, tag_writes};
+use crate::{
+    check::{Check, Judgement},
+    evidence::{Evidence, Stage},
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching(
+        "nothing_is_published_when_one_platform_fails_to_build",
+        &["FR-017", "SC-008"],
+        Scenario::BuildFails,
+        |evidence| nothing_published(evidence, "arm64 fails"),
+    ),
+    Check::watching(
+        "latest_is_still_there_when_a_build_fails",
+        &["FR-017", "SC-006"],
+        Scenario::BuildFails,
+        |evidence| still_there(evidence, "arm64 fails"),
+    ),
+    Check::watching(
+        "nothing_is_published_when_one_platform_cannot_be_pushed",
+        &["FR-017", "SC-008"],
+        Scenario::PushFails,
+        |evidence| faults_fired(evidence).and_then(|()| nothing_published(evidence, "arm64 cannot be pushed")),
+    ),
+    Check::watching(
+        "nothing_is_published_when_a_hand_over_is_missing",
+        &["FR-017", "SC-008"],
+        Scenario::HandoverMissing,
+        |evidence| merge_refuses(evidence, "amd64 only"),
+    ),
+    Check::watching(
+        "nothing_is_published_when_a_hand_over_is_foreign",
+        &["FR-017", "SC-008"],
+        Scenario::HandoverForeign,
+        |evidence| merge_refuses(evidence, "mixed"),
+    ),
+    Check::watching(
+        "what_one_registry_does_not_take_is_tagged_nowhere",
+        &["FR-017", "SC-006"],
+        Scenario::TagRefused,
+        tagged_nowhere,
+    ),
+    Check::watching(
+        "no_tag_moves_before_everything_is_everywhere",
+        &["FR-017", "SC-008"],
+        Scenario::Releases,
+        staged_first,
+    ),
+    Check::watching(
+        "a_run_that_was_killed_is_healed_by_the_next",
+        &["FR-017", "SC-008"],
+        Scenario::Killed,
+        healed,
+    ),
+];
+
+fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
+    let run = run(evidence, name)?;
+    let mut violations = failed(run);
+    violations.extend(changed(after(evidence, "good")?, after(evidence, name)?, &[]));
+    violations.extend(tag_writes(evidence, run, &[]));
+    Ok(violations)
+}
+
+/// A run that fails because of one platform must leave `latest` as good as it was: no user may notice.
+fn still_there(evidence: &Evidence, name: &str) -> Judgement {
+    let (began, ended) = run(evidence, name)?.span_ms();
+    let samples = evidence.samples.iter().filter(|it| (began..=ended).contains(&it.at_ms));
+    let gone = samples.filter(|sample| sample.digest.is_none() || !sample.whole);
+    let mut violations: Vec<Violation> = gone
+        .map(|it| {
+            let seen = it.digest.as_deref().map_or("it is gone".to_owned(), |digest| format!("it is {digest}, not whole"));
+            Violation::new(format!("{}:latest is there all the while", it.server), format!("{seen}, {} ms after the start", it.at_ms))
+        })
+        .collect();
+    violations.dedup_by(|a, b| a.expected == b.expected);
+    violations.extend(super::support::changed(after(evidence, "good")?, after(evidence, name)?, &[]));
+    Ok(violations)
+}
+
+fn merge_refuses(evidence: &Evidence, name: &str) -> Judgement {
+    let run = run(evidence, name)?;
+    super::support::stages(run, Stage::Merge)?;
+    nothing_published(evidence, name)
+}
+
+/// Two registries must never stay apart: the tag is put back where it moved.
+fn tagged_nowhere(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let mut violations = failed(run(evidence, "refused")?);
+    violations.extend(changed(after(evidence, "good")?, after(evidence, "refused")?, &[]));
+    Ok(violations)
+}
+
+fn staged_first(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (name, tag) in [("first main", "latest"), ("release v1.2.0", "1.2.0"), ("second main", "latest")] {
+        let run = run(evidence, name)?;
+        violations.extend(super::support::staging(evidence, run, tag));
+    }
+    Ok(violations)
+}
+
+fn healed(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let mut violations = super::support::success(run(evidence, "next")?);
+    let shown = super::support::tag(after(evidence, "next")?, "latest");
+    let digests: std::collections::BTreeSet<_> = shown.values().collect();
+    if digests.len() != 1 || digests.contains(&None) {
+        violations.push(Violation::new("latest is the same image on all registries again", format!("{shown:?}")));
+    }
+    Ok(violations)
+}

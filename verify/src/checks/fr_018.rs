@@ -1,0 +1,68 @@
+//! FR-018: a failed registry operation is tried at most 3 times with exponential backoff.
+
+use super::support::{after, changed, failed, faults_fired, run, success};
+use crate::{
+    check::{Check, Judgement},
+    evidence::Evidence,
+    oracle::{attempts, hopeless, told_waits, waits},
+    scenario::{RETRY_BASE_MS, Scenario},
+};
+
+/// How often an operation may be tried.
+const ATTEMPTS_MAX: usize = 3;
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("trouble_that_passes_is_survived", &["FR-018"], Scenario::Transients, survived),
+    Check::watching("no_operation_is_tried_more_than_three_times", &["FR-018"], Scenario::Refusals, three_times),
+    Check::watching("waits_grow_exponentially", &["FR-018"], Scenario::Transients, exponential),
+    Check::watching("waits_that_a_registry_asks_for_are_kept", &["FR-018"], Scenario::RateLimits, kept),
+    Check::watching("a_rate_limit_is_survived", &["FR-018"], Scenario::RateLimits, limits_survived),
+    Check::watching("what_cannot_succeed_is_tried_once", &["FR-018"], Scenario::Refusals, once),
+    Check::watching("a_registry_that_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Refusals, down_fails),
+    Check::watching("an_upload_that_breaks_off_is_made_whole", &["FR-018"], Scenario::BrokenUpload, made_whole),
+];
+
+fn survived(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    Ok(success(run(evidence, "uploads")?).into_iter().chain(success(run(evidence, "manifests")?)).collect())
+}
+
+fn three_times(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    Ok(attempts(&evidence.history, ATTEMPTS_MAX))
+}
+
+fn exponential(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    Ok(waits(&evidence.history, RETRY_BASE_MS))
+}
+
+fn kept(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    Ok(told_waits(&evidence.history))
+}
+
+fn limits_survived(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    Ok(success(run(evidence, "limited")?))
+}
+
+fn once(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let mut violations = failed(run(evidence, "denied")?);
+    violations.extend(hopeless(&evidence.history));
+    Ok(violations)
+}
+
+fn down_fails(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let mut violations = failed(run(evidence, "down")?);
+    violations.extend(changed(after(evidence, "good")?, after(evidence, "down")?, &[]));
+    Ok(violations)
+}
+
+fn made_whole(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    Ok(success(run(evidence, "broken")?))
+}

@@ -1,0 +1,37 @@
+//! FR-019: cleaning up a `latest` that is not there is a warning, not an error.
+
+use super::support::{faults_fired, run, success};
+use crate::{
+    check::{Check, Judgement},
+    evidence::Evidence,
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// Words of which one must stand in what is printed when clean-up is denied.
+const DENIAL: &[&str] = &["403", "denied", "forbidden", "permission", "not allowed"];
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("the_first_build_of_all_succeeds", &["FR-019"], Scenario::FirstEver, first),
+    Check::watching("a_clean_up_that_is_denied_is_told", &["FR-019", "FR-015"], Scenario::CleanupDenied, denied),
+];
+
+fn first(evidence: &Evidence) -> Judgement {
+    Ok(success(run(evidence, "first")?))
+}
+
+/// Whether the run then fails is the pipeline's choice; that it says nothing is not.
+fn denied(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let run = run(evidence, "second")?;
+    let printed: String = run.stages.iter().map(|stage| format!("{}\n{}\n", stage.printed(), stage.summary)).collect();
+    let told = printed.lines().any(|line| {
+        let line = line.to_lowercase();
+        (line.contains("warning") || line.contains("error")) && DENIAL.iter().any(|word| line.contains(word))
+    });
+    if told {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Violation::new("a warning or an error says that the clean-up is not allowed", "no line says so")])
+}

@@ -1,0 +1,70 @@
+//! FR-020: a newer build of the same ref cancels the one in progress.
+//!
+//! That GitHub sends the signal is GitHub's affair; what a pipeline makes of it is judged here.
+
+use super::support::{after, changed, faults_fired, run, tag_writes};
+use crate::{
+    check::{Check, Judgement},
+    evidence::{End, Evidence},
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// How long a cancelled stage may take to end, in milliseconds: GitHub kills it 10 seconds after the first signal.
+const END_MAX_MS: u64 = 10_000;
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("a_cancelled_run_publishes_nothing", &["FR-020"], Scenario::Cancelled, nothing),
+    Check::watching("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
+    Check::watching("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),
+    Check::watching("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::Cancelled, next),
+];
+
+fn nothing(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let run = run(evidence, "cancelled")?;
+    let mut violations = super::support::failed(run);
+    violations.extend(changed(after(evidence, "good")?, after(evidence, "cancelled")?, &[]));
+    violations.extend(tag_writes(evidence, run, &[]));
+    Ok(violations)
+}
+
+fn at_once(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let run = run(evidence, "cancelled")?;
+    let Some(signalled) = evidence.signalled_ms else {
+        return Err(crate::check::Inconclusive("nobody was signalled".into()));
+    };
+    let late = run.stages.iter().filter(|stage| stage.ended_ms > signalled + END_MAX_MS || stage.end == End::Signal(9));
+    Ok(late
+        .map(|stage| {
+            let expected = format!("{} ends within {END_MAX_MS} ms of the signal", super::support::shown(stage));
+            let took = stage.ended_ms.saturating_sub(signalled);
+            Violation::new(expected, format!("it ended after {took} ms with {:?}", stage.end))
+        })
+        .collect())
+}
+
+fn no_process(evidence: &Evidence) -> Judgement {
+    faults_fired(evidence)?;
+    let run = run(evidence, "cancelled")?;
+    let left = run.stages.iter().flat_map(|stage| stage.left_behind.iter().map(move |process| (stage, process)));
+    Ok(left
+        .map(|(stage, process)| {
+            Violation::new(format!("{} leaves no process", super::support::shown(stage)), format!("still there: {process}"))
+        })
+        .collect())
+}
+
+fn next(evidence: &Evidence) -> Judgement {
+    let mut violations = super::support::success(run(evidence, "next")?);
+    let (before, now) = (after(evidence, "good")?, after(evidence, "next")?);
+    for (old, new) in before.iter().zip(now).filter(|(old, new)| old.tags.get("latest") == new.tags.get("latest")) {
+        violations.push(Violation::new(
+            format!("{}:latest is the image of the next run", new.server),
+            format!("it is still {:?}", old.tags.get("latest")),
+        ));
+    }
+    Ok(violations)
+}

@@ -1,0 +1,51 @@
+//! SC-005: a cached build takes 2 minutes at most, and at most half of the clean build's time.
+//!
+//! Both builds begin with an empty store of images, as on every hosted runner. Their Containerfile has a step that takes
+//! seconds and whose input does not change.
+
+use super::support::{run, shown, stages, success};
+use crate::{
+    check::{Check, Judgement},
+    evidence::{Evidence, Stage, StageRun},
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// How long a cached build may take, in milliseconds.
+const CACHED_MAX_MS: u64 = 120_000;
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("a_cached_build_takes_half_of_a_clean_one", &["SC-005"], Scenario::Cached, half),
+    Check::watching("a_step_whose_input_did_not_change_is_not_run_again", &["SC-005"], Scenario::Cached, not_run_again),
+];
+
+fn took(stage: &StageRun) -> u64 {
+    stage.ended_ms - stage.began_ms
+}
+
+fn half(evidence: &Evidence) -> Judgement {
+    let (clean, cached) = (run(evidence, "clean")?, run(evidence, "cached")?);
+    let mut violations = [success(clean), success(cached)].concat();
+    for (clean, cached) in stages(clean, Stage::Build)?.into_iter().zip(stages(cached, Stage::Build)?) {
+        if took(cached) * 2 > took(clean) || took(cached) > CACHED_MAX_MS {
+            let expected = format!("{} takes {} ms at most the second time", shown(cached), (took(clean) / 2).min(CACHED_MAX_MS));
+            violations.push(Violation::new(expected, format!("{} ms, after {} ms the first time", took(cached), took(clean))));
+        }
+    }
+    Ok(violations)
+}
+
+/// The slow step prints a line whenever it is really run.
+fn not_run_again(evidence: &Evidence) -> Judgement {
+    let (clean, cached) = (stages(run(evidence, "clean")?, Stage::Build)?, stages(run(evidence, "cached")?, Stage::Build)?);
+    let ran = |stage: &StageRun| stage.printed().lines().any(|line| line.trim().ends_with(crate::scenario::STEP_RAN));
+    if let Some(stage) = clean.iter().find(|stage| !ran(stage)) {
+        let cause = format!("{} does not show the output of the build, so nobody can tell which steps ran", shown(stage));
+        return Err(crate::check::Inconclusive(cause));
+    }
+    let again = cached.iter().filter(|stage| ran(stage));
+    Ok(again
+        .map(|stage| Violation::new(format!("{} takes the slow step from a cache", shown(stage)), "it ran the step again"))
+        .collect())
+}

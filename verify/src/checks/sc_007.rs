@@ -1,0 +1,50 @@
+//! SC-007: version-tagged images stay available indefinitely.
+
+use super::support::{after, changed};
+use crate::{
+    check::{Check, Inconclusive, Judgement},
+    evidence::Evidence,
+    oracle::{Violation, reachable},
+    scenario::Scenario,
+};
+
+/// The moments of the scenario with many builds, in order.
+const MOMENTS: &[&str] = &["main 1", "main 2", "main 3", "release v1.0.0", "main 4"];
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("releases_keep_their_digests", &["SC-007"], Scenario::Accumulation, keep),
+    Check::watching("releases_keep_all_their_parts", &["SC-007", "SC-003"], Scenario::Accumulation, whole),
+    Check::watching("a_release_that_shares_its_image_with_latest_survives_it", &["SC-007", "FR-009"], Scenario::Accumulation, shared),
+];
+
+fn keep(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for pair in MOMENTS.windows(2) {
+        // What a release is called is new in its own run only.
+        let new: &[&str] = if pair[1] == "release v1.0.0" { &["latest", "1.0.0"] } else { &["latest"] };
+        violations.extend(changed(after(evidence, pair[0])?, after(evidence, pair[1])?, new));
+    }
+    Ok(violations)
+}
+
+fn whole(evidence: &Evidence) -> Judgement {
+    let last = after(evidence, "main 4")?;
+    Ok(last.iter().flat_map(reachable).collect())
+}
+
+/// The release `0.9.0` was made of the very list that was `latest` then, as a retagging release does it.
+fn shared(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (then, now) in after(evidence, "main 1")?.iter().zip(after(evidence, "main 4")?) {
+        let digest = then.tags.get("0.9.0").ok_or_else(|| Inconclusive(format!("{} never had 0.9.0", then.server)))?;
+        if then.tags.get("latest") != Some(digest) {
+            return Err(Inconclusive(format!("{}:0.9.0 was not made of latest", then.server)));
+        }
+        if now.tags.get("0.9.0") != Some(digest) || !now.manifests.contains_key(digest) {
+            let seen = format!("0.9.0 is {:?}", now.tags.get("0.9.0"));
+            violations.push(Violation::new(format!("{}:0.9.0 stays {digest}", now.server), seen));
+        }
+    }
+    Ok(violations)
+}

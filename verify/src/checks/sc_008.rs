@@ -1,0 +1,46 @@
+//! SC-008: every build yields both architectures or nothing.
+
+use super::support::after;
+use crate::{
+    check::{Check, Inconclusive, Judgement},
+    evidence::Evidence,
+    oracle::Violation,
+    scenario::Scenario,
+};
+
+/// The checks of this requirement.
+pub const CHECKS: &[Check] = &[
+    Check::watching("nobody_ever_sees_half_an_image", &["SC-008", "SC-006"], Scenario::Releases, never_half),
+    Check::watching("no_build_leaves_another_number_of_images_than_two", &["SC-008"], Scenario::Releases, two_each),
+];
+
+/// Whoever pulled `latest` at any moment got a list with both platforms.
+fn never_half(evidence: &Evidence) -> Judgement {
+    let seen = evidence.samples.iter().filter(|sample| sample.digest.is_some());
+    if seen.clone().next().is_none() {
+        return Err(Inconclusive("nobody ever saw a latest".into()));
+    }
+    let half = seen.filter(|sample| sample.platforms < 2);
+    let mut violations: Vec<Violation> = half
+        .map(|sample| {
+            let seen = format!("{} with {} platforms, {} ms after the start", sample.digest.as_deref().unwrap_or_default(), sample.platforms, sample.at_ms);
+            Violation::new(format!("{}:latest always has both platforms", sample.server), seen)
+        })
+        .collect();
+    violations.dedup_by(|a, b| a.expected == b.expected);
+    Ok(violations)
+}
+
+fn two_each(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (name, tag) in [("first main", "latest"), ("release v1.2.0", "1.2.0"), ("second main", "latest")] {
+        for snapshot in after(evidence, name)? {
+            let children = snapshot.tags.get(tag).and_then(|digest| snapshot.manifests.get(digest)).map_or(0, Vec::len);
+            if children != 2 {
+                let expected = format!("{}:{tag} names two images after `{name}`", snapshot.server);
+                violations.push(Violation::new(expected, format!("it names {children}")));
+            }
+        }
+    }
+    Ok(violations)
+}

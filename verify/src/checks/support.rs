@@ -1,0 +1,156 @@
+//! What many judges ask of evidence.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    check::Inconclusive,
+    evidence::{Evidence, Run, Stage, StageRun},
+    history::{Exchange, Kind},
+    oracle::{Snapshot, Violation},
+};
+
+/// A run by its name, which the scenario must have.
+pub fn run<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a Run, Inconclusive> {
+    evidence.run(name).ok_or_else(|| Inconclusive(format!("the run `{name}` was not made")))
+}
+
+/// What the registries held after a run.
+pub fn after<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a [Snapshot], Inconclusive> {
+    evidence.after(name).ok_or_else(|| Inconclusive(format!("nobody looked at the registries after `{name}`")))
+}
+
+/// A violation if a run did not succeed.
+pub fn success(run: &Run) -> Vec<Violation> {
+    match run.stages.iter().find(|stage| !stage.end.is_success()) {
+        None => Vec::new(),
+        Some(stage) => vec![Violation::new(format!("`{}` succeeds", run.name), failure(stage))],
+    }
+}
+
+/// A violation if a run did not fail.
+pub fn failed(run: &Run) -> Vec<Violation> {
+    if run.succeeded() {
+        vec![Violation::new(format!("`{}` fails", run.name), "every stage ended with 0")]
+    } else {
+        Vec::new()
+    }
+}
+
+/// How many lines of a failed stage's output are told.
+const LINES_TOLD: usize = 8;
+
+/// How a stage ended, with the last lines that it printed.
+pub fn failure(stage: &StageRun) -> String {
+    let printed = stage.printed();
+    let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LINES_TOLD)..];
+    format!("{} ended with {:?}\n{}", shown(stage), stage.end, last.join("\n"))
+}
+
+/// `build linux/arm64`
+pub fn shown(stage: &StageRun) -> String {
+    match &stage.platform {
+        Some(platform) => format!("{} {platform}", stage.stage.name()),
+        None => stage.stage.name().to_owned(),
+    }
+}
+
+/// What each registry shows under a tag.
+pub fn tag<'a>(snapshots: &'a [Snapshot], tag: &str) -> BTreeMap<&'a str, Option<&'a str>> {
+    snapshots.iter().map(|it| (it.server.as_str(), it.tags.get(tag).map(String::as_str))).collect()
+}
+
+/// Violations for all tags that changed between two moments, but for those that may.
+pub fn changed(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (old, new) in before.iter().zip(after) {
+        let names: std::collections::BTreeSet<&String> = old.tags.keys().chain(new.tags.keys()).collect();
+        for name in names.into_iter().filter(|name| !may.contains(&name.as_str())) {
+            let (was, is) = (old.tags.get(name), new.tags.get(name));
+            if was != is {
+                let told = |digest: Option<&String>| digest.map_or("absent", String::as_str).to_owned();
+                violations.push(Violation::new(
+                    format!("{}:{name} stays {}", new.server, told(was)),
+                    format!("it is {}", told(is)),
+                ));
+            }
+        }
+    }
+    violations
+}
+
+/// The requests of some kinds, with their places in the history.
+pub fn requests<'a>(
+    evidence: &'a Evidence,
+    kinds: &'a [Kind],
+) -> impl Iterator<Item = (usize, &'a Exchange)> + use<'a> {
+    let meant = |exchange: &Exchange| exchange.operation.as_ref().is_some_and(|it| kinds.contains(&it.kind));
+    evidence.history.iter().enumerate().filter(move |(_, exchange)| meant(exchange))
+}
+
+/// The places of the requests that fall into a run.
+pub fn during<'a>(evidence: &'a Evidence, run: &Run) -> impl Iterator<Item = (usize, &'a Exchange)> + use<'a> {
+    let (began, ended) = run.span_ms();
+    evidence.history.iter().enumerate().filter(move |(_, it)| (began..=ended).contains(&it.began_ms))
+}
+
+/// A violation for each given secret or registry that is missing, and for each stage that does not exist.
+pub fn stages<'a>(run: &'a Run, stage: Stage) -> Result<Vec<&'a StageRun>, Inconclusive> {
+    let stages: Vec<&StageRun> = run.of(stage).collect();
+    if stages.is_empty() {
+        return Err(Inconclusive(format!("`{}` never came to {}", run.name, stage.name())));
+    }
+    Ok(stages)
+}
+
+/// Violations for all tags that a run writes on any registry, but for those that it may.
+pub fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Violation> {
+    let mut written: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for (index, exchange) in during(evidence, run) {
+        let Some(operation) = exchange.operation.as_ref().filter(|it| it.kind == Kind::ManifestPut) else { continue };
+        let ours = operation.repository.as_deref() == Some(crate::scenario::REPOSITORY);
+        if let Some(tag) = operation.tag().filter(|tag| ours && !may.contains(tag)) {
+            written.entry((&exchange.server, tag)).or_default().push(index);
+        }
+    }
+    let expected = format!("`{}` writes no tag but {}", run.name, may.join(", "));
+    let violation = |((server, tag), indexes): ((&str, &str), Vec<usize>)| {
+        Violation::new(expected.clone(), format!("{server}:{tag} is written")).shown_by(indexes)
+    };
+    written.into_iter().map(violation).collect()
+}
+
+/// Leaves the question open if a fault that the scenario injects never met a request.
+pub fn faults_fired(evidence: &Evidence) -> Result<(), Inconclusive> {
+    match evidence.faults.iter().find(|fired| fired.times == 0) {
+        None => Ok(()),
+        Some(fired) => Err(Inconclusive(format!("the fault `{}` never met a request", fired.rule))),
+    }
+}
+
+/// A violation unless a server was asked for a token by somebody with credentials, and every write had one.
+pub fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation> {
+    let here = |exchange: &Exchange| exchange.server == server;
+    let logged_in = requests(evidence, &[Kind::Token]).any(|(_, it)| {
+        here(it) && it.status == Some(200) && (it.headers.contains_key("authorization") || it.method == "POST")
+    });
+    if !logged_in {
+        return vec![Violation::new(format!("a token for {server} is fetched with credentials"), "no such request")];
+    }
+    let writing = |exchange: &Exchange| exchange.operation.as_ref().is_some_and(|it| it.kind.writes());
+    let accepted = evidence.history.iter().any(|it| here(it) && writing(it) && it.status.is_some_and(|code| code < 300));
+    if accepted { Vec::new() } else { vec![Violation::new(format!("{server} accepts what is written"), "it accepted nothing")] }
+}
+
+/// A violation unless a run without a secret fails in its first stage and names the secret.
+pub fn told_missing(evidence: &Evidence, secret: &str) -> Result<Vec<Violation>, Inconclusive> {
+    let run = run(evidence, secret)?;
+    let mut violations = failed(run);
+    let prepare = stages(run, Stage::Prepare)?[0];
+    if prepare.end.is_success() {
+        violations = vec![Violation::new(format!("without {secret} the run fails before any build"), "prepare ended with 0")];
+    } else if !prepare.printed().contains(secret) {
+        violations.push(Violation::new(format!("the failure names {secret}"), failure(prepare)));
+    }
+    Ok(violations)
+}

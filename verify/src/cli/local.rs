@@ -1,0 +1,97 @@
+//! `verify local`
+
+use std::{collections::BTreeMap, fs, sync::Arc};
+
+use futures::{StreamExt as _, stream};
+
+use super::{
+    arguments::{LocalArguments, Output},
+    exit, printing,
+};
+use crate::{
+    check::Check,
+    checks::all,
+    evidence::Evidence,
+    harness::{HarnessError, subject::Subject},
+    report::{Outcome, Report},
+    scenario::Scenario,
+    target::{Local, LocalOptions, judge, scenarios},
+};
+
+/// Takes the evidence that the chosen checks need, judges it, and prints the report.
+pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> {
+    let checks = chosen(&arguments.only)?;
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
+    let subject = Subject::new(&arguments.subject)?;
+    printing::progress(&format!("{} checks, seed {seed}", checks.len()));
+    let options =
+        LocalOptions { subject, backend: arguments.registry.into(), image: arguments.image.clone(), seed };
+    let local = Arc::new(Local::new(options));
+    if let Some(folder) = &arguments.keep {
+        fs::create_dir_all(folder)?;
+    }
+    let take = |scenario: Scenario| {
+        let local = Arc::clone(&local);
+        async move { (scenario, local.take(scenario).await) }
+    };
+    let mut taken = stream::iter(scenarios(&checks)).map(take).buffer_unordered(arguments.jobs.into());
+    let mut outcomes = BTreeMap::new();
+    while let Some((scenario, evidence)) = taken.next().await {
+        if let Some(folder) = &arguments.keep {
+            fs::write(folder.join(format!("{}.json", scenario.name())), serde_json::to_vec_pretty(&evidence)?)?;
+        }
+        let judged = judged(&checks, scenario, &evidence, arguments);
+        let wrong = judged.iter().filter(|(_, outcome)| !outcome.verdict.is_green()).count();
+        printing::progress(&format!("{}: {} of {} passed", scenario.name(), judged.len() - wrong, judged.len()));
+        outcomes.extend(judged);
+    }
+    // In the catalogue's order, whichever scenario came first.
+    let outcomes = checks.iter().filter_map(|check| outcomes.remove(&check.id())).collect();
+    let report = Report { target: "local".into(), subject: arguments.subject.display().to_string(), outcomes };
+    printing::report(&report, arguments.output)?;
+    if arguments.output == Output::Text && !report.is_green() {
+        printing::progress(&format!("seed {seed}"));
+    }
+    Ok(code(&report))
+}
+
+/// The exit code that a report means.
+pub(super) fn code(report: &Report) -> u8 {
+    if report.is_green() {
+        exit::VERIFIED
+    } else if report.count("FAIL") > 0 {
+        exit::FAILED
+    } else {
+        exit::UNKNOWN
+    }
+}
+
+fn judged(
+    checks: &[&'static Check],
+    scenario: Scenario,
+    evidence: &Evidence,
+    arguments: &LocalArguments,
+) -> Vec<(String, Outcome)> {
+    let outcome = |(check, verdict): (&Check, _)| {
+        let rerun = format!("verify local --subject {} --only {}", arguments.subject.display(), check.id());
+        (check.id(), Outcome::of(check, verdict, Some(evidence), rerun))
+    };
+    judge(checks, scenario, evidence).into_iter().map(outcome).collect()
+}
+
+/// The checks whose names contain one of the texts, all if there is none.
+pub(super) fn chosen(only: &[String]) -> Result<Vec<&'static Check>, HarnessError> {
+    let meant = |check: &&Check| {
+        let id = check.id();
+        only.is_empty()
+            || only.iter().any(|text| {
+                let text = text.to_lowercase();
+                id.contains(&text) || id.contains(&text.replace(['-', ' '], "_")) || check.words().contains(&text)
+            })
+    };
+    let checks: Vec<&Check> = all().into_iter().filter(meant).collect();
+    if checks.is_empty() {
+        return Err(HarnessError::NoSuchCheck(only.join(", ")));
+    }
+    Ok(checks)
+}

@@ -1,0 +1,45 @@
+//! The command line.
+
+mod arguments;
+mod list;
+mod live;
+mod local;
+mod printing;
+
+use clap::Parser as _;
+
+use arguments::{Cli, Command};
+
+/// How the program ends.
+pub mod exit {
+    /// Everything that was run passed.
+    pub const VERIFIED: u8 = 0;
+    /// A claim does not hold.
+    pub const FAILED: u8 = 1;
+    /// No claim was found broken, but of some nobody can tell: the harness broke.
+    pub const UNKNOWN: u8 = 2;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 3;
+}
+
+/// Reads the command line, does what it says, and tells the exit code.
+pub async fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that was asked for is no error.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::VERIFIED };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let result = match cli.command {
+        Command::List(arguments) => list::run(&arguments),
+        Command::Local(arguments) => local::run(&arguments).await,
+        Command::Live(arguments) => live::run(&arguments).await,
+    };
+    result.unwrap_or_else(|error| {
+        printing::error(&error);
+        exit::UNKNOWN
+    })
+}

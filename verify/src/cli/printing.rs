@@ -1,0 +1,37 @@
+//! Printing: results to stdout, progress and errors to stderr, colour only on a terminal that wants it.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::arguments::Output;
+use crate::{
+    harness::HarnessError,
+    report::{Report, Style, json, junit, markdown, outcome_text, summary_text},
+};
+
+/// Prints a report.
+pub(super) fn report(report: &Report, output: Output) -> Result<(), HarnessError> {
+    let text = match output {
+        Output::Json => json(report) + "\n",
+        Output::Junit => junit(report).map_err(io::Error::other)?,
+        Output::Markdown => markdown(report),
+        Output::Text => {
+            let style = Style::coloured(io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()));
+            let wrong = report.outcomes.iter().filter(|it| matches!(it.verdict.word(), "FAIL" | "UNKNOWN"));
+            let wrong: String = wrong.map(|outcome| outcome_text(outcome, style) + "\n").collect();
+            wrong + &summary_text(report, style)
+        }
+    };
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Tells how far it is.
+pub(super) fn progress(text: &str) {
+    // Nobody reads it if it cannot be written.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells why nothing can be told.
+pub(super) fn error(error: &HarnessError) {
+    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    progress(&format!("error: {}{hint}", error.with_causes()));
+}

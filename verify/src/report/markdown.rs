@@ -1,0 +1,45 @@
+//! Markdown for a job summary: the requirement matrix, then what is wrong.
+
+use std::fmt::Write as _;
+
+use super::{Report, matrix, outcome_text, text::Style};
+
+/// The report as Markdown.
+pub fn markdown(report: &Report) -> String {
+    let mut page = format!(
+        "## {}: {} passed, {} failed, {} unknown, {} not run\n\n`{}` · {}\n\n| | requirement | checks | |\n| --- | --- | --- | --- |\n",
+        if report.is_green() { "✅ verified" } else { "❌ not verified" },
+        report.count("PASS"),
+        report.count("FAIL"),
+        report.count("UNKNOWN"),
+        report.count("NOT RUN"),
+        cell(&report.subject),
+        report.target,
+    );
+    for row in matrix(report) {
+        let mark = match row.verdict {
+            "PASS" => "✅",
+            "FAIL" => "❌",
+            "UNKNOWN" => "❔",
+            _ => "–",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "| {} | {} | {} of {} | {mark} {} |", row.id, cell(row.text), row.passed, row.run, row.verdict);
+    }
+    for outcome in report.outcomes.iter().filter(|outcome| matches!(outcome.verdict.word(), "FAIL" | "UNKNOWN")) {
+        let _ = write!(
+            page,
+            "\n### {} {}: {}\n\n```text\n{}```\n",
+            outcome.verdict.word(),
+            outcome.requirements[0],
+            cell(&outcome.claim),
+            outcome_text(outcome, Style::plain()).replace("```", "'''"),
+        );
+    }
+    page
+}
+
+/// Text that cannot leave its table cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,15 @@
+//! What a target's checks came to, for people, programs and pages.
+
+mod json;
+mod junit;
+mod markdown;
+mod matrix;
+mod outcome;
+mod text;
+
+pub use json::json;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use matrix::{Row, matrix};
+pub use outcome::{Outcome, Report, Shown};
+pub use text::{Style, outcome_text, summary_text};

@@ -1,0 +1,112 @@
+//! The scenarios by name.
+
+use serde::{Deserialize, Serialize};
+
+/// What a pipeline is made to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// A build of main, a release, a build of changed main.
+    Releases,
+    /// Git tags of every form, good and bad.
+    Versions,
+    /// Secrets that are missing, one at a time.
+    MissingSecrets,
+    /// Builds that are started by hand.
+    Manual,
+    /// One platform cannot be built.
+    BuildFails,
+    /// One platform cannot be pushed to one registry.
+    PushFails,
+    /// One platform's hand-over is not there.
+    HandoverMissing,
+    /// One platform's hand-over comes from another run.
+    HandoverForeign,
+    /// One registry does not take the tag.
+    TagRefused,
+    /// Every kind of request fails twice and then works.
+    Transients,
+    /// Registries refuse for good.
+    Refusals,
+    /// Registries say how long to wait.
+    RateLimits,
+    /// A token expires on the way.
+    TokenExpires,
+    /// An upload breaks off in the middle.
+    BrokenUpload,
+    /// The run is cancelled while it pushes.
+    Cancelled,
+    /// A run of an older commit ends after that of a newer one.
+    Overtaken,
+    /// The run is killed between two registries' tags; the next heals.
+    Killed,
+    /// A registry shows late what it accepted.
+    StaleReads,
+    /// The same source is built again, each time with an empty store.
+    Cached,
+    /// Many builds and releases, one of them with the digest of a `latest`.
+    Accumulation,
+    /// The very first build, with nothing to clean up.
+    FirstEver,
+    /// Clean-up is denied.
+    CleanupDenied,
+}
+
+impl Scenario {
+    /// All, in the order in which they are run.
+    pub const ALL: &[Self] = &[
+        Self::Releases,
+        Self::Versions,
+        Self::MissingSecrets,
+        Self::Manual,
+        Self::BuildFails,
+        Self::PushFails,
+        Self::HandoverMissing,
+        Self::HandoverForeign,
+        Self::TagRefused,
+        Self::Transients,
+        Self::Refusals,
+        Self::RateLimits,
+        Self::TokenExpires,
+        Self::BrokenUpload,
+        Self::Cancelled,
+        Self::Overtaken,
+        Self::Killed,
+        Self::StaleReads,
+        Self::Cached,
+        Self::Accumulation,
+        Self::FirstEver,
+        Self::CleanupDenied,
+    ];
+
+    /// Whether requests are made to fail in it.
+    pub const fn injects_faults(self) -> bool {
+        matches!(
+            self,
+            Self::PushFails
+                | Self::TagRefused
+                | Self::Transients
+                | Self::Refusals
+                | Self::RateLimits
+                | Self::TokenExpires
+                | Self::BrokenUpload
+                | Self::Cancelled
+                | Self::Killed
+                | Self::StaleReads
+                | Self::CleanupDenied
+        )
+    }
+
+    /// Its name on the command line: `build-fails`.
+    pub fn name(self) -> String {
+        let debug = format!("{self:?}");
+        let mut name = String::new();
+        for letter in debug.chars() {
+            if letter.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(letter.to_ascii_lowercase());
+        }
+        name
+    }
+}

@@ -1,0 +1,47 @@
+//! What accumulates, and what must not be removed.
+
+use crate::{
+    harness::{HarnessError, proxy::Rule},
+    history::Kind,
+    scenario::{Event, World},
+};
+
+/// Everything that removes something.
+const DELETIONS: [Kind; 4] = [Kind::ManifestDelete, Kind::HubTagDelete, Kind::PackageDelete, Kind::PackageVersionDelete];
+
+/// Four builds of main and two releases, one of them a second tag on what is `latest` just then.
+pub async fn accumulation(world: &mut World) -> Result<(), HarnessError> {
+    world.watch_latest();
+    let first = world.head().to_owned();
+    let mut run = world.begin("main 1", &Event::main(&first))?;
+    run.prepare(world).await?;
+    run.build_all(world).await?;
+    run.merge(world).await?;
+    world.retag("latest", "0.9.0").await?;
+    world.end(run)?;
+    for name in ["main 2", "main 3"] {
+        let commit = world.change(name)?;
+        world.publish(name, &Event::main(&commit)).await?;
+    }
+    let third = world.head().to_owned();
+    world.publish("release v1.0.0", &Event::tag("v1.0.0", &third)).await?;
+    let last = world.change("main 4")?;
+    world.publish("main 4", &Event::main(&last)).await
+}
+
+/// A repository that never held anything, on both registries.
+pub async fn first_ever(world: &mut World) -> Result<(), HarnessError> {
+    let first = world.head().to_owned();
+    world.publish("first", &Event::main(&first)).await
+}
+
+/// Both management interfaces, and the registries themselves, forbid every deletion.
+pub async fn denied(world: &mut World) -> Result<(), HarnessError> {
+    let first = world.head().to_owned();
+    world.publish("first", &Event::main(&first)).await?;
+    for proxy in world.proxies() {
+        proxy.add(Rule::on_any(&DELETIONS).named("deletion denied").answer(403));
+    }
+    let second = world.change("second")?;
+    world.publish("second", &Event::main(&second)).await
+}

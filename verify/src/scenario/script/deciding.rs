@@ -1,0 +1,39 @@
+//! What is decided before any build.
+
+use crate::{
+    evidence::Stage,
+    harness::HarnessError,
+    scenario::{Event, Inputs, VERSIONS, World},
+};
+
+/// Each git tag of the table is decided on.
+pub async fn versions(world: &mut World) -> Result<(), HarnessError> {
+    let commit = world.head().to_owned();
+    for (name, _) in VERSIONS {
+        world.only(Stage::Prepare, name, &Event::tag(name, &commit)).await?;
+    }
+    Ok(())
+}
+
+/// Each secret in turn is not there. A run is called by the secret that it lacks.
+pub async fn missing_secrets(world: &mut World) -> Result<(), HarnessError> {
+    let commit = world.head().to_owned();
+    for secret in ["DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN", "GITHUB_TOKEN"] {
+        world.without(secret);
+        world.only(Stage::Prepare, secret, &Event::main(&commit)).await?;
+        world.with_all_secrets();
+    }
+    Ok(())
+}
+
+/// A build of main; then builds by hand: without inputs, with all of them, and without a push.
+pub async fn manual(world: &mut World) -> Result<(), HarnessError> {
+    let first = world.head().to_owned();
+    world.publish("main", &Event::main(&first)).await?;
+    let commit = world.change("by hand")?;
+    world.publish("by hand", &Event::manual(Inputs::default(), &commit)).await?;
+    let named = Inputs { tag_name: "try-1".into(), platforms: "linux/amd64".into(), skip_push: false };
+    world.publish("named", &Event::manual(named, &commit)).await?;
+    let without = Inputs { tag_name: "try-2".into(), platforms: "linux/amd64".into(), skip_push: true };
+    world.publish("without push", &Event::manual(without, &commit)).await
+}

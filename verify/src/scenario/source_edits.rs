@@ -1,0 +1,55 @@
+//! The changes that scenarios make to the source, each a commit.
+
+use std::io;
+
+use crate::harness::source::Source;
+
+/// The label that the Containerfile of each commit sets to a value of its own.
+pub const SOURCE_LABEL: &str = "dev.tallyman.verify.source";
+/// What the slow step prints whenever it is really run.
+pub const STEP_RAN: &str = "verify: the slow step runs";
+/// The first step of the image that runs a program.
+const FIRST_RUN: &str = "RUN <<SH\nset -eu\n";
+/// Seconds of sleep that stand for what a real image compiles: sleep is as long on a slow machine as on a quick one.
+const SLOW_STEP_S: u32 = 6;
+
+/// Adds the label with a value to the end of the Containerfile.
+///
+/// # Errors
+/// Files that cannot be read or written; git that fails.
+pub fn mark(source: &mut Source, value: &str) -> io::Result<String> {
+    edit(source, |text| {
+        let kept: String = text.lines().filter(|line| !line.contains(SOURCE_LABEL)).map(|line| format!("{line}\n")).collect();
+        Some(format!("{kept}LABEL {SOURCE_LABEL}=\"{value}\"\n"))
+    })
+}
+
+/// Lets the build fail for arm64.
+///
+/// # Errors
+/// As [`mark`]; a Containerfile without the step that is to fail.
+pub fn break_arm64(source: &mut Source) -> io::Result<String> {
+    insert(source, "if [ \"$TARGETARCH\" = arm64 ]; then echo \"verify: arm64 cannot be built\" >&2; exit 9; fi\n")
+}
+
+/// Lets one step of the build take seconds, and say when it is run.
+///
+/// # Errors
+/// As [`break_arm64`].
+pub fn add_slow_step(source: &mut Source) -> io::Result<String> {
+    insert(source, &format!("echo \"{STEP_RAN}\"\nsleep {SLOW_STEP_S}\n"))
+}
+
+fn insert(source: &mut Source, script: &str) -> io::Result<String> {
+    edit(source, |text| {
+        let (before, after) = text.split_once(FIRST_RUN)?;
+        Some(format!("{before}{FIRST_RUN}{script}{after}"))
+    })
+}
+
+fn edit(source: &mut Source, change: impl FnOnce(&str) -> Option<String>) -> io::Result<String> {
+    let text = std::fs::read_to_string(source.path().join("Containerfile"))?;
+    let changed = change(&text).ok_or_else(|| io::Error::other("the Containerfile has not the step that is to be changed"))?;
+    source.write("Containerfile", &changed)?;
+    source.commit()
+}

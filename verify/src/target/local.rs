@@ -1,0 +1,95 @@
+//! A pipeline on this machine: is made to run, has faults injected, and is watched.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use super::{Shared, shared::Turn};
+use crate::{
+    check::Check,
+    evidence::Evidence,
+    harness::{HarnessError, registry::Backend, subject::Subject},
+    scenario::{Scenario, World, play},
+    verdict::Verdict,
+};
+
+/// How a pipeline is put under test.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// The pipeline.
+    pub subject: Subject,
+    /// What kind of registries it publishes to.
+    pub backend: Backend,
+    /// The folder of the image that is built.
+    pub image: PathBuf,
+    /// From what chances are drawn.
+    pub seed: u64,
+}
+
+/// A pipeline under test, with the evidence that was taken so far.
+#[derive(Debug, Clone)]
+pub struct Local {
+    options: Arc<LocalOptions>,
+}
+
+impl Local {
+    /// A pipeline under test.
+    pub fn new(options: LocalOptions) -> Self {
+        Self { options: Arc::new(options) }
+    }
+
+    /// Makes the pipeline go through a scenario. Trouble of the harness is part of the evidence, which then proves nothing.
+    pub async fn take(&self, scenario: Scenario) -> Evidence {
+        match self.played(scenario).await {
+            Ok(evidence) => evidence,
+            Err(error) => Evidence { trouble: vec![error.with_causes()], ..Evidence::default() },
+        }
+    }
+
+    async fn played(&self, scenario: Scenario) -> Result<Evidence, HarnessError> {
+        let mut world = World::start(&self.options, scenario).await?;
+        let played = play(scenario, &mut world).await;
+        let mut evidence = world.finish().await;
+        if let Err(error) = played {
+            evidence.trouble.insert(0, error.with_causes());
+        }
+        Ok(evidence)
+    }
+
+    /// The evidence of a scenario, taken by whichever process comes first, or the trouble with sharing it.
+    pub async fn shared(&self, shared: &Shared, scenario: Scenario) -> Result<Evidence, HarnessError> {
+        let name = self.options.subject.name.as_str();
+        loop {
+            match shared.turn(name, scenario)? {
+                Turn::There(evidence) => return Ok(*evidence),
+                Turn::Make(lock) => Shared::put(lock, &self.take(scenario).await)?,
+                Turn::Busy => {
+                    if !self.make_another(shared).await? {
+                        shared.wait(name, scenario)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the evidence of the first scenario that nobody has or works on; whether there was one.
+    async fn make_another(&self, shared: &Shared) -> Result<bool, HarnessError> {
+        for scenario in Scenario::ALL {
+            if let Turn::Make(lock) = shared.turn(&self.options.subject.name, *scenario)? {
+                Shared::put(lock, &self.take(*scenario).await)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The scenarios that some checks need, in their order.
+pub fn scenarios(checks: &[&Check]) -> Vec<Scenario> {
+    let needed: BTreeSet<Scenario> = checks.iter().map(|check| check.scenario).collect();
+    needed.into_iter().collect()
+}
+
+/// The verdicts of all checks on evidence of their scenario.
+pub fn judge<'a>(checks: &[&'a Check], scenario: Scenario, evidence: &Evidence) -> Vec<(&'a Check, Verdict)> {
+    let meant = checks.iter().filter(|check| check.scenario == scenario);
+    meant.map(|check| (*check, check.verdict(evidence))).collect()
+}

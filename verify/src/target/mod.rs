@@ -1,0 +1,7 @@
+//! What checks are run on: a pipeline on this machine, or images that are published somewhere.
+
+mod local;
+mod shared;
+
+pub use local::{Local, LocalOptions};
+pub use shared::Shared;

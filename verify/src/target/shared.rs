@@ -1,0 +1,142 @@
+//! Evidence that several processes share: a test runner that starts a process for each check makes each scenario once,
+//! not once a check.
+//!
+//! A scenario's evidence is a file; who holds the lock beside it makes it. Who finds it locked does not wait idly: he
+//! makes the next scenario that nobody works on.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use crate::{evidence::Evidence, scenario::Scenario};
+
+/// A folder of evidence, one for each run of the tests.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    folder: PathBuf,
+}
+
+/// What is to be done for a scenario.
+#[derive(Debug)]
+pub enum Turn {
+    /// It is there.
+    There(Box<Evidence>),
+    /// Make it, then [`Shared::put`] it.
+    Make(Lock),
+    /// Somebody else makes it.
+    Busy,
+}
+
+/// Held by who makes evidence; given up when it is dropped, and by the kernel when its holder dies.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    target: PathBuf,
+}
+
+impl Shared {
+    /// The folder of one run below a folder for all runs. Those of earlier runs are removed.
+    ///
+    /// # Errors
+    /// Folders that cannot be made or removed.
+    pub fn open(all: &Path, run: &str) -> io::Result<Self> {
+        let folder = all.join(run);
+        fs::create_dir_all(&folder)?;
+        for entry in fs::read_dir(all)? {
+            let path = entry?.path();
+            if path != folder && path.is_dir() {
+                remove(&path)?;
+            }
+        }
+        Ok(Self { folder })
+    }
+
+    /// Whose turn it is to make a subject's evidence of a scenario.
+    ///
+    /// # Errors
+    /// Files that cannot be read or made.
+    pub fn turn(&self, subject: &str, scenario: Scenario) -> io::Result<Turn> {
+        let target = self.folder.join(format!("{subject}-{}.json", scenario.name()));
+        if let Some(evidence) = read(&target)? {
+            return Ok(Turn::There(evidence));
+        }
+        let file = File::create(target.with_extension("lock"))?;
+        match file.try_lock() {
+            // It may have been made between the look and the lock.
+            Ok(()) => match read(&target)? {
+                Some(evidence) => Ok(Turn::There(evidence)),
+                None => Ok(Turn::Make(Lock { _file: file, target })),
+            },
+            Err(TryLockError::WouldBlock) => Ok(Turn::Busy),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Waits until nobody works on a subject's evidence of a scenario.
+    ///
+    /// # Errors
+    /// Files that cannot be made.
+    pub fn wait(&self, subject: &str, scenario: Scenario) -> io::Result<()> {
+        let path = self.folder.join(format!("{subject}-{}.lock", scenario.name()));
+        File::create(path)?.lock()
+    }
+
+    /// Leaves evidence for all others, whole or not at all.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn put(lock: Lock, evidence: &Evidence) -> io::Result<()> {
+        let unfinished = lock.target.with_extension("new");
+        let mut file = io::BufWriter::new(File::create(&unfinished)?);
+        serde_json::to_writer(&mut file, evidence)?;
+        file.flush()?;
+        fs::rename(unfinished, &lock.target)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Box<Evidence>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(Box::new(serde_json::from_slice(&bytes)?))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Two processes may remove the same folder at once.
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_made_once_and_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Shared::open(folder.path(), "run").unwrap();
+        let Turn::Make(lock) = shared.turn("ours", Scenario::Manual).unwrap() else { panic!("it is there already") };
+        assert!(matches!(shared.turn("ours", Scenario::Manual).unwrap(), Turn::Busy));
+        assert!(matches!(shared.turn("ours", Scenario::Cached).unwrap(), Turn::Make(_)));
+        assert!(matches!(shared.turn("others", Scenario::Manual).unwrap(), Turn::Make(_)));
+        Shared::put(lock, &Evidence { seed: 7, ..Evidence::default() }).unwrap();
+        shared.wait("ours", Scenario::Manual).unwrap();
+        let Turn::There(evidence) = shared.turn("ours", Scenario::Manual).unwrap() else { panic!("it is not there") };
+        assert_eq!(evidence.seed, 7);
+    }
+
+    #[test]
+    fn who_dies_leaves_the_work_to_others_and_earlier_runs_leave_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Shared::open(folder.path(), "run").unwrap();
+        drop(shared.turn("ours", Scenario::Manual).unwrap());
+        assert!(matches!(shared.turn("ours", Scenario::Manual).unwrap(), Turn::Make(_)));
+        Shared::open(folder.path(), "next").unwrap();
+        assert!(!folder.path().join("run").exists());
+    }
+}

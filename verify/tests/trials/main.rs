@@ -1,0 +1,19 @@
+//! The trials: every check on our own publisher (`local::fr_017::…`), and every subject that is kept to show that checks can
+//! fail (`subjects::…`), with the verdicts that are expected of each.
+//!
+//! nextest runs a process for each trial. What they share is said in `verify::target::Shared`.
+
+mod expected;
+mod gate;
+mod matrix;
+mod world;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = gate::trials().into_iter().chain(matrix::trials()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,40 @@
+//! Where things are, at run time: tests are also run from a copy of the project, and from an archive.
+
+use std::{collections::BTreeMap, env, future::Future, path::PathBuf};
+
+use verify::{
+    harness::{registry::Backend, subject::Subject},
+    target::{Local, LocalOptions, Shared},
+};
+
+/// The one seed of all trials: what fails once fails again.
+const SEED: u64 = 20;
+
+/// The project's folder.
+pub(crate) fn project() -> PathBuf {
+    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("run by cargo or nextest")).join("..")
+}
+
+/// A subject of the project's own, under test.
+pub(crate) fn local(subject: &str, backend: Backend) -> Local {
+    let program = project().join("fixtures/subjects").join(subject);
+    let subject = Subject::new(&program).unwrap_or_else(|error| panic!("{error}"));
+    // The programs that belong to the tests lie beside them.
+    let target = env::current_exe().unwrap();
+    let publisher = target.parent().unwrap().parent().unwrap().join("publisher");
+    let environment = BTreeMap::from([("VERIFY_PUBLISHER".to_owned(), publisher.to_string_lossy().into_owned())]);
+    Local::new(LocalOptions { subject, environment, backend, image: project().join("fixtures/image"), seed: SEED })
+}
+
+/// The evidence of this run of the tests, where all its processes find it.
+pub(crate) fn shared() -> Option<Shared> {
+    let run = env::var("NEXTEST_RUN_ID").ok()?;
+    let target = env::current_exe().unwrap();
+    let all = target.parent().unwrap().parent().unwrap().parent().unwrap().join("tmp/verify-evidence");
+    Some(Shared::open(&all, &run).unwrap())
+}
+
+/// Runs something to its end.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+}
