@@ -6,6 +6,7 @@
 //! The library half exists so that tests and benchmarks can reach the parts; its interface carries no promise.
 
 pub mod auth;
+pub mod clean;
 pub mod cli;
 pub mod command;
 pub mod commit;

@@ -26,4 +26,5 @@ pub use error::AuthError;
 pub use find::find;
 pub use helper::{HELPER_TIMEOUT, HelperError};
 pub use lend::{Lent, lend};
+pub(crate) use redact::Redactor;
 pub use scope::Scope;

@@ -9,17 +9,17 @@ const MASK: &str = "***";
 
 /// Knows the texts that must not be shown.
 #[derive(Clone)]
-pub(super) struct Redactor(Vec<String>);
+pub(crate) struct Redactor(Vec<String>);
 
 impl Redactor {
     /// Hides each of `secrets` wherever it occurs.
-    pub(super) fn new(secrets: Vec<String>) -> Self {
+    pub(crate) fn new(secrets: Vec<String>) -> Self {
         Self(secrets)
     }
 
     /// The refusal that an error answer makes, without secrets. The body is cleaned first, because shortening it might
     /// leave half a secret that nothing recognises, and once more after JSON's escapes are resolved.
-    pub(super) fn refusal(&self, status: u16, mut headers: HeaderMap, body: &[u8]) -> Refusal {
+    pub(crate) fn refusal(&self, status: u16, mut headers: HeaderMap, body: &[u8]) -> Refusal {
         for value in headers.values_mut() {
             if self.text(&String::from_utf8_lossy(value.as_bytes())).contains(MASK) {
                 value.set_sensitive(true);

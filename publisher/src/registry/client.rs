@@ -83,6 +83,23 @@ impl Registry {
         &self.traffic
     }
 
+    /// The waits between attempts.
+    pub(crate) fn backoff(&self) -> Backoff {
+        self.backoff
+    }
+
+    /// The client for what is asked elsewhere about this repository.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Sends a request about this repository to another interface than the registry's, with whatever authorization it
+    /// carries itself. It is counted, waits for its answer and keeps out of pauses like any other.
+    pub(crate) async fn send_beside(&self, request: RequestBuilder) -> Result<Response, Cause> {
+        self.turns.pause.over().await;
+        Ok(self.execute(request.build().map_err(RequestError::from)?, None).await?)
+    }
+
     /// What a token must allow: pull and push at once, also for looking. One token serves the whole run, a missing right to
     /// push shows at the first request, and a repository that does not exist yet is one that its owner may push to.
     pub(super) fn scope(&self) -> Scope {

@@ -66,6 +66,11 @@ impl Cause {
         self.request().map_or(Verdict::Never, |error| Verdict::of(error, SystemTime::now()))
     }
 
+    /// Whether another attempt could have helped: what was asked for may still come to pass.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.verdict() != Verdict::Never
+    }
+
     /// The refusal behind the failure, if the registry answered at all.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self.request() {

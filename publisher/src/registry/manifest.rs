@@ -180,7 +180,7 @@ async fn read(name: Name<'_>, response: Response) -> Result<RawManifest, Cause> 
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read_body(mut response: Response, limit: usize) -> Result<Bytes, Cause> {
+pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Bytes, Cause> {
     let mut body = BytesMut::new();
     while let Some(chunk) = next_chunk(&mut response).await? {
         if body.len() + chunk.len() > limit {

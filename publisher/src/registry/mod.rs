@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod manifest;
 mod operation;
+mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod upload;
 
 pub use blob::BLOB_IN_MEMORY_MAX;
 pub use client::{Registry, RegistryOptions};
+pub(crate) use manifest::read_body;
 pub use error::{Cause, RegistryError};
 pub use manifest::{Deleted, MANIFEST_MAX, Name};
 pub use traffic::Traffic;

@@ -10,7 +10,7 @@ use crate::{
 
 impl Registry {
     /// Tries an operation until it succeeds, cannot succeed, or has used its attempts.
-    pub(super) async fn attempts<T>(
+    pub(crate) async fn attempts<T>(
         &self,
         operation: &str,
         mut attempt: impl AsyncFnMut() -> Result<T, Cause>,

@@ -40,6 +40,12 @@ impl Store {
         Answer::status(201).header("docker-content-digest", digest)
     }
 
+    pub(super) fn list_tags(&self, name: &str) -> Answer {
+        let Some(contents) = self.repositories.get(name) else { return Answer::error(404, "NAME_UNKNOWN") };
+        let tags: Vec<_> = contents.tags.keys().collect();
+        Answer::status(200).body(serde_json::json!({ "name": name, "tags": tags }).to_string())
+    }
+
     pub(super) fn remove_manifest(&mut self, name: &str, reference: &str) -> Answer {
         let contents = self.contents(name);
         let removed = if reference.contains(':') {

@@ -99,6 +99,9 @@ impl Store {
             ("PUT", Target::Upload(_, id)) => Some(self.close(id, request, body)),
             ("HEAD" | "GET", Target::Manifest(name, reference)) => Some(self.give_manifest(name, reference)),
             ("PUT", Target::Manifest(name, reference)) => Some(self.take_manifest(name, reference, request, body)),
+            ("GET", Target::Tags(name)) => Some(self.list_tags(name)),
+            // As most registries: there is no such interface.
+            ("GET", Target::Referrers(..)) => Some(Answer::status(404)),
             ("DELETE", Target::Manifest(name, reference)) => Some(self.remove_manifest(name, reference)),
             _ => None,
         }

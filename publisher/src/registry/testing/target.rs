@@ -11,6 +11,10 @@ pub(super) enum Target<'a> {
     Blob(&'a str, &'a str),
     /// A manifest, by its digest or a tag.
     Manifest(&'a str, &'a str),
+    /// The list of tags.
+    Tags(&'a str),
+    /// What refers to a manifest.
+    Referrers(&'a str, &'a str),
 }
 
 impl<'a> Target<'a> {
@@ -23,13 +27,20 @@ impl<'a> Target<'a> {
         if let Some((name, digest)) = path.split_once("/blobs/") {
             return Some(Self::Blob(name, digest));
         }
+        if let Some(name) = path.strip_suffix("/tags/list") {
+            return Some(Self::Tags(name));
+        }
+        if let Some((name, digest)) = path.split_once("/referrers/") {
+            return Some(Self::Referrers(name, digest));
+        }
         path.split_once("/manifests/").map(|(name, reference)| Self::Manifest(name, reference))
     }
 
     /// The repository.
     pub(super) fn repository(self) -> &'a str {
         match self {
-            Self::Uploads(name) | Self::Upload(name, _) | Self::Blob(name, _) | Self::Manifest(name, _) => name,
+            Self::Uploads(name) | Self::Tags(name) => name,
+            Self::Upload(name, _) | Self::Blob(name, _) | Self::Manifest(name, _) | Self::Referrers(name, _) => name,
         }
     }
 }

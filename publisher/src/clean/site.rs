@@ -1,0 +1,102 @@
+//! A registry with its driver: where the parts of a clean-up meet.
+
+use std::sync::Arc;
+
+use super::{
+    CleanError, Report,
+    driver::Driver,
+    report::Problem,
+    sweep::{sweep, vacate},
+    view::View,
+};
+use crate::{
+    auth::Credential,
+    config::DriverKind,
+    environment::Environment,
+    oci::{Digest, RawManifest, Tag},
+    registry::Registry,
+};
+
+/// One repository that may be cleaned.
+pub struct Site {
+    registry: Arc<Registry>,
+    kind: DriverKind,
+    /// Nothing where nothing is removed.
+    driver: Option<Driver>,
+}
+
+/// What a clean-up goes by.
+#[derive(Debug, Default)]
+pub struct Task<'a> {
+    /// What records name: superseded lists, images that were staged.
+    pub recorded: Vec<Digest>,
+    /// Manifests whose bytes are known already.
+    pub known: Vec<RawManifest>,
+    /// A floating tag that was just moved, and the list that it was moved to.
+    pub moved: Option<(&'a Tag, &'a RawManifest)>,
+    /// Whether to say only what would be done.
+    pub dry_run: bool,
+}
+
+impl Site {
+    /// A repository with the driver of this kind.
+    ///
+    /// # Errors
+    /// When the driver's address is none that a secret may be sent to.
+    pub fn new(
+        registry: Arc<Registry>,
+        kind: DriverKind,
+        credential: &Credential,
+        env: &Environment,
+    ) -> Result<Self, CleanError> {
+        let driver = Driver::new(kind, &registry, credential, env)?;
+        Ok(Self { registry, kind, driver })
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Whether anything is ever removed here.
+    pub fn is_cleaned(&self) -> bool {
+        self.driver.is_some()
+    }
+
+    /// Removes what the records name and no tag holds. Whatever goes wrong stands in the report.
+    pub async fn clean(&self, task: Task<'_>) -> Report {
+        let mut report = Report {
+            registry: self.registry.name().into(),
+            repository: self.registry.repository().to_string(),
+            driver: self.kind,
+            items: Vec::new(),
+            restore: Vec::new(),
+            warnings: Vec::new(),
+            problem: None,
+        };
+        let Some(driver) = &self.driver else { return report };
+        let Task { recorded, known, moved, dry_run } = task;
+        let mut view = View::new(&self.registry, driver, recorded);
+        view.floating = moved.map(|(tag, list)| (tag.clone(), Some(list.digest.clone())));
+        let known = known.into_iter().chain(moved.map(|(_, list)| list.clone()));
+        let prepared = known.map(|manifest| view.library.put(manifest)).collect::<Result<(), _>>();
+        let outcome = match prepared {
+            Ok(()) => sweep(&mut view, dry_run, &mut report).await,
+            Err(error) => Err(error),
+        };
+        report.problem = outcome.err().as_ref().map(Problem::from);
+        report
+    }
+
+    /// Takes a floating tag away right before it is set anew, with the list that it alone holds.
+    ///
+    /// # Errors
+    /// Whatever keeps it from that; then nothing was removed.
+    pub async fn vacate(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
+        let Some(driver) = &self.driver else { return Ok(()) };
+        let mut view = View::new(&self.registry, driver, vec![list.digest.clone()]);
+        view.floating = Some((tag.clone(), None));
+        view.library.put(list.clone())?;
+        vacate(&mut view, tag, &list.digest).await
+    }
+}

@@ -1,0 +1,175 @@
+//! Carries a decision out: a look before each deletion, and a last one to see that nobody lost anything.
+
+use std::collections::HashSet;
+
+use super::{
+    CleanError, Decision, Fate, Graph, Outcome, Report,
+    driver::{Deletion, Floating, Stays},
+    report::Item,
+    view::View,
+};
+use crate::{
+    oci::{Digest, Tag, short},
+    registry::{Name, RegistryError},
+};
+
+/// Removes what is ours and out of reach, and tells in `report` what became of it.
+///
+/// # Errors
+/// Whatever stops it. Nothing is removed after that, and nothing at all if it happens before the first deletion.
+pub(super) async fn sweep(view: &mut View<'_>, dry_run: bool, report: &mut Report) -> Result<(), CleanError> {
+    let (_, decision) = view.decide().await?;
+    report.items = decision.verdicts.iter().map(Item::planned).collect();
+    if dry_run || decision.removals.is_empty() {
+        return Ok(());
+    }
+    let removed = remove(view, &decision, report).await;
+    let checked = check(view, &decision, report).await;
+    // What was not done stays, and says so.
+    for item in report.items.iter_mut().filter(|item| item.outcome == Outcome::Planned) {
+        item.becomes(Outcome::Kept, "the clean-up stopped before it");
+    }
+    removed.and(checked)
+}
+
+async fn remove(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
+    let moved = view.floating.as_ref().map(|(tag, _)| tag.clone());
+    for digest in &planned.removals {
+        let (graph, now) = view.decide().await?;
+        let outcome = match now.on(digest).map(|verdict| &verdict.fate) {
+            Some(Fate::Kept(tag)) => Deletion::Stays(Stays::Tagged(vec![tag.clone()])),
+            // Nothing is deleted that the newest look does not say may go.
+            None => Deletion::Stays(Stays::InUse),
+            // A list that had to stay keeps what it names: nobody's image may be left with a hole.
+            Some(Fate::Removed) if is_named_by_kept(&graph, digest, report) => Deletion::Stays(Stays::InUse),
+            Some(Fate::Removed) => {
+                let floating = moved.as_ref().map_or(Floating::None, Floating::Moved);
+                delete(view, &graph, digest, floating, report).await?
+            }
+        };
+        settle(view, digest, &outcome, report);
+    }
+    Ok(())
+}
+
+/// Deletes a manifest, and before it the fallback tags that point at it where they do not go with it.
+async fn delete(
+    view: &View<'_>,
+    graph: &Graph,
+    digest: &Digest,
+    floating: Floating<'_>,
+    report: &mut Report,
+) -> Result<Deletion, CleanError> {
+    let tags: Vec<&Tag> = graph.tags.iter().filter(|(_, at)| at.contains(digest)).map(|(tag, _)| tag).collect();
+    for tag in tags {
+        if let Some(Deletion::Stays(why)) = view.driver.delete_tag(view.registry, tag).await? {
+            report.warnings.push(format!("tag {tag} stays: {}", why.words()));
+        }
+    }
+    view.driver.delete(view.registry, digest, floating).await
+}
+
+fn settle(view: &View<'_>, digest: &Digest, outcome: &Deletion, report: &mut Report) {
+    match outcome {
+        Deletion::Gone => {
+            report.restore.extend(view.driver.restore_command(digest));
+            if let Some(item) = report.item(digest) {
+                item.outcome = Outcome::Removed;
+            }
+        }
+        Deletion::Absent => {
+            if let Some(item) = report.item(digest) {
+                item.becomes(Outcome::Removed, "it was gone already");
+            }
+        }
+        Deletion::Stays(why) => {
+            // That somebody tagged it is no trouble; that the tag which left it seems to be there still is.
+            let moved = view.floating.as_ref().map(|(tag, _)| tag);
+            let is_held = matches!(why, Stays::Tagged(tags) if !tags.iter().any(|tag| Some(tag) == moved));
+            if !is_held {
+                report.warnings.push(format!("{} stays: {}", short(digest), why.words()));
+            }
+            if let Some(item) = report.item(digest) {
+                item.becomes(Outcome::Kept, why.words());
+            }
+        }
+    }
+}
+
+/// Whether something of ours that stays names a manifest.
+fn is_named_by_kept(graph: &Graph, digest: &Digest, report: &Report) -> bool {
+    let kept = report.items.iter().filter(|item| item.outcome == Outcome::Kept);
+    kept.filter_map(|item| graph.nodes.get(&item.digest)).any(|node| node.children.contains(digest))
+}
+
+/// Looks once more at every tag that holds something that was ours, and at the floating one. What somebody came to need
+/// in the very moment of its deletion is put back: nobody but the registry itself could have prevented that.
+async fn check(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
+    if let Some((tag, Some(digest))) = view.floating.clone()
+        && view.registry.resolve(&tag).await?.is_none()
+        && let Some(manifest) = view.manifest(&digest).cloned()
+    {
+        report.warnings.push(format!("{tag} was missing after the clean-up and was set again"));
+        view.registry.put_manifest(Name::Tag(&tag), &manifest).await?;
+    }
+    let graph = view.graph().await?;
+    let ours: HashSet<&Digest> = planned.verdicts.iter().map(|verdict| &verdict.digest).collect();
+    let floating = view.floating.as_ref().map(|(tag, _)| tag.clone());
+    let mut looked_up = HashSet::new();
+    for (tag, at) in &graph.tags {
+        let parts = parts(&graph, at);
+        if floating.as_ref() != Some(tag) && !parts.iter().any(|part| ours.contains(part)) {
+            continue;
+        }
+        // What others name comes first, so that nothing is put back before its parts.
+        for part in parts.iter().rev() {
+            if looked_up.insert(part.clone()) && !view.registry.has_manifest(part).await? {
+                put_back(view, tag, part, report).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn put_back(view: &View<'_>, tag: &Tag, digest: &Digest, report: &mut Report) -> Result<(), RegistryError> {
+    let Some(manifest) = view.manifest(digest) else {
+        report.warnings.push(format!("{tag} lacks {digest}, which was not there before either"));
+        return Ok(());
+    };
+    view.registry.put_manifest(Name::Digest(digest), manifest).await?;
+    report.warnings.push(format!("{tag} came to need {} while it was removed: it was put back", short(digest)));
+    if let Some(item) = report.item(digest) {
+        item.becomes(Outcome::PutBack, format!("{tag} holds it"));
+    }
+    Ok(())
+}
+
+/// What the given manifests hold, a list before what it names.
+fn parts(graph: &Graph, from: &[Digest]) -> Vec<Digest> {
+    let mut parts: Vec<Digest> = Vec::new();
+    let mut next = from.to_vec();
+    while let Some(digest) = next.pop() {
+        // A part that is named again moves behind whoever names it.
+        parts.retain(|known| *known != digest);
+        next.extend(graph.nodes.get(&digest).map(|node| node.children.clone()).unwrap_or_default());
+        parts.push(digest);
+    }
+    parts
+}
+
+/// Takes a floating tag away together with what it alone holds, right before it is set anew.
+///
+/// # Errors
+/// Whatever keeps it from that. The tag is where it was then.
+pub(super) async fn vacate(view: &mut View<'_>, tag: &Tag, list: &Digest) -> Result<(), CleanError> {
+    let (_, decision) = view.decide().await?;
+    if let Some(tagged) = view.driver.delete_tag(view.registry, tag).await? {
+        let _: Deletion = tagged;
+        return Ok(());
+    }
+    // Where tags go with their manifest, one that others hold stays, and the tag with it, until it is moved.
+    if decision.removals.contains(list) {
+        view.driver.delete(view.registry, list, Floating::Goes(tag)).await?;
+    }
+    Ok(())
+}
