@@ -1,0 +1,127 @@
+//! Bearer tokens: the challenge in a 401 (RFC 6750, section 3) and the token service that it names (distribution's
+//! token specification).
+
+use serde::Deserialize;
+
+use super::{LookError, place::Place};
+
+/// What a registry asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// User and password with each request.
+    Basic,
+    /// A token of this service.
+    Bearer { realm: String, service: Option<String>, scope: Option<String> },
+}
+
+/// What a token service answers.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl Challenge {
+    /// Reads `WWW-Authenticate`. None if it asks for something that nobody knows.
+    pub(super) fn read(header: &str) -> Option<Self> {
+        let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
+        if scheme.eq_ignore_ascii_case("basic") {
+            return Some(Self::Basic);
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let mut bearer = (None, None, None);
+        for (name, value) in parameters(rest) {
+            match name.to_ascii_lowercase().as_str() {
+                "realm" => bearer.0 = Some(value),
+                "service" => bearer.1 = Some(value),
+                "scope" => bearer.2 = Some(value),
+                _ => {}
+            }
+        }
+        let (realm, service, scope) = bearer;
+        Some(Self::Bearer { realm: realm?, service, scope })
+    }
+}
+
+/// `name="value"` or `name=value`, separated by commas; a quoted value may contain commas.
+fn parameters(text: &str) -> Vec<(&str, String)> {
+    let mut parameters = Vec::new();
+    let mut rest = text;
+    while let Some((name, after)) = rest.split_once('=') {
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => after.split_at(after.find(',').unwrap_or(after.len())),
+        };
+        parameters.push((name.trim_matches([' ', ',']), value.to_owned()));
+        rest = after;
+    }
+    parameters
+}
+
+/// Fetches a token. None if the service refuses one: the request goes on without, and shows what that means.
+pub(super) async fn fetch(
+    http: &reqwest::Client,
+    place: &Place,
+    challenge: &Challenge,
+) -> Result<Option<String>, LookError> {
+    let Challenge::Bearer { realm, service, scope } = challenge else { return Ok(None) };
+    let what = || "a token".to_owned();
+    let host = url::Url::parse(realm).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let scope = scope.clone().unwrap_or_else(|| place.scope());
+    let mut query = vec![("scope", scope)];
+    query.extend(service.iter().map(|service| ("service", service.clone())));
+    let mut request = http.get(realm).query(&query);
+    if let Some(it) = &place.credentials {
+        request = request.basic_auth(&it.user, Some(&it.password));
+    }
+    let unreachable = |source: reqwest::Error| LookError::Unreachable {
+        host: host.clone(),
+        what: what(),
+        source: source.without_url(),
+    };
+    let answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status();
+    if status.is_server_error() || status.as_u16() == 429 {
+        return Err(LookError::Unavailable { host, what: what(), status: status.as_u16() });
+    }
+    if !status.is_success() {
+        return Ok(None);
+    }
+    let answer = answer.bytes().await.map_err(unreachable)?;
+    let token = serde_json::from_slice::<Answer>(&answer).ok().and_then(|answer| answer.token.or(answer.access_token));
+    match token {
+        Some(token) => Ok(Some(token)),
+        None => Err(LookError::Senseless { host, what: what(), problem: "no token in it".into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
+        Some(Challenge::Bearer {
+            realm: realm.into(),
+            service: service.map(str::to_owned),
+            scope: scope.map(str::to_owned),
+        })
+    }
+
+    #[rstest]
+    #[case(
+        r#"Bearer realm="https://t/x?a=b",service="r",scope="repository:a/b:pull,push",error="insufficient_scope""#,
+        bearer("https://t/x?a=b", Some("r"), Some("repository:a/b:pull,push"))
+    )]
+    #[case(r#"bearer service=r, realm="http://t""#, bearer("http://t", Some("r"), None))]
+    #[case(r#"Bearer service="r""#, None)]
+    #[case("Basic realm=\"x\"", Some(Challenge::Basic))]
+    #[case("Negotiate", None)]
+    #[case("", None)]
+    fn challenges_are_read(#[case] header: &str, #[case] expected: Option<Challenge>) {
+        assert_eq!(Challenge::read(header), expected);
+    }
+}
