@@ -33,7 +33,7 @@ pub(super) async fn open(session: &Session, platform: &Platform) -> Option<Cache
     match prepare(session, config, &repository).await {
         Ok(cache) => Some(cache),
         Err(failure) => {
-            warn(session, &format!("the layer cache {repository} is not used"), failure);
+            warn(session, &format!("the layer cache {repository} is not used"), &failure);
             None
         }
     }
@@ -42,7 +42,7 @@ pub(super) async fn open(session: &Session, platform: &Platform) -> Option<Cache
 /// Says that a build could not write to its cache.
 pub(super) fn not_written(session: &Session, cache: &LayerCache, reason: String) {
     let message = format!("the layer cache {} could not be written, later builds will take longer", cache.repository);
-    warn(session, &message, Failure::new(Exit::Failed, reason));
+    warn(session, &message, &Failure::new(Exit::Failed, reason));
 }
 
 async fn prepare(session: &Session, config: &CacheConfig, repository: &Repository) -> Result<Cache, Failure> {
@@ -86,7 +86,7 @@ fn no_credential(error: auth::AuthError) -> Failure {
     }
 }
 
-fn warn(session: &Session, message: &str, cause: Failure) {
+fn warn(session: &Session, message: &str, cause: &Failure) {
     let hint = cause.hint.clone().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     session.events().event(Event::Warning(format!("{message}: {}{hint}", cause.chain().join(": "))));
 }

@@ -86,7 +86,7 @@ fn failure(request: &BuildRequest, status: ExitStatus, tail: Tail) -> PodmanErro
     // First: a registry whose disk is full says so in the same words as this machine.
     let not_written = request.cache.as_ref().zip(tail.cause()).and_then(|(cache, error)| cache.not_written(error));
     if let Some(reason) = not_written {
-        PodmanError::CacheNotWritten { platform, reason: reason.to_owned(), tail }
+        PodmanError::CacheNotWritten { platform, reason: reason.to_owned() }
     } else if tail.contains(DISK_FULL) {
         PodmanError::NoSpace { command: COMMAND, platform: Some(platform), tail }
     } else if tail.contains(FOREIGN_PROGRAM) && !runs_natively(host_architecture(), &platform) {

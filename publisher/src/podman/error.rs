@@ -65,8 +65,6 @@ pub enum PodmanError {
         platform: Platform,
         /// What podman said.
         reason: String,
-        /// The last lines of the build.
-        tail: Tail,
     },
     /// The build ran a program that this machine cannot run.
     #[error("a program of {platform} cannot run on this machine")]
@@ -119,7 +117,6 @@ impl PodmanError {
         match self {
             Self::Failed { tail, .. }
             | Self::BuildFailed { tail, .. }
-            | Self::CacheNotWritten { tail, .. }
             | Self::EmulationMissing { tail, .. }
             | Self::NoSpace { tail, .. } => Some(tail),
             _ => None,

@@ -70,7 +70,9 @@ mod tests {
     const ID: &str = "0459868b4a1a21c4fbffb3398c451e05127dd8d515ff8d323390265890304025";
 
     fn seen(steps: &mut Steps, lines: &[&str]) -> (usize, usize) {
-        lines.iter().for_each(|line| steps.see(&line.replace("ID", ID)));
+        for line in lines {
+            steps.see(&line.replace("ID", ID));
+        }
         (steps.reused(), steps.total())
     }
 

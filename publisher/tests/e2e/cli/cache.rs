@@ -1,9 +1,14 @@
 //! The layer cache: what podman is told of it, and that nothing about it fails a build.
 
+use std::{path::Path, process::Command, time::Duration};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Program, Registry, USER, World};
+use crate::support::{Ended, PASSWORD, Program, Registry, USER, World};
+
+/// How long a build may take to start.
+const START_MAX: Duration = Duration::from_secs(20);
 
 /// A publish with a cache on this host.
 fn with_cache(world: &World, host: &str) -> Program {
@@ -95,44 +100,61 @@ async fn one_that_refuses_the_login_is_a_warning() {
     assert!(!world.podman.calls().contains("--cache"));
 }
 
+/// A publish whose cache wants a login, and whose temporary files lie in `temporary`.
+fn with_login(world: &World, locked: &Registry, temporary: &Path) -> Program {
+    world.podman.write("config.json", r#"{"auths":{"bases.example":{"auth":"YW5uOnB3"}}}"#);
+    let config = format!(
+        "cache = '{host}/acme/cache'\n[[registry]]\nname = 'quay'\nrepository = '{host}/acme/hello'\n\
+         username-env = 'QUAY_USER'\npassword-env = 'QUAY_TOKEN'\n",
+        host = locked.host
+    );
+    world.source.write("publish.toml", &config);
+    Program::new(world.source.path())
+        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello"])
+        .env("TALLYMAN_PODMAN", world.podman.program())
+        .env("TMPDIR", temporary)
+        .env("REGISTRY_AUTH_FILE", world.podman.path("config.json"))
+        .env("QUAY_USER", USER)
+        .env("QUAY_TOKEN", PASSWORD)
+}
+
 #[tokio::test]
 async fn podman_is_lent_the_credential_in_a_file_for_that_build_alone() {
     let (world, locked) = tokio::join!(World::new(), Registry::start_with_login());
     let temporary = tempfile::tempdir().unwrap();
-    let users = world.podman.path("config.json");
-    world.podman.write("config.json", r#"{"auths":{"bases.example":{"auth":"YW5uOnB3"}}}"#);
-    world.source.write(
-        "publish.toml",
-        &format!(
-            "cache = '{host}/acme/cache'\n[[registry]]\nname = 'quay'\nrepository = '{host}/acme/hello'\n\
-             username-env = 'QUAY_USER'\npassword-env = 'QUAY_TOKEN'\n",
-            host = locked.host
-        ),
-    );
-    let ended = Program::new(world.source.path())
-        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello"])
-        .env("TALLYMAN_PODMAN", world.podman.program())
-        .env("TMPDIR", temporary.path())
-        .env("REGISTRY_AUTH_FILE", users)
-        .env("QUAY_USER", USER)
-        .env("QUAY_TOKEN", PASSWORD)
-        .run()
-        .await;
-    ended.expect(0, &[]);
+    with_login(&world, &locked, temporary.path()).run().await.expect(0, &[]);
     for architecture in ["amd64", "arm64"] {
-        let seen: Value =
-            serde_json::from_slice(&std::fs::read(world.podman.path(&format!("{architecture}.auth"))).unwrap())
-                .unwrap();
+        let seen = std::fs::read(world.podman.path(&format!("{architecture}.auth"))).unwrap();
+        let seen: Value = serde_json::from_slice(&seen).unwrap();
         let repository = format!("{}/acme/cache-{architecture}", locked.host);
         let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
         let expected = json!({ "auths": { "bases.example": { "auth": "YW5uOnB3" }, repository: { "auth": auth } } });
         assert_eq!(seen, expected);
         let file = std::fs::read_to_string(world.podman.path(&format!("{architecture}.auth-file"))).unwrap();
         let (mode, path) = file.trim().split_once(' ').unwrap();
-        assert!(mode == "600" && std::path::Path::new(path).starts_with(temporary.path()), "{file}");
+        assert!(mode == "600" && Path::new(path).starts_with(temporary.path()), "{file}");
     }
     assert_eq!(temporary.path().read_dir().unwrap().count(), 0, "something is left over");
     assert!(!world.podman.calls().contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn a_cancelled_build_takes_the_lent_credential_with_it() {
+    let (world, locked) = tokio::join!(World::new(), Registry::start_with_login());
+    let temporary = tempfile::tempdir().unwrap();
+    let fifo = world.podman.path("arm64.wait");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let child = with_login(&world, &locked, temporary.path()).start();
+    // Opening a pipe for writing waits until the build has opened it for reading.
+    let open = async { tokio::fs::OpenOptions::new().write(true).open(fifo).await };
+    let _building = tokio::time::timeout(START_MAX, open).await.expect("the build does not start").unwrap();
+    let lent = std::fs::read_to_string(world.podman.path("arm64.auth-file")).unwrap();
+    let lent = Path::new(lent.trim().split_once(' ').unwrap().1);
+    assert!(lent.exists());
+    let process = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &process]).status().unwrap().success());
+    Ended::of(child).await.expect(5, &["cancelled"]);
+    assert!(!lent.exists());
 }
 
 /// The outputs of a run, `name=value` each.
