@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::image::{bases, fixtures, publisher};
-use crate::support::{Ended, Fault, Program, Proxy, Registry, Source};
+use crate::support::{Ended, Fault, PASSWORD, Program, Proxy, Registry, Source, USER};
 
 /// The end of what the fixture's `RUN` step prints, and no other step: a checksum of its standard input.
 const RUN_OUTPUT: &str = "  -\n";
@@ -145,4 +145,21 @@ async fn a_cache_that_takes_no_writes_costs_a_warning() {
     assert_eq!(result["warnings"].as_array().unwrap().len(), 1, "{result}");
     assert_eq!(result["builds"], builds(3, 0));
     assert_eq!(layers(&registry).await.len(), 2);
+}
+
+#[tokio::test]
+async fn podman_reads_and_writes_where_a_login_is_wanted_with_what_it_is_lent() {
+    let (machines, registry) = tokio::join!(Machines::new(), Registry::start_with_login());
+    let mut source = Source::new(SAME_EVERYWHERE);
+    let secrets = "username-env = 'QUAY_USER'\npassword-env = 'QUAY_TOKEN'\n";
+    let repository = format!("repository = '{}/acme/hello'\n", registry.host);
+    source.write("publish.toml", &format!("[[registry]]\nname = 'local'\n{repository}{secrets}"));
+    for (machine, reused) in [("first", 0), ("second", 2)] {
+        source.commit();
+        let run = publish(&source, &registry, &registry.host).args(JSON).args(&["--platforms", "linux/amd64"]);
+        let ended = machines.on(machine, run).env("QUAY_USER", USER).env("QUAY_TOKEN", PASSWORD).run().await;
+        let result = result(&ended);
+        assert_eq!(result["builds"][0]["steps_reused"], reused);
+        assert_eq!(result["warnings"], json!([]));
+    }
 }
