@@ -14,7 +14,7 @@ const RAISING: &[&str] = &["doas", "pkexec", "su", "sudo"];
 const UNFENCED: &[&str] = &["--privileged", "--security-opt=seccomp=unconfined", "--userns=host", "--cap-add=all", "--cap-add=ALL"];
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("nothing_runs_as_root_or_asks_for_it", &["FR-004"], Scenario::Releases, no_root),
     Check::watching("builds_stay_fenced", &["FR-004"], Scenario::Releases, fenced),
 ];

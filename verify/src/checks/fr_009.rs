@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("superseded_images_are_gone_from_docker_hub", &["FR-009", "SC-006"], Scenario::Accumulation, |evidence| {
         superseded_gone(evidence, "dockerhub")
     }),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[Check::watching(
+pub(super) const CHECKS: &[Check] = &[Check::watching(
     "what_the_containerfile_says_is_in_the_image",
     &["FR-012"],
     Scenario::Releases,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("docker_hub_knows_who_pushes", &["FR-013", "FR-005"], Scenario::Releases, docker_hub),
     Check::watching("a_missing_secret_of_docker_hub_is_told_by_name", &["FR-013"], Scenario::MissingSecrets, missing),
     Check::watching("secrets_appear_nowhere", &["FR-013", "FR-014"], Scenario::Releases, nowhere),

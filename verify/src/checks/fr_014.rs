@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("ghcr_knows_who_pushes", &["FR-014", "FR-006"], Scenario::Releases, ghcr),
     Check::watching("a_missing_github_token_is_told_by_name", &["FR-014"], Scenario::MissingSecrets, missing),
     Check::watching("a_token_that_expires_on_the_way_is_renewed", &["FR-014", "FR-013"], Scenario::TokenExpires, renewed),

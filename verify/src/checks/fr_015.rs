@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
     Check::watching("a_success_names_the_tag_and_the_digest", &["FR-015"], Scenario::Releases, names_what_was_published),
     Check::watching("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),

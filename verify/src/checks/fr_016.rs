@@ -13,7 +13,7 @@ use crate::{
 const SHORT_COMMIT_MIN: usize = 7;
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_build_by_hand_is_tagged_manual_and_its_commit", &["FR-016"], Scenario::Manual, default_tag),
     Check::watching("a_build_by_hand_takes_the_tag_it_is_given", &["FR-016"], Scenario::Manual, given_tag),
     Check::watching("a_build_by_hand_builds_the_platforms_it_is_given", &["FR-016"], Scenario::Manual, given_platforms),

@@ -12,7 +12,7 @@ use crate::{
 const DENIAL: &[&str] = &["403", "denied", "forbidden", "permission", "not allowed"];
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("the_first_build_of_all_succeeds", &["FR-019"], Scenario::FirstEver, first),
     Check::watching("a_clean_up_that_is_denied_is_told", &["FR-019", "FR-015"], Scenario::CleanupDenied, denied),
 ];

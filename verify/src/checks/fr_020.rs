@@ -14,7 +14,7 @@ use crate::{
 const END_MAX_MS: u64 = 10_000;
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_cancelled_run_publishes_nothing", &["FR-020"], Scenario::Cancelled, nothing),
     Check::watching("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
     Check::watching("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("every_bad_version_is_refused", &["FR-021"], Scenario::Versions, refused),
     Check::watching("every_good_version_is_accepted", &["FR-021", "FR-002"], Scenario::Versions, accepted),
     Check::watching("a_refusal_says_what_is_expected", &["FR-021"], Scenario::Versions, says_what_is_expected),

@@ -17,7 +17,7 @@ const BUILD_MAX_MS: u64 = 30_000;
 const PUSH_MAX_MS: u64 = 10_000;
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_clean_build_is_quick", &["SC-004"], Scenario::Releases, build),
     Check::watching("the_push_to_each_registry_is_quick", &["SC-004"], Scenario::Releases, push),
     Check::watching("a_layer_that_is_there_is_not_sent_again", &["SC-004"], Scenario::Releases, sent_once),

@@ -15,7 +15,7 @@ use crate::{
 const CACHED_MAX_MS: u64 = 120_000;
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_cached_build_takes_half_of_a_clean_one", &["SC-005"], Scenario::Cached, half),
     Check::watching("a_step_whose_input_did_not_change_is_not_run_again", &["SC-005"], Scenario::Cached, not_run_again),
 ];

@@ -12,7 +12,7 @@ use crate::{
 const MOMENTS: &[&str] = &["main 1", "main 2", "main 3", "release v1.0.0", "main 4"];
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("releases_keep_their_digests", &["SC-007"], Scenario::Accumulation, keep),
     Check::watching("releases_keep_all_their_parts", &["SC-007", "SC-003"], Scenario::Accumulation, whole),
     Check::watching("a_release_that_shares_its_image_with_latest_survives_it", &["SC-007", "FR-009"], Scenario::Accumulation, shared),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("nobody_ever_sees_half_an_image", &["SC-008", "SC-006"], Scenario::Releases, never_half),
     Check::watching("no_build_leaves_another_number_of_images_than_two", &["SC-008"], Scenario::Releases, two_each),
 ];
@@ -20,10 +20,10 @@ fn never_half(evidence: &Evidence) -> Judgement {
     if seen.clone().next().is_none() {
         return Err(Inconclusive("nobody ever saw a latest".into()));
     }
-    let half = seen.filter(|sample| sample.platforms < 2);
+    let half = seen.filter(|sample| sample.platforms.len() < 2);
     let mut violations: Vec<Violation> = half
         .map(|sample| {
-            let seen = format!("{} with {} platforms, {} ms after the start", sample.digest.as_deref().unwrap_or_default(), sample.platforms, sample.at_ms);
+            let seen = format!("{} with {:?}, {} ms after the start", sample.digest.as_deref().unwrap_or_default(), sample.platforms, sample.at_ms);
             Violation::new(format!("{}:latest always has both platforms", sample.server), seen)
         })
         .collect();

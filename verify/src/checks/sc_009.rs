@@ -15,7 +15,7 @@ use crate::{
 const FAILURE_MAX_MS: u64 = 10_000;
 
 /// The checks of this requirement.
-pub const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_bad_version_fails_at_once", &["SC-009", "FR-021"], Scenario::Versions, bad_version),
     Check::watching("a_registry_that_is_down_fails_the_run_soon", &["SC-009", "FR-018"], Scenario::Refusals, down),
 ];

@@ -5,22 +5,24 @@ use std::collections::BTreeMap;
 use crate::{
     check::Inconclusive,
     evidence::{Evidence, Run, Stage, StageRun},
+    harness::podman::ContainerRun,
     history::{Exchange, Kind},
+    look::Publication,
     oracle::{Snapshot, Violation},
 };
 
 /// A run by its name, which the scenario must have.
-pub fn run<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a Run, Inconclusive> {
+pub(super) fn run<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a Run, Inconclusive> {
     evidence.run(name).ok_or_else(|| Inconclusive(format!("the run `{name}` was not made")))
 }
 
 /// What the registries held after a run.
-pub fn after<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a [Snapshot], Inconclusive> {
+pub(super) fn after<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a [Snapshot], Inconclusive> {
     evidence.after(name).ok_or_else(|| Inconclusive(format!("nobody looked at the registries after `{name}`")))
 }
 
 /// A violation if a run did not succeed.
-pub fn success(run: &Run) -> Vec<Violation> {
+pub(super) fn success(run: &Run) -> Vec<Violation> {
     match run.stages.iter().find(|stage| !stage.end.is_success()) {
         None => Vec::new(),
         Some(stage) => vec![Violation::new(format!("`{}` succeeds", run.name), failure(stage))],
@@ -28,7 +30,7 @@ pub fn success(run: &Run) -> Vec<Violation> {
 }
 
 /// A violation if a run did not fail.
-pub fn failed(run: &Run) -> Vec<Violation> {
+pub(super) fn failed(run: &Run) -> Vec<Violation> {
     if run.succeeded() {
         vec![Violation::new(format!("`{}` fails", run.name), "every stage ended with 0")]
     } else {
@@ -40,7 +42,7 @@ pub fn failed(run: &Run) -> Vec<Violation> {
 const LINES_TOLD: usize = 8;
 
 /// How a stage ended, with the last lines that it printed.
-pub fn failure(stage: &StageRun) -> String {
+pub(super) fn failure(stage: &StageRun) -> String {
     let printed = stage.printed();
     let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LINES_TOLD)..];
@@ -48,7 +50,7 @@ pub fn failure(stage: &StageRun) -> String {
 }
 
 /// `build linux/arm64`
-pub fn shown(stage: &StageRun) -> String {
+pub(super) fn shown(stage: &StageRun) -> String {
     match &stage.platform {
         Some(platform) => format!("{} {platform}", stage.stage.name()),
         None => stage.stage.name().to_owned(),
@@ -56,12 +58,12 @@ pub fn shown(stage: &StageRun) -> String {
 }
 
 /// What each registry shows under a tag.
-pub fn tag<'a>(snapshots: &'a [Snapshot], tag: &str) -> BTreeMap<&'a str, Option<&'a str>> {
+pub(super) fn tag<'a>(snapshots: &'a [Snapshot], tag: &str) -> BTreeMap<&'a str, Option<&'a str>> {
     snapshots.iter().map(|it| (it.server.as_str(), it.tags.get(tag).map(String::as_str))).collect()
 }
 
 /// Violations for all tags that changed between two moments, but for those that may.
-pub fn changed(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Violation> {
+pub(super) fn changed(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (old, new) in before.iter().zip(after) {
         let names: std::collections::BTreeSet<&String> = old.tags.keys().chain(new.tags.keys()).collect();
@@ -80,7 +82,7 @@ pub fn changed(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Vio
 }
 
 /// The requests of some kinds, with their places in the history.
-pub fn requests<'a>(
+pub(super) fn requests<'a>(
     evidence: &'a Evidence,
     kinds: &'a [Kind],
 ) -> impl Iterator<Item = (usize, &'a Exchange)> + use<'a> {
@@ -89,13 +91,13 @@ pub fn requests<'a>(
 }
 
 /// The places of the requests that fall into a run.
-pub fn during<'a>(evidence: &'a Evidence, run: &Run) -> impl Iterator<Item = (usize, &'a Exchange)> + use<'a> {
+pub(super) fn during<'a>(evidence: &'a Evidence, run: &Run) -> impl Iterator<Item = (usize, &'a Exchange)> + use<'a> {
     let (began, ended) = run.span_ms();
     evidence.history.iter().enumerate().filter(move |(_, it)| (began..=ended).contains(&it.began_ms))
 }
 
 /// A violation for each given secret or registry that is missing, and for each stage that does not exist.
-pub fn stages<'a>(run: &'a Run, stage: Stage) -> Result<Vec<&'a StageRun>, Inconclusive> {
+pub(super) fn stages<'a>(run: &'a Run, stage: Stage) -> Result<Vec<&'a StageRun>, Inconclusive> {
     let stages: Vec<&StageRun> = run.of(stage).collect();
     if stages.is_empty() {
         return Err(Inconclusive(format!("`{}` never came to {}", run.name, stage.name())));
@@ -104,7 +106,7 @@ pub fn stages<'a>(run: &'a Run, stage: Stage) -> Result<Vec<&'a StageRun>, Incon
 }
 
 /// Violations for all tags that a run writes on any registry, but for those that it may.
-pub fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Violation> {
+pub(super) fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Violation> {
     let mut written: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for (index, exchange) in during(evidence, run) {
         let Some(operation) = exchange.operation.as_ref().filter(|it| it.kind == Kind::ManifestPut) else { continue };
@@ -121,7 +123,7 @@ pub fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Violation
 }
 
 /// Leaves the question open if a fault that the scenario injects never met a request.
-pub fn faults_fired(evidence: &Evidence) -> Result<(), Inconclusive> {
+pub(super) fn faults_fired(evidence: &Evidence) -> Result<(), Inconclusive> {
     match evidence.faults.iter().find(|fired| fired.times == 0) {
         None => Ok(()),
         Some(fired) => Err(Inconclusive(format!("the fault `{}` never met a request", fired.rule))),
@@ -129,7 +131,7 @@ pub fn faults_fired(evidence: &Evidence) -> Result<(), Inconclusive> {
 }
 
 /// A violation unless a server was asked for a token by somebody with credentials, and every write had one.
-pub fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation> {
+pub(super) fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation> {
     let here = |exchange: &Exchange| exchange.server == server;
     let logged_in = requests(evidence, &[Kind::Token]).any(|(_, it)| {
         here(it) && it.status == Some(200) && (it.headers.contains_key("authorization") || it.method == "POST")
@@ -143,7 +145,7 @@ pub fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation> {
 }
 
 /// A violation unless a run without a secret fails in its first stage and names the secret.
-pub fn told_missing(evidence: &Evidence, secret: &str) -> Result<Vec<Violation>, Inconclusive> {
+pub(super) fn told_missing(evidence: &Evidence, secret: &str) -> Result<Vec<Violation>, Inconclusive> {
     let run = run(evidence, secret)?;
     let mut violations = failed(run);
     let prepare = stages(run, Stage::Prepare)?[0];
@@ -153,4 +155,29 @@ pub fn told_missing(evidence: &Evidence, secret: &str) -> Result<Vec<Violation>,
         violations.push(Violation::new(format!("the failure names {secret}"), failure(prepare)));
     }
     Ok(violations)
+}
+
+/// The platforms that every build covers.
+pub(super) const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+/// What was read of published images; if nothing was, the question is open.
+pub(super) fn publications(evidence: &Evidence) -> Result<&[Publication], Inconclusive> {
+    if evidence.publications.is_empty() {
+        return Err(Inconclusive("no published image was looked at".into()));
+    }
+    Ok(&evidence.publications)
+}
+
+/// A violation for each published reference that is not there.
+pub(super) fn absent(evidence: &Evidence) -> Result<Vec<Violation>, Inconclusive> {
+    let absent = publications(evidence)?.iter().filter(|publication| !publication.is_there());
+    Ok(absent.map(|it| Violation::new(format!("{} is there", it.name()), "it is not")).collect())
+}
+
+/// What podman made of published images; if nothing was pulled, the question is open.
+pub(super) fn containers(evidence: &Evidence) -> Result<&[ContainerRun], Inconclusive> {
+    if evidence.containers.is_empty() {
+        return Err(Inconclusive("no published image was run".into()));
+    }
+    Ok(&evidence.containers)
 }

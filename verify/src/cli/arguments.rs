@@ -79,6 +79,9 @@ pub(super) struct LocalArguments {
     /// What kind of registries the pipeline publishes to
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
     pub(super) registry: Registries,
+    /// A variable that the pipeline gets besides those of the contract (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
     /// The folder of the image that is built; it is copied, never changed
     #[arg(long, env = "VERIFY_IMAGE", default_value = "fixtures/image", value_name = "FOLDER")]
     pub(super) image: PathBuf,
@@ -94,6 +97,13 @@ pub(super) struct LocalArguments {
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Output,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a variable is NAME=VALUE".to_owned()),
+    }
 }
 
 /// The kinds of registries that a pipeline can be given.

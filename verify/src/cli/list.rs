@@ -1,12 +1,10 @@
 //! `verify list`
 
-use std::io::{self, Write as _};
-
 use serde_json::{Value, json};
 
 use super::{
     arguments::{ListArguments, ListOutput},
-    exit,
+    exit, printing,
 };
 use crate::{
     checks::{EXCEPTIONS, all},
@@ -22,7 +20,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<u8, HarnessError> {
         (false, ListOutput::Text) => checks_text(),
         (false, ListOutput::Json) => format!("{:#}\n", checks_json()),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    printing::print(&text)?;
     Ok(exit::VERIFIED)
 }
 

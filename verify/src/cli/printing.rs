@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn report(report: &Report, output: Output) -> Result<(), HarnessError> {
     let text = match output {
         Output::Json => json(report) + "\n",
-        Output::Junit => junit(report).map_err(io::Error::other)?,
+        Output::Junit => junit(report).map_err(HarnessError::other("cannot write JUnit"))?,
         Output::Markdown => markdown(report),
         Output::Text => {
             let style = Style::coloured(io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()));
@@ -21,7 +21,12 @@ pub(super) fn report(report: &Report, output: Output) -> Result<(), HarnessError
             wrong + &summary_text(report, style)
         }
     };
-    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    print(&text)
+}
+
+/// Prints a result.
+pub(super) fn print(text: &str) -> Result<(), HarnessError> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(HarnessError::io("cannot print"))
 }
 
 /// Tells how far it is.

@@ -4,6 +4,8 @@
 //! and that a recording can be kept and judged again. It holds no secret: what a pipeline printed is searched for secrets
 //! when it is recorded, the places are noted, and the secrets are blotted out.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Run;
@@ -42,6 +44,15 @@ pub struct Evidence {
     /// Published images, as pulled and run by podman.
     #[serde(default)]
     pub containers: Vec<ContainerRun>,
+    /// When the subject was signalled, if it was, in milliseconds since the scenario began.
+    #[serde(default)]
+    pub signalled_ms: Option<u64>,
+    /// The value that each commit's Containerfile gives to the label by which its images are known.
+    #[serde(default)]
+    pub source_marks: BTreeMap<String, String>,
+    /// Where the pipeline reached each server: `127.0.0.1:41234`.
+    #[serde(default)]
+    pub addresses: BTreeMap<String, String>,
     /// How often each injected fault met a request.
     #[serde(default)]
     pub faults: Vec<Fired>,
@@ -70,5 +81,10 @@ impl Evidence {
     /// What the registries held after a run, or at the `start`.
     pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
         self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
+    }
+
+    /// Where the pipeline reached a server; its name if that is not known.
+    pub fn address(&self, server: &str) -> String {
+        self.addresses.get(server).cloned().unwrap_or_else(|| server.to_owned())
     }
 }

@@ -1,8 +1,17 @@
 //! The real and the stand-in parts that a pipeline under test works with.
 
 pub mod contents;
+pub mod error;
 pub mod management;
+pub mod podman;
+pub mod proxy;
+pub mod registry;
 pub mod secrets;
 pub mod source;
 pub mod subject;
+pub mod sweep;
+pub mod tls;
+pub mod token;
 pub mod watch;
+
+pub use error::HarnessError;

@@ -6,7 +6,7 @@ use std::{
     os::unix::{ffi::OsStrExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
+    sync::watch as watch_channel,
 };
 
 use super::{secrets::Secrets, watch};
@@ -45,21 +46,36 @@ pub struct Subject {
 
 /// The process that is running now, for those who end it from elsewhere. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Running(Arc<Mutex<Vec<Pid>>>);
+pub struct Running(Arc<watch_channel::Sender<Vec<Pid>>>);
 
 impl Running {
-    /// Sends a signal to each subject that runs now, as a runner does to a step that it cancels; how many there were.
-    pub fn signal(&self, signal: Signal) -> usize {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        running.iter().filter(|pid| kill_process(**pid, signal).is_ok()).count()
+    /// Sends a signal to each subject that runs now, as a runner does to a step that it cancels.
+    pub fn signal(&self, signal: Signal) {
+        for pid in self.0.borrow().iter() {
+            // It may have ended in this moment.
+            let _ = kill_process(*pid, signal);
+        }
+    }
+
+    /// Ends each subject that runs now and its children at once, as when a machine dies.
+    pub fn kill(&self) {
+        for pid in self.0.borrow().iter() {
+            let _ = kill_process_group(*pid, Signal::KILL);
+        }
+    }
+
+    /// Waits until nothing runs.
+    pub async fn ended(&self) {
+        // Its sender is in `self`: it cannot be closed.
+        let _ = self.0.subscribe().wait_for(Vec::is_empty).await;
     }
 
     fn add(&self, pid: Pid) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+        self.0.send_modify(|running| running.push(pid));
     }
 
     fn remove(&self, pid: Pid) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != pid);
+        self.0.send_modify(|running| running.retain(|known| *known != pid));
     }
 }
 

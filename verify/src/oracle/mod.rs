@@ -1,6 +1,10 @@
 //! Pure functions over a history and snapshots: each looks for one kind of violation and knows nothing of how the
 //! evidence came about.
 
+mod graph;
+mod snapshot;
 mod violation;
 
+pub use graph::{equal, leftovers, reachable, untouched};
+pub use snapshot::Snapshot;
 pub use violation::Violation;

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 pub const REPOSITORY: &str = "acme/hello";
 /// Its owner there.
 pub const OWNER: &str = "acme";
+/// The platform of most hosts.
+pub const AMD64: &str = "linux/amd64";
+/// The other platform that every build covers.
+pub const ARM64: &str = "linux/arm64";
 /// Who pushed.
 const ACTOR: &str = "octocat";
 

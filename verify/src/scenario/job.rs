@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use super::{AMD64, ARM64, Event, world::World};
 use crate::{
     evidence::{Run, Stage, StageRun},
-    harness::{HarnessError, podman::PodmanHost, subject::StageCall},
+    harness::{HarnessError, subject::StageCall},
 };
 
 /// A run that has begun.

@@ -1,9 +1,20 @@
 //! Scenarios: what a pipeline is made to do, and what happens to it meanwhile. One scenario gives evidence for many checks.
 
+mod cancel;
 mod event;
+mod job;
 mod name;
+mod script;
+mod sides;
+mod source_edits;
 mod versions;
+mod world;
 
-pub use event::{Event, Inputs, OWNER, REPOSITORY};
+pub use cancel::Cancellation;
+pub use event::{AMD64, ARM64, Event, Inputs, OWNER, REPOSITORY};
+pub use job::Job;
 pub use name::Scenario;
+pub use script::play;
+pub use source_edits::{SOURCE_LABEL, STEP_RAN};
 pub use versions::{Expected, VERSIONS};
+pub use world::{RETRY_BASE_MS, World};

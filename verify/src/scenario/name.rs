@@ -97,6 +97,11 @@ impl Scenario {
         )
     }
 
+    /// Whether anything is built in it.
+    pub const fn builds(self) -> bool {
+        !matches!(self, Self::Versions | Self::MissingSecrets)
+    }
+
     /// Its name on the command line: `build-fails`.
     pub fn name(self) -> String {
         let debug = format!("{self:?}");

@@ -10,25 +10,22 @@ use std::{
     },
 };
 
-use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
 
-use super::{Event, Job, REPOSITORY, Scenario, sides::Sides, source_edits};
+use super::{Cancellation, Event, Job, Scenario, sides::{DOCKERHUB_USER, Sides}, source_edits};
 use crate::{
     evidence::{Evidence, Moment, Run, Stage},
     harness::{
         HarnessError,
         podman::PodmanHost,
-        proxy::Proxy,
+        proxy::{Action, Proxy},
         secrets::Secrets,
         source::Source,
         subject::{Running, Subject},
         sweep, watch,
     },
-    history::Recorder,
-    look::{self, Poller},
-    oracle::Snapshot,
+    history::{Exchange, Recorder, unclassified},
+    look::Poller,
     target::LocalOptions,
 };
 
@@ -41,6 +38,7 @@ const FIRST_RUN_ID: u64 = 1_000;
 #[derive(Debug)]
 pub struct World {
     subject: Subject,
+    environment: BTreeMap<String, String>,
     seed: u64,
     recorder: Recorder,
     sides: Sides,
@@ -55,8 +53,10 @@ pub struct World {
     run_id: AtomicU64,
     runs: Vec<Run>,
     moments: Vec<Moment>,
-    poller: Option<Poller>,
+    poll: Option<Poller>,
     evidence: Evidence,
+    /// When the harness began to read and pull by itself.
+    looked_ms: Option<u64>,
     watched: PathBuf,
     folder: TempDir,
 }
@@ -70,13 +70,14 @@ impl World {
         let folder = sweep::folder()?;
         let recorder = Recorder::default();
         let secrets = new_secrets(options.seed);
-        let sides = Sides::start(options.backend, &secrets, &recorder, options.seed).await?;
+        let sides = Sides::start(options.backend, &secrets, &recorder).await?;
         let original = &options.image;
         let source = Source::copy_of(original, folder.path().join("source")).map_err(HarnessError::at("copy", original))?;
         let watched = folder.path().join("bin");
         watch::install(&watched).map_err(HarnessError::at("write programs to", &watched))?;
         let mut world = Self {
             subject: options.subject.clone(),
+            environment: options.environment.clone(),
             seed: options.seed,
             recorder,
             sides,
@@ -89,8 +90,9 @@ impl World {
             run_id: AtomicU64::new(FIRST_RUN_ID),
             runs: Vec::new(),
             moments: Vec::new(),
-            poller: None,
+            poll: None,
             evidence: Evidence::default(),
+            looked_ms: None,
             watched,
             folder,
         };
@@ -186,9 +188,178 @@ impl World {
 
     fn look_behind(&mut self, after: &str) -> Result<(), HarnessError> {
         let at_ms = self.recorder.now_ms();
-        let snapshots = self.sides.registries().map(|side| Snapshot::of(side.name, &*side.registry.contents(), REPOSITORY));
-        let snapshots = snapshots.collect::<Result<Vec<_>, _>>().map_err(HarnessError::io("cannot read a registry's storage"))?;
+        let snapshots = self.sides.snapshots().map_err(HarnessError::io("cannot read a registry's storage"))?;
         self.moments.push(Moment { after: after.to_owned(), at_ms, snapshots });
         Ok(())
     }
+
+    /// From now on, watches what `latest` resolves to, from behind the proxies.
+    ///
+    /// # Errors
+    /// A client that cannot be made.
+    pub fn watch_latest(&mut self) -> Result<(), HarnessError> {
+        self.poll = Some(self.sides.poll("latest", &self.recorder)?);
+        Ok(())
+    }
+
+    /// Reads some tags from all registries, layers too, and lets podman pull and run them.
+    ///
+    /// # Errors
+    /// The harness's own troubles.
+    pub async fn look_at(&mut self, tags: &[&str]) -> Result<(), HarnessError> {
+        self.looked_ms = Some(self.recorder.now_ms());
+        self.evidence.publications = self.sides.look_at(tags).await?;
+        self.evidence.containers = self.sides.witness(tags, self.folder.path()).await?;
+        Ok(())
+    }
+
+    /// Puts on all registries what one tag names under another tag, as somebody does who makes a release that way.
+    ///
+    /// # Errors
+    /// Registries that do not take it.
+    pub async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
+        self.sides.retag(from, to).await
+    }
+
+    /// From now on, a secret is not there.
+    pub fn without(&mut self, secret: &str) {
+        self.withheld = Some(secret.to_owned());
+    }
+
+    /// All secrets are there again.
+    pub fn with_all_secrets(&mut self) {
+        self.withheld = None;
+    }
+
+    /// The proxy before GHCR.
+    pub fn ghcr(&self) -> &Proxy {
+        &self.sides.ghcr.proxy
+    }
+
+    /// The proxy before Docker Hub.
+    pub fn dockerhub(&self) -> &Proxy {
+        &self.sides.dockerhub.proxy
+    }
+
+    /// All proxies: before both registries and both management interfaces.
+    pub fn proxies(&self) -> [&Proxy; 4] {
+        self.sides.proxies()
+    }
+
+    /// Takes all faults away.
+    pub fn heal(&self) {
+        self.proxies().into_iter().for_each(Proxy::heal);
+    }
+
+    /// Cancels the run that is going on when a moment has come.
+    pub fn cancel_when(&self, moment: impl Future<Output = ()> + Send + 'static) -> Cancellation {
+        Cancellation::at(moment, self.running.clone(), self.recorder.clone())
+    }
+
+    /// Notes when the run was cancelled.
+    pub fn cancelled(&mut self, cancellation: Cancellation) {
+        self.evidence.signalled_ms = cancellation.signalled_ms();
+    }
+
+    /// What ends the run that is going on at once, as when its machine dies.
+    pub fn killer(&self) -> Action {
+        let running = self.running.clone();
+        Arc::new(move || running.kill())
+    }
+
+    /// Everything that was seen.
+    pub async fn finish(mut self) -> Evidence {
+        let mut trouble = self.sides.trouble();
+        let samples = match self.poll.take() {
+            Some(poller) => poller.stop().await,
+            None => Ok(Vec::new()),
+        };
+        let samples = samples.unwrap_or_else(|error| {
+            trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes());
+            Vec::new()
+        });
+        let faults = self.sides.proxies().into_iter().flat_map(Proxy::fired).collect();
+        let (registries, addresses) = (self.sides.names(), self.sides.addresses());
+        self.sides.end().await;
+        trouble.extend(self.recorder.trouble());
+        let mut history = self.recorder.history();
+        trouble.extend(unclassified(&history).first().map(|it| format!("nobody knows the request {} {}", it.method, it.path)));
+        // What the harness itself asks for a token for comes through the proxies too.
+        history.retain(|it| self.looked_ms.is_none_or(|looked| it.began_ms < looked) && !is_ours(it));
+        Evidence {
+            subject: Some(self.subject.name),
+            registries,
+            seed: self.seed,
+            runs: self.runs,
+            history,
+            moments: self.moments,
+            samples,
+            source_marks: self.marks,
+            addresses,
+            faults,
+            trouble,
+            ..self.evidence
+        }
+    }
+
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables = self.environment.clone();
+        variables.extend(self.sides.variables());
+        variables.insert("VERIFY_RETRY_BASE_MS".into(), RETRY_BASE_MS.to_string());
+        variables.insert("VERIFY_CLEANUP".into(), "after".into());
+        variables.insert("DOCKERHUB_USERNAME".into(), DOCKERHUB_USER.into());
+        let secrets = self.secrets.iter();
+        variables.extend(secrets.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        variables.retain(|name, _| self.withheld.as_ref() != Some(name));
+        variables
+    }
+
+    pub(super) async fn podman_host(&self, folder: &Path) -> Result<PodmanHost, HarnessError> {
+        PodmanHost::new(folder).await
+    }
+
+    pub(super) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) fn watched(&self) -> &Path {
+        &self.watched
+    }
+
+    pub(super) const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    pub(super) const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    pub(super) const fn running(&self) -> &Running {
+        &self.running
+    }
+
+    pub(super) const fn subject(&self) -> &Subject {
+        &self.subject
+    }
 }
+
+/// How the harness calls itself towards registries.
+const OUR_AGENT: &str = "tallyman-verify/";
+
+/// Whether a request is the harness's own.
+fn is_ours(exchange: &Exchange) -> bool {
+    exchange.headers.get("user-agent").is_some_and(|agent| agent.starts_with(OUR_AGENT))
+}
+
+/// Secrets that nobody has seen before, as long as real ones.
+fn new_secrets(seed: u64) -> Secrets {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut drawn = |prefix: &str| -> String { prefix.chars().chain((0..SECRET_LENGTH).map(|_| random.alphanumeric())).collect() };
+    let mut secrets = Secrets::default();
+    secrets.add("DOCKERHUB_TOKEN", &drawn("dckr_pat_"));
+    secrets.add("GITHUB_TOKEN", &drawn("ghs_"));
+    secrets
+}
+
+/// How many letters and digits stand behind a secret's prefix.
+const SECRET_LENGTH: usize = 36;

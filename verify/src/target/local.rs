@@ -1,6 +1,6 @@
 //! A pipeline on this machine: is made to run, has faults injected, and is watched.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::{BTreeMap, BTreeSet}, path::PathBuf, sync::Arc};
 
 use super::{Shared, shared::Turn};
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 pub struct LocalOptions {
     /// The pipeline.
     pub subject: Subject,
+    /// Variables that it gets besides those of the contract.
+    pub environment: BTreeMap<String, String>,
     /// What kind of registries it publishes to.
     pub backend: Backend,
     /// The folder of the image that is built.
@@ -58,12 +60,12 @@ impl Local {
     pub async fn shared(&self, shared: &Shared, scenario: Scenario) -> Result<Evidence, HarnessError> {
         let name = self.options.subject.name.as_str();
         loop {
-            match shared.turn(name, scenario)? {
+            match shared.turn(name, scenario).map_err(unshared())? {
                 Turn::There(evidence) => return Ok(*evidence),
-                Turn::Make(lock) => Shared::put(lock, &self.take(scenario).await)?,
+                Turn::Make(lock) => Shared::put(lock, &self.take(scenario).await).map_err(unshared())?,
                 Turn::Busy => {
                     if !self.make_another(shared).await? {
-                        shared.wait(name, scenario)?;
+                        shared.wait(name, scenario).map_err(unshared())?;
                     }
                 }
             }
@@ -73,13 +75,18 @@ impl Local {
     /// Takes the evidence of the first scenario that nobody has or works on; whether there was one.
     async fn make_another(&self, shared: &Shared) -> Result<bool, HarnessError> {
         for scenario in Scenario::ALL {
-            if let Turn::Make(lock) = shared.turn(&self.options.subject.name, *scenario)? {
-                Shared::put(lock, &self.take(*scenario).await)?;
+            if let Turn::Make(lock) = shared.turn(&self.options.subject.name, *scenario).map_err(unshared())? {
+                Shared::put(lock, &self.take(*scenario).await).map_err(unshared())?;
                 return Ok(true);
             }
         }
         Ok(false)
     }
+}
+
+/// For `map_err`: evidence that could not be shared.
+fn unshared() -> impl FnOnce(std::io::Error) -> HarnessError {
+    HarnessError::io("cannot share evidence")
 }
 
 /// The scenarios that some checks need, in their order.

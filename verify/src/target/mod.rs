@@ -3,5 +3,5 @@
 mod local;
 mod shared;
 
-pub use local::{Local, LocalOptions};
+pub use local::{Local, LocalOptions, judge, scenarios};
 pub use shared::Shared;

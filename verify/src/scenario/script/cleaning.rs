@@ -10,8 +10,8 @@ use crate::{
 const DELETIONS: [Kind; 4] = [Kind::ManifestDelete, Kind::HubTagDelete, Kind::PackageDelete, Kind::PackageVersionDelete];
 
 /// Four builds of main and two releases, one of them a second tag on what is `latest` just then.
-pub async fn accumulation(world: &mut World) -> Result<(), HarnessError> {
-    world.watch_latest();
+pub(super) async fn accumulation(world: &mut World) -> Result<(), HarnessError> {
+    world.watch_latest()?;
     let first = world.head().to_owned();
     let mut run = world.begin("main 1", &Event::main(&first))?;
     run.prepare(world).await?;
@@ -30,13 +30,13 @@ pub async fn accumulation(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// A repository that never held anything, on both registries.
-pub async fn first_ever(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn first_ever(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.publish("first", &Event::main(&first)).await
 }
 
 /// Both management interfaces, and the registries themselves, forbid every deletion.
-pub async fn denied(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn denied(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.publish("first", &Event::main(&first)).await?;
     for proxy in world.proxies() {

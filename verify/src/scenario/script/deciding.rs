@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Each git tag of the table is decided on.
-pub async fn versions(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn versions(world: &mut World) -> Result<(), HarnessError> {
     let commit = world.head().to_owned();
     for (name, _) in VERSIONS {
         world.only(Stage::Prepare, name, &Event::tag(name, &commit)).await?;
@@ -16,7 +16,7 @@ pub async fn versions(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// Each secret in turn is not there. A run is called by the secret that it lacks.
-pub async fn missing_secrets(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn missing_secrets(world: &mut World) -> Result<(), HarnessError> {
     let commit = world.head().to_owned();
     for secret in ["DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN", "GITHUB_TOKEN"] {
         world.without(secret);
@@ -27,7 +27,7 @@ pub async fn missing_secrets(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// A build of main; then builds by hand: without inputs, with all of them, and without a push.
-pub async fn manual(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn manual(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.publish("main", &Event::main(&first)).await?;
     let commit = world.change("by hand")?;

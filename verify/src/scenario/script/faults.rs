@@ -17,7 +17,7 @@ const BEGINS: [Kind; 3] = [Kind::UploadBegin, Kind::UploadMount, Kind::UploadWho
 const BYTES: [Kind; 3] = [Kind::UploadAppend, Kind::UploadFinish, Kind::UploadWhole];
 
 /// Docker Hub takes amd64's image, then no more layers.
-pub async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("second")?;
@@ -34,7 +34,7 @@ pub async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// Docker Hub takes everything but the tag.
-pub async fn tag_refused(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn tag_refused(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("second")?;
@@ -45,7 +45,7 @@ pub async fn tag_refused(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// Each kind of writing request fails twice with another status, and then works.
-pub async fn transients(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn transients(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.ghcr().add(Rule::on_any(&BYTES).named("bytes fail twice").times(FAILURES).answer(502));
     world.dockerhub().add(Rule::on_any(&BEGINS).named("uploads fail twice").times(FAILURES).answer(503));
@@ -60,7 +60,7 @@ pub async fn transients(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// Docker Hub denies, and then is down.
-pub async fn refusals(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn refusals(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let denied = world.change("denied")?;
@@ -78,7 +78,7 @@ pub async fn refusals(world: &mut World) -> Result<(), HarnessError> {
 const DENIED: &str = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
 
 /// Both registries limit the rate, each time in another form.
-pub async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.dockerhub().add(Rule::on_any(&BEGINS).named("wait in seconds").times(1).limit(Limit::Seconds(1)));
     world.dockerhub().add(Rule::on(Kind::ManifestPut).any_digest().named("wait until a date").times(1).limit(Limit::Date(2)));
@@ -90,7 +90,7 @@ pub async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// Each registry once calls a good token expired when it is given a manifest.
-pub async fn token_expires(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn token_expires(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     for (name, proxy) in [("ghcr's token expires", world.ghcr()), ("docker hub's token expires", world.dockerhub())] {
         proxy.add(Rule::on(Kind::ManifestPut).named(name).times(1).expired_token());
@@ -101,7 +101,7 @@ pub async fn token_expires(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// The connection breaks in the middle of a layer, and the answer to a tag gets lost.
-pub async fn broken_upload(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn broken_upload(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.dockerhub().add(Rule::on_any(&BYTES).named("breaks off").times(1).cut_request(BYTES_BEFORE_BREAK));
     world.ghcr().add(Rule::on(Kind::ManifestPut).any_tag().named("answer lost").times(1).lose_answer());
@@ -114,7 +114,7 @@ pub async fn broken_upload(world: &mut World) -> Result<(), HarnessError> {
 const BYTES_BEFORE_BREAK: u64 = 100;
 
 /// GHCR goes on showing the old image for some reads after it has taken the new one.
-pub async fn stale_reads(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn stale_reads(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("second")?;

@@ -3,8 +3,8 @@
 use crate::{harness::HarnessError, scenario::{AMD64, ARM64, Event, World}};
 
 /// The Containerfile of a commit ends with an error for arm64.
-pub async fn build_fails(world: &mut World) -> Result<(), HarnessError> {
-    world.watch_latest();
+pub(super) async fn build_fails(world: &mut World) -> Result<(), HarnessError> {
+    world.watch_latest()?;
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let bad = world.break_arm64()?;
@@ -12,7 +12,7 @@ pub async fn build_fails(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// The files of arm64 get lost on the way to the merge.
-pub async fn missing(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn missing(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("second")?;
@@ -25,7 +25,7 @@ pub async fn missing(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// The files of arm64 are those of another run, of another commit.
-pub async fn foreign(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn foreign(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let other_commit = world.change("other")?;

@@ -3,8 +3,8 @@
 use crate::{harness::HarnessError, scenario::{Event, World}};
 
 /// A build of main, a release of that commit, a build of changed main; every tag is then read, pulled and run.
-pub async fn releases(world: &mut World) -> Result<(), HarnessError> {
-    world.watch_latest();
+pub(super) async fn releases(world: &mut World) -> Result<(), HarnessError> {
+    world.watch_latest()?;
     let first = world.head().to_owned();
     world.publish("first main", &Event::main(&first)).await?;
     world.publish("release v1.2.0", &Event::tag("v1.2.0", &first)).await?;
@@ -14,7 +14,7 @@ pub async fn releases(world: &mut World) -> Result<(), HarnessError> {
 }
 
 /// The run of an older commit begins when that of a newer one has ended: a re-run, or a slow one.
-pub async fn overtaken(world: &mut World) -> Result<(), HarnessError> {
+pub(super) async fn overtaken(world: &mut World) -> Result<(), HarnessError> {
     let older = world.head().to_owned();
     let newer = world.change("newer")?;
     world.publish("newer", &Event::main(&newer)).await?;

@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn a_listing_that_does_not_lag_is_current() {
-        let now = listed(&[("c", &["latest"])]);
-        let mut lagging = Lagging::starting_with(listed(&[("a", &["latest"]), ("b", &[])]));
+        let now = listed(&[("a", &[]), ("c", &["latest"])]);
+        let mut lagging = Lagging::starting_with(listed(&[("a", &["latest"]), ("b", &["1.0.0"])]));
         assert_eq!(lagging.show(now.clone(), true, Lag::default()), now);
     }
 }

@@ -336,6 +336,21 @@ async fn a_listing_may_show_once_more_what_is_gone() {
 }
 
 #[tokio::test]
+async fn the_pages_of_a_lagging_listing_fit_each_other() {
+    let sample = Sample::new();
+    let lag = Lag { deleted_versions: true, ..Lag::default() };
+    let (_github, client) = started(&sample, GitHubSettings { lag, ..settings() }).await;
+    let before = sample.contents.digests();
+    client.delete(&version(&sample.latest)).await;
+    let pages = [1, 2, 3].map(|page| format!("{VERSIONS}?per_page=2&page={page}"));
+    let mut shown = BTreeSet::new();
+    for page in pages {
+        shown.extend(client.get(&page).await.all("name").into_iter().map(str::to_owned));
+    }
+    assert_eq!(shown, before);
+}
+
+#[tokio::test]
 async fn a_listing_may_show_a_moved_tag_twice_once() {
     let sample = Sample::new();
     let lag = Lag { moved_tags: true, ..Lag::default() };
@@ -355,6 +370,7 @@ async fn every_answer_tells_the_limit() {
     let (_github, client) = started(&sample, GitHubSettings { requests_max: Some(2), ..settings() }).await;
     for (used, remaining) in [("1", "1"), ("2", "0")] {
         let reply = client.get(PACKAGE).await;
+        assert_eq!(reply.status, 200);
         let told = ["limit", "used", "remaining", "resource"].map(|name| reply.header(&format!("x-ratelimit-{name}")));
         assert_eq!(told, [Some("2"), Some(used), Some(remaining), Some("core")]);
         assert!(reply.header("x-ratelimit-reset").unwrap().parse::<u64>().is_ok());

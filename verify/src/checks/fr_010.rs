@@ -1,0 +1,77 @@
+//! FR-010: images have Docker's format, not OCI's, so that HEALTHCHECK survives.
+
+use super::support::{containers, publications};
+use crate::{
+    check::{Check, Inconclusive, Judgement},
+    evidence::Evidence,
+    look::{Child, Publication},
+    oracle::Violation,
+};
+
+/// Docker's image manifest, version 2, schema 2.
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Docker's image configuration.
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+/// Docker's layers: the one kind that every runtime reads.
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+/// The checks of this requirement.
+pub(super) const CHECKS: &[Check] = &[
+    Check::looking("every_image_has_dockers_media_types", &["FR-010"], media_types),
+    Check::looking("the_health_check_is_in_every_image", &["FR-010", "FR-012"], health_check),
+    Check::running("every_container_turns_healthy", &["FR-010", "SC-003"], healthy),
+];
+
+/// Of manifests, configurations and layers, by what their own bytes and their descriptors say.
+fn media_types(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    let mut expect = |publication: &Publication, child: &Child, what: &str, is: Option<&str>, should: &str| {
+        if is != Some(should) {
+            let expected = format!("{} {}: {what} is {should}", publication.name(), child.platform_name());
+            violations.push(Violation::new(expected, is.unwrap_or("nothing").to_owned()));
+        }
+    };
+    for (publication, child) in images(evidence)? {
+        let own = child.manifest.as_ref().and_then(|it| it.own_media_type.as_deref());
+        expect(publication, child, "the manifest", own, DOCKER_MANIFEST);
+        if let Some(descriptor) = &child.descriptor {
+            expect(publication, child, "the list's entry", Some(&descriptor.media_type), DOCKER_MANIFEST);
+        }
+        expect(publication, child, "the configuration", child.config_descriptor.as_ref().map(|it| it.media_type.as_str()), DOCKER_CONFIG);
+        for layer in &child.layers {
+            expect(publication, child, "each layer", Some(&layer.descriptor.media_type), DOCKER_LAYER);
+        }
+    }
+    violations.dedup();
+    Ok(violations)
+}
+
+/// On the raw bytes of the configuration: many a library drops it in passing.
+fn health_check(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (publication, child) in images(evidence)? {
+        let healthcheck = child.config.as_ref().and_then(|it| it.facts.healthcheck.as_ref());
+        let test = healthcheck.and_then(|it| it.get("Test")).and_then(|it| it.as_array());
+        if !test.is_some_and(|test| test.first().is_some_and(|word| word != "NONE")) {
+            let expected = format!("{} {} has a health check", publication.name(), child.platform_name());
+            violations.push(Violation::new(expected, healthcheck.map_or_else(|| "it has none".into(), ToString::to_string)));
+        }
+    }
+    Ok(violations)
+}
+
+fn healthy(evidence: &Evidence) -> Judgement {
+    let sick = containers(evidence)?.iter().filter(|it| it.health.as_deref() != Some("healthy"));
+    Ok(sick
+        .map(|it| {
+            let expected = format!("{}:{} turns healthy on {}", it.server, it.reference, it.platform);
+            Violation::new(expected, format!("it is {:?}", it.health))
+        })
+        .collect())
+}
+
+fn images(evidence: &Evidence) -> Result<Vec<(&Publication, &Child)>, Inconclusive> {
+    let images: Vec<_> =
+        publications(evidence)?.iter().flat_map(|it| it.platforms().map(move |child| (it, child))).collect();
+    if images.is_empty() { Err(Inconclusive("no image could be read".into())) } else { Ok(images) }
+}

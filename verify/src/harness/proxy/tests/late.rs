@@ -1,0 +1,48 @@
+//! Tags that show late what they point at.
+
+use rstest::rstest;
+
+use super::support::{MANIFEST, Site};
+use crate::{harness::proxy::Rule, history::Kind};
+
+const OTHER: &str = "/v2/acme/hello/manifests/1.0.0";
+
+#[tokio::test]
+async fn so_many_reads_show_what_was_there_before() {
+    let site = Site::start().await;
+    site.send("PUT", MANIFEST, "old").await.unwrap();
+    site.send("PUT", OTHER, "other").await.unwrap();
+    let late = site.proxy.add(Rule::on(Kind::ManifestPut).tag("latest").named("late").times(1).stale_reads(2));
+    assert_eq!(site.send("PUT", MANIFEST, "new").await.unwrap().status, 201);
+    assert_eq!(site.send("GET", OTHER, "").await.unwrap().text(), "other");
+    let head = site.send("HEAD", MANIFEST, "").await.unwrap();
+    assert_eq!((head.status, head.header("content-length"), &*head.body), (200, "3", &b""[..]));
+    let get = site.send("GET", MANIFEST, "").await.unwrap();
+    assert_eq!((get.text(), get.header("content-type")), ("old", "application/json"));
+    assert_eq!(site.send("GET", MANIFEST, "").await.unwrap().text(), "new");
+    assert_eq!(late.times(), 1);
+    let faults: Vec<_> = site.history().await.into_iter().map(|it| it.fault.is_some()).collect();
+    assert_eq!(faults, [false, false, true, false, true, true, false]);
+}
+
+#[tokio::test]
+async fn a_first_tag_is_not_there_until_it_is_released() {
+    let (site, late) = Site::with(Rule::on(Kind::ManifestPut).stale_until_released()).await;
+    assert_eq!(site.send("PUT", MANIFEST, "new").await.unwrap().status, 201);
+    for _ in 0..5 {
+        assert_eq!(site.send("GET", MANIFEST, "").await.unwrap().status, 404);
+    }
+    late.release();
+    assert_eq!(site.send("GET", MANIFEST, "").await.unwrap().text(), "new");
+}
+
+#[rstest]
+#[case("/v2/acme/hello/manifests/sha256:12")]
+#[case("/v2/acme/hello/blobs/uploads/1?digest=sha256:12")]
+#[tokio::test]
+async fn only_tags_show_late(#[case] path: &str) {
+    let rule = Rule::on_any(&[Kind::ManifestPut, Kind::UploadFinish]).stale_reads(1);
+    let (site, late) = Site::with(rule).await;
+    assert_eq!(site.send("PUT", path, "new").await.unwrap().status, 201);
+    assert_eq!(late.times(), 0);
+}

@@ -1,0 +1,117 @@
+//! The container engine: the one at `DOCKER_HOST`, one at its usual socket, or podman's interface, started for us.
+//!
+//! testcontainers decides by the environment alone where it looks for an engine, and a process cannot safely change its own
+//! environment. So podman listens where testcontainers looks last and nobody else does. All processes of a user share it:
+//! each holds a request open for as long as it lives, and podman ends itself soon after the last of these is gone, however
+//! that process ended.
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Seek as _, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use testcontainers::{bollard::Docker, core::client::docker_client_instance};
+use tokio::{sync::OnceCell, time::sleep};
+
+use super::lock;
+use crate::harness::error::HarnessError;
+
+/// Where engines say themselves that they are.
+const VARIABLE: &str = "DOCKER_HOST";
+/// Where an engine usually is.
+const USUAL_SOCKET: &str = "/var/run/docker.sock";
+/// Where testcontainers looks then, below `XDG_RUNTIME_DIR`.
+const OWN_SOCKET: &str = ".docker/run/docker.sock";
+/// How long podman stays after the last request, in seconds.
+const IDLE_S: &str = "5";
+/// How long podman may take to listen.
+const START_MAX: Duration = Duration::from_secs(20);
+/// The time between two looks whether it listens.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// A request that is answered for as long as it is open, with events that never happen.
+const LEASE: &str = "GET /v1.41/events?filters=%7B%22label%22%3A%5B%22tallyman.nobody%22%5D%7D HTTP/1.1\r\nHost: podman\r\n\r\n";
+
+/// A client of the engine.
+pub(in crate::harness) async fn connect() -> Result<Docker, HarnessError> {
+    static PROVIDED: OnceCell<Option<Lease>> = OnceCell::const_new();
+    PROVIDED.get_or_try_init(provide).await?;
+    docker_client_instance().await.map_err(HarnessError::engine("be connected to"))
+}
+
+/// The right to podman's interface.
+struct Lease {
+    /// While it is open, podman stays.
+    _request: UnixStream,
+    /// Whoever started podman is its parent.
+    _podman: Option<Child>,
+}
+
+async fn provide() -> Result<Option<Lease>, HarnessError> {
+    if std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty()) || Path::new(USUAL_SOCKET).exists() {
+        return Ok(None);
+    }
+    let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) else {
+        return Err(HarnessError::NoEngine);
+    };
+    let socket = runtime.join(OWN_SOCKET);
+    let _lock = lock::exclusive("podman").await?;
+    if let Some(request) = lease(&socket) {
+        return Ok(Some(Lease { _request: request, _podman: None }));
+    }
+    start(&socket).await.map(Some)
+}
+
+/// Holds a request open, if somebody answers it.
+fn lease(socket: &Path) -> Option<UnixStream> {
+    let mut request = UnixStream::connect(socket).ok()?;
+    request.set_read_timeout(Some(START_MAX)).ok()?;
+    request.write_all(LEASE.as_bytes()).ok()?;
+    let mut answer = [0; b"HTTP/1.1 200".len()];
+    request.read_exact(&mut answer).ok()?;
+    (&answer == b"HTTP/1.1 200").then_some(request)
+}
+
+async fn start(socket: &Path) -> Result<Lease, HarnessError> {
+    let folder = socket.parent().unwrap_or(socket);
+    fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(HarnessError::at("close", folder))?;
+    // What a killed podman left.
+    let _ = fs::remove_file(socket);
+    let mut said = tempfile::tempfile().map_err(HarnessError::io("cannot make a temporary file"))?;
+    let mut podman = Command::new("podman")
+        .args(["system", "service", "--time", IDLE_S])
+        .arg(format!("unix://{}", socket.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(said.try_clone().map_err(HarnessError::io("cannot keep podman's messages"))?)
+        // An interrupt from the terminal is for us: containers are removed through podman then.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => HarnessError::NoEngine,
+            _ => HarnessError::io("cannot run podman")(error),
+        })?;
+    let begin = Instant::now();
+    loop {
+        if let Some(request) = lease(socket) {
+            return Ok(Lease { _request: request, _podman: Some(podman) });
+        }
+        let ended = podman.try_wait().map_err(HarnessError::io("cannot wait for podman"))?.is_some();
+        if ended || begin.elapsed() > START_MAX {
+            let _ = podman.kill();
+            let _ = podman.wait();
+            return Err(HarnessError::engine("be started")(text(&mut said)));
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+fn text(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    if read.is_err() || text.trim().is_empty() { "podman said nothing".to_owned() } else { text.trim().to_owned() }
+}

@@ -1,0 +1,19 @@
+//! One table of what a registry does, which runs against every backend: so the stand-in is proved by the real registry.
+//!
+//! A behaviour is a claim, what is done, and what is seen: a short text, the same for all. Where the stand-in is meant to
+//! differ, [`differences`] says how and why, and that is asserted as well.
+
+mod answer;
+mod base;
+mod behaviour;
+mod blobs;
+mod broken;
+mod client;
+mod deletion;
+mod differences;
+mod guarded;
+mod listing;
+mod manifests;
+mod negotiation;
+mod suite;
+mod uploads;

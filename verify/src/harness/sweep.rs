@@ -1,0 +1,223 @@
+//! Nothing stays behind. What belongs to a process carries its name; what belongs to a dead one is removed.
+//!
+//! Drop, panics and signals clean up after themselves, but nothing can after SIGKILL. So containers carry a label, and
+//! folders a name, that says whose they are: process id, the time when that process started (ids are used again), and the
+//! process namespace (a daemon may be shared by processes that do not see each other).
+
+use std::{collections::HashMap, fs, os::linux::fs::MetadataExt as _, path::Path};
+
+use rustix::process::Pid;
+use tempfile::TempDir;
+use testcontainers::bollard::{
+    Docker,
+    query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder},
+};
+
+use super::{error::HarnessError, registry::engine};
+
+/// The label of our containers; its value names the owner.
+pub const LABEL: &str = "tallyman.verify";
+/// The label that testcontainers puts on all its containers, with its value.
+const MANAGED: &str = "org.testcontainers.managed-by=testcontainers";
+/// How the names of our folders begin; the owner follows.
+const FOLDER: &str = "tallyman-verify.";
+/// Ends the owner in the name of a folder.
+const SEPARATOR: char = '_';
+
+/// A process, named so that no other process ever has the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    pid: i32,
+    /// In clock ticks since the machine started.
+    started: u64,
+    /// The inode of the process namespace.
+    namespace: u64,
+}
+
+impl Owner {
+    /// This process.
+    ///
+    /// # Errors
+    /// A system without `/proc`.
+    pub fn this() -> Result<Self, HarnessError> {
+        let pid = rustix::process::getpid().as_raw_pid();
+        let namespace = namespace().map_err(HarnessError::io("cannot tell the process namespace"))?;
+        let started = started(pid).ok_or_else(|| HarnessError::ProgramMissing { program: "/proc".to_owned() })?;
+        Ok(Self { pid, started, namespace })
+    }
+
+    /// Whose name this is, if it is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.split('-');
+        let owner = Self {
+            pid: parts.next()?.parse().ok()?,
+            started: parts.next()?.parse().ok()?,
+            namespace: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(owner)
+    }
+
+    /// Whether it is certain that the process is no more. One that cannot be seen from here is taken for living.
+    pub fn is_dead(&self) -> bool {
+        namespace().is_ok_and(|here| here == self.namespace) && started(self.pid) != Some(self.started)
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}-{}", self.pid, self.started, self.namespace)
+    }
+}
+
+fn namespace() -> std::io::Result<u64> {
+    Ok(fs::metadata("/proc/self/ns/pid")?.st_ino())
+}
+
+/// When a process started; none if it has ended, though its parent may not have noticed yet. The second field of
+/// `/proc/<pid>/stat` is the program's name in parentheses, which may hold anything; the state follows it, and the start
+/// time is the twentieth after it (proc(5)).
+fn started(pid: i32) -> Option<u64> {
+    Pid::from_raw(pid)?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+/// A new folder of this process, removed when it is dropped, or by [`leftovers`].
+///
+/// # Errors
+/// A temporary folder that cannot be written to.
+pub fn folder() -> Result<TempDir, HarnessError> {
+    let prefix = format!("{FOLDER}{}{SEPARATOR}", Owner::this()?);
+    tempfile::Builder::new().prefix(&prefix).tempdir().map_err(HarnessError::io("cannot make a temporary folder"))
+}
+
+/// What was swept away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Containers, by id.
+    pub containers: Vec<String>,
+    /// Folders, by name.
+    pub folders: Vec<String>,
+}
+
+/// Removes the containers and the folders of processes that are no more. Containers go first, for they use the folders.
+/// Without an engine there are no containers. Folders are removed even if the engine is in trouble.
+///
+/// # Errors
+/// An engine that is there and does not answer, folders that cannot be removed.
+pub async fn leftovers() -> Result<Swept, HarnessError> {
+    let containers = match engine::connect().await {
+        Ok(docker) => containers(&docker).await,
+        Err(HarnessError::NoEngine) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    let folders = folders(&std::env::temp_dir())?;
+    Ok(Swept { containers: containers?, folders })
+}
+
+async fn containers(docker: &Docker) -> Result<Vec<String>, HarnessError> {
+    let filters = HashMap::from([("label", vec![MANAGED, LABEL])]);
+    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = docker.list_containers(Some(list)).await.map_err(HarnessError::engine("list containers"))?;
+    let mut swept = Vec::new();
+    for container in found {
+        let owner = container.labels.and_then(|labels| Owner::parse(labels.get(LABEL)?));
+        let (Some(id), true) = (container.id, owner.is_some_and(|owner| owner.is_dead())) else { continue };
+        let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match docker.remove_container(&id, Some(force)).await {
+            Ok(()) => swept.push(id),
+            // Somebody else sweeps at the same time.
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(HarnessError::engine("remove a container")(error)),
+        }
+    }
+    Ok(swept)
+}
+
+fn is_gone(error: &testcontainers::bollard::errors::Error) -> bool {
+    use testcontainers::bollard::errors::Error::DockerResponseServerError;
+    matches!(error, DockerResponseServerError { status_code: 404 | 409, .. })
+}
+
+fn folders(parent: &Path) -> Result<Vec<String>, HarnessError> {
+    let mut swept = Vec::new();
+    for entry in fs::read_dir(parent).map_err(HarnessError::at("list", parent))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(FOLDER).and_then(|rest| Owner::parse(rest.split(SEPARATOR).next()?));
+        if owner.is_some_and(|owner| owner.is_dead()) && is_ours(&entry) {
+            match fs::remove_dir_all(entry.path()) {
+                Ok(()) => swept.push(name),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(HarnessError::at("remove", &entry.path())(error)),
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// Other users sweep for themselves.
+fn is_ours(entry: &fs::DirEntry) -> bool {
+    entry.metadata().is_ok_and(|metadata| metadata.st_uid() == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name that a process had which is no more: this one's id, but another start.
+    fn dead() -> Owner {
+        let this = Owner::this().unwrap();
+        Owner { started: this.started + 1, ..this }
+    }
+
+    #[test]
+    fn a_name_tells_whether_its_process_lives() {
+        let this = Owner::this().unwrap();
+        assert_eq!(Owner::parse(&this.to_string()), Some(this.clone()));
+        assert!(!this.is_dead());
+        assert!(dead().is_dead());
+        assert!(!Owner { namespace: 1, ..dead() }.is_dead(), "of another namespace nothing is known");
+    }
+
+    #[test]
+    fn a_process_that_ended_unnoticed_is_dead() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let owner = Owner { pid, started: started(pid).unwrap(), ..Owner::this().unwrap() };
+        assert!(!owner.is_dead());
+        child.kill().unwrap();
+        let mut ended = rustix::process::WaitIdOptions::EXITED;
+        ended.insert(rustix::process::WaitIdOptions::NOWAIT);
+        rustix::process::waitid(rustix::process::WaitId::Pid(Pid::from_raw(pid).unwrap()), ended).unwrap();
+        assert!(owner.is_dead(), "a zombie");
+        child.wait().unwrap();
+        assert!(owner.is_dead());
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("1-2")]
+    #[case("1-2-3-4")]
+    #[case("x-2-3")]
+    fn other_names_are_nobodys(#[case] name: &str) {
+        assert_eq!(Owner::parse(name), None);
+    }
+
+    #[test]
+    fn folders_of_the_dead_are_removed_and_no_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let make = |name: &str| fs::create_dir_all(parent.path().join(name).join("data")).unwrap();
+        let (left, living) = (format!("{FOLDER}{}_a", dead()), format!("{FOLDER}{}_b", Owner::this().unwrap()));
+        make(&left);
+        make(&living);
+        make("tallyman-verify.mine");
+        assert_eq!(folders(parent.path()).unwrap(), [left]);
+        let mut kept: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        kept.sort();
+        assert_eq!(kept, [living.as_str(), "tallyman-verify.mine"]);
+    }
+}

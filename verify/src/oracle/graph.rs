@@ -1,0 +1,69 @@
+//! What snapshots show: a tag that leads into nothing, a manifest that no tag leads to, registries that differ, tags that
+//! changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Snapshot, Violation};
+
+/// Everything that a tag leads to must be there.
+pub fn reachable(snapshot: &Snapshot) -> Vec<Violation> {
+    let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for tag in snapshot.tags.keys() {
+        for digest in snapshot.reached(tag).into_iter().filter(|digest| !snapshot.manifests.contains_key(*digest)) {
+            missing.entry(tag).or_default().push(digest);
+        }
+    }
+    let violation = |(tag, digests): (&str, Vec<&str>)| {
+        let expected = format!("everything that {}:{tag} leads to is there", snapshot.server);
+        Violation::new(expected, format!("{} is not", digests.join(", ")))
+    };
+    missing.into_iter().map(violation).collect()
+}
+
+/// No manifest may be left that no tag leads to.
+pub fn leftovers(snapshot: &Snapshot) -> Vec<Violation> {
+    let reached: BTreeSet<&str> = snapshot.tags.keys().flat_map(|tag| snapshot.reached(tag)).collect();
+    let left = snapshot.manifests.keys().filter(|digest| !reached.contains(digest.as_str()));
+    let expected = format!("{} holds no manifest that no tag leads to", snapshot.server);
+    left.map(|digest| Violation::new(expected.clone(), format!("{digest} is left over"))).collect()
+}
+
+/// A tag must be there on all registries, and be the same everywhere.
+pub fn equal(snapshots: &[Snapshot], tag: &str) -> Vec<Violation> {
+    let shown: Vec<(&str, Option<&String>)> =
+        snapshots.iter().map(|snapshot| (snapshot.server.as_str(), snapshot.tags.get(tag))).collect();
+    let digests: BTreeSet<Option<&String>> = shown.iter().map(|(_, digest)| *digest).collect();
+    if digests.len() <= 1 && !digests.contains(&None) {
+        return Vec::new();
+    }
+    let told = |(server, digest): &(&str, Option<&String>)| format!("{server}: {}", told(*digest));
+    let seen = shown.iter().map(told).collect::<Vec<_>>().join(", ");
+    vec![Violation::new(format!("{tag} is there and the same on all registries"), seen)]
+}
+
+/// No tag may have changed between two looks at the same registries but those that may.
+pub fn untouched(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for old in before {
+        let Some(new) = after.iter().find(|new| new.server == old.server) else {
+            violations.push(Violation::new(format!("{} is looked at again", old.server), "it was not"));
+            continue;
+        };
+        let names: BTreeSet<&String> = old.tags.keys().chain(new.tags.keys()).collect();
+        for name in names.into_iter().filter(|name| !may.contains(&name.as_str())) {
+            let (was, is) = (old.tags.get(name), new.tags.get(name));
+            if was != is {
+                let expected = format!("{}:{name} stays {}", new.server, told(was));
+                violations.push(Violation::new(expected, format!("it is {}", told(is))));
+            }
+        }
+    }
+    violations
+}
+
+fn told(digest: Option<&String>) -> &str {
+    digest.map_or("absent", String::as_str)
+}
+
+#[cfg(test)]
+mod tests;

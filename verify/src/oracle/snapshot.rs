@@ -1,0 +1,57 @@
+//! What a repository of one registry holds at one moment: tags and manifests, as plain data.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::harness::contents::{Contents, StoredManifest};
+
+/// Tags, and the graph of manifests below them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The registry: `ghcr`.
+    pub server: String,
+    /// Where each tag points.
+    pub tags: BTreeMap<String, String>,
+    /// All manifests, tagged or not, and the manifests that each of them names. Configurations and layers are no manifests.
+    pub manifests: BTreeMap<String, Vec<String>>,
+}
+
+impl Snapshot {
+    /// Takes a look at a repository from behind.
+    ///
+    /// # Errors
+    /// Storage that cannot be read.
+    pub fn of(server: &str, contents: &dyn Contents, repository: &str) -> io::Result<Self> {
+        let mut manifests = BTreeMap::new();
+        for digest in contents.manifests(repository)? {
+            if let Some(manifest) = contents.manifest(repository, &digest)? {
+                manifests.insert(digest, children(&manifest));
+            }
+        }
+        Ok(Self { server: server.to_owned(), tags: contents.tags(repository)?, manifests })
+    }
+
+    /// Everything that a tag leads to, itself included, whether it is there or not.
+    pub fn reached(&self, tag: &str) -> BTreeSet<&str> {
+        let mut reached = BTreeSet::new();
+        let mut ahead: Vec<&str> = self.tags.get(tag).into_iter().map(String::as_str).collect();
+        while let Some(digest) = ahead.pop() {
+            if reached.insert(digest) {
+                ahead.extend(self.manifests.get(digest).into_iter().flatten().map(String::as_str));
+            }
+        }
+        reached
+    }
+}
+
+/// The digests that a list names, in its order; none for what is no list.
+fn children(manifest: &StoredManifest) -> Vec<String> {
+    let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+    let entries = document["manifests"].as_array().into_iter().flatten();
+    entries.filter_map(|entry| Some(entry["digest"].as_str()?.to_owned())).collect()
+}

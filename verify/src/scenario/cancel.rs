@@ -1,0 +1,51 @@
+//! Cancelling a run as GitHub's runner does: SIGINT, after a while SIGTERM, then the end.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::sync::oneshot;
+
+use crate::{harness::subject::Running, history::Recorder};
+
+/// How long a runner waits after SIGINT (actions/runner, `ProcessInvoker`).
+const AFTER_INTERRUPT: Duration = Duration::from_millis(7_500);
+/// How long it waits after SIGTERM.
+const AFTER_TERMINATE: Duration = Duration::from_millis(2_500);
+
+/// A cancellation that waits for its moment; dropped, it is called off.
+#[derive(Debug)]
+pub struct Cancellation {
+    signalled: oneshot::Receiver<u64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Cancellation {
+    /// Cancels what runs when `moment` has come.
+    pub(super) fn at(moment: impl Future<Output = ()> + Send + 'static, running: Running, recorder: Recorder) -> Self {
+        let (sender, signalled) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            moment.await;
+            // The receiver is gone only when nobody wants to know.
+            let _ = sender.send(recorder.now_ms());
+            running.signal(Signal::INT);
+            for (wait, signal) in [(AFTER_INTERRUPT, Signal::TERM), (AFTER_TERMINATE, Signal::KILL)] {
+                if tokio::time::timeout(wait, running.ended()).await.is_ok() {
+                    return;
+                }
+                running.signal(signal);
+            }
+        });
+        Self { signalled, task }
+    }
+
+    /// When the first signal was sent, in milliseconds since the scenario began; none if the moment has not come.
+    pub(super) fn signalled_ms(mut self) -> Option<u64> {
+        self.signalled.try_recv().ok()
+    }
+}
+
+impl Drop for Cancellation {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,245 @@
+//! The servers of a world: on each side a registry with its token service and its management interface, and a fault proxy
+//! before each of them.
+
+use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::SystemTime};
+
+use hyper::StatusCode;
+
+use super::{AMD64, ARM64, OWNER, REPOSITORY};
+use crate::{
+    harness::{
+        HarnessError,
+        management::{DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, Owner, TokenKind},
+        podman::{ContainerRun, Witness},
+        proxy::{Answer, Profile, Proxy, Rule},
+        registry::{Backend, Registry},
+        secrets::Secrets,
+        token::{Access, Account, Right, TokenService, TokenSettings},
+    },
+    history::{Kind, Recorder, Service},
+    look::{Depth, Looker, Place, Poller, Publication},
+    oracle::Snapshot,
+};
+
+/// Who publishes to Docker Hub.
+pub(super) const DOCKERHUB_USER: &str = OWNER;
+/// All repositories of the owner: the image's, and that of a layer cache.
+const REPOSITORIES: &str = "acme/*";
+/// The repository for a layer cache.
+const CACHE: &str = "acme/hello-cache";
+/// The argument with which the image that is built tells its machine.
+const TELL_MACHINE: &str = "arch";
+
+/// A registry with all that belongs to it.
+pub(super) struct Side {
+    name: &'static str,
+    registry: Registry,
+    pub(super) proxy: Proxy,
+    tokens: TokenService,
+}
+
+/// Both sides.
+pub(super) struct Sides {
+    pub(super) ghcr: Side,
+    pub(super) dockerhub: Side,
+    github: GitHub,
+    github_proxy: Proxy,
+    hub: Arc<DockerHub>,
+    hub_proxy: Proxy,
+    secrets: Secrets,
+}
+
+impl Side {
+    async fn start(
+        name: &'static str,
+        backend: Backend,
+        account: Account,
+        recorder: &Recorder,
+    ) -> Result<Self, HarnessError> {
+        let proxy = Proxy::start(name, Service::Registry, recorder).await.map_err(HarnessError::io("cannot start a proxy"))?;
+        let tokens = TokenService::start(TokenSettings::new(name, vec![account])).await?;
+        let auth = tokens.auth(&format!("{}/token", proxy.url()));
+        let registry = Registry::start(backend, Some(&auth)).await?;
+        proxy.set_upstream(registry.host());
+        proxy.set_token_service(tokens.address());
+        Ok(Self { name, registry, proxy, tokens })
+    }
+
+    fn repository(&self, name: &str) -> String {
+        format!("{}/{name}", self.proxy.address())
+    }
+
+    /// Nothing is done if there is no such tag: that is the pipeline's failure, not ours.
+    async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
+        let contents = self.registry.contents();
+        let storage = || HarnessError::io("cannot read a registry's storage");
+        let Some(digest) = contents.tags(REPOSITORY).map_err(storage())?.remove(from) else { return Ok(()) };
+        let Some(manifest) = contents.manifest(REPOSITORY, &digest).map_err(storage())? else { return Ok(()) };
+        let access = Access::repository(REPOSITORY, &["pull", "push"]);
+        let token = self.tokens.token(vec![access], SystemTime::now()).unwrap_or_default();
+        let put = reqwest::Client::new()
+            .put(format!("http://{}/v2/{REPOSITORY}/manifests/{to}", self.registry.host()))
+            .bearer_auth(token)
+            .header(reqwest::header::CONTENT_TYPE, manifest.media_type)
+            .body(manifest.bytes)
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status);
+        put.map(drop).map_err(HarnessError::other("cannot make a tag"))
+    }
+}
+
+impl Sides {
+    /// Starts everything.
+    pub(super) async fn start(backend: Backend, secrets: &Secrets, recorder: &Recorder) -> Result<Self, HarnessError> {
+        let secret = |name: &str| secrets.get(name).unwrap_or_default();
+        let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
+        let (ghcr, dockerhub) = tokio::try_join!(
+            Side::start("ghcr", backend, Account::any_name(secret("GITHUB_TOKEN"), &rights), recorder),
+            Side::start("dockerhub", backend, Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights), recorder),
+        )?;
+        let failed = || HarnessError::io("cannot start a management interface");
+        let workflow =
+            GitHubToken { secret: secret("GITHUB_TOKEN").to_owned(), kind: TokenKind::Workflow, may_delete: true };
+        let settings = GitHubSettings { tokens: vec![workflow], owner: Owner::Person, ..GitHubSettings::default() };
+        let github = GitHub::start(ghcr.registry.contents(), settings).await.map_err(failed())?;
+        let account = HubAccount {
+            identifier: DOCKERHUB_USER.to_owned(),
+            secret: secret("DOCKERHUB_TOKEN").to_owned(),
+            may_delete: true,
+        };
+        let settings = HubSettings { accounts: vec![account], ..HubSettings::default() };
+        let hub = Arc::new(DockerHub::start(dockerhub.registry.contents(), settings).await.map_err(failed())?);
+        let github_proxy = Proxy::start("github-api", Service::GitHub, recorder).await.map_err(failed())?;
+        github_proxy.set_upstream(github.address());
+        let hub_proxy = Proxy::start("hub-api", Service::DockerHub, recorder).await.map_err(failed())?;
+        hub_proxy.set_upstream(hub.address());
+        ghcr.proxy.behave_like(Profile::Ghcr);
+        dockerhub.proxy.behave_like(Profile::DockerHub);
+        dockerhub.proxy.stand(manifest_deletion(Arc::clone(&hub)));
+        Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone() })
+    }
+
+    fn both(&self) -> [&Side; 2] {
+        [&self.ghcr, &self.dockerhub]
+    }
+
+    /// The names of the registries.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.both().map(|side| side.name.to_owned()).to_vec()
+    }
+
+    /// The proxies before all servers.
+    pub(super) const fn proxies(&self) -> [&Proxy; 4] {
+        [&self.ghcr.proxy, &self.dockerhub.proxy, &self.github_proxy, &self.hub_proxy]
+    }
+
+    /// Where the pipeline reaches each registry.
+    pub(super) fn addresses(&self) -> BTreeMap<String, String> {
+        self.both().map(|side| (side.name.to_owned(), side.proxy.address().to_string())).into()
+    }
+
+    /// The variables that tell a pipeline where everything is.
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("VERIFY_GHCR".to_owned(), self.ghcr.repository(REPOSITORY)),
+            ("VERIFY_DOCKERHUB".to_owned(), self.dockerhub.repository(REPOSITORY)),
+            ("VERIFY_CACHE".to_owned(), self.ghcr.repository(CACHE)),
+            ("VERIFY_DOCKERHUB_API".to_owned(), self.hub_proxy.url()),
+            ("GITHUB_API_URL".to_owned(), self.github_proxy.url()),
+        ])
+    }
+
+    /// What both registries hold of the image's repository.
+    pub(super) fn snapshots(&self) -> io::Result<Vec<Snapshot>> {
+        self.both().into_iter().map(|side| Snapshot::of(side.name, &*side.registry.contents(), REPOSITORY)).collect()
+    }
+
+    /// Where the harness itself looks: behind the proxies.
+    fn place(&self, side: &Side) -> Result<Place, HarnessError> {
+        let secret = if side.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
+        let repository = format!("{}/{REPOSITORY}", side.registry.host());
+        let place = Place::open(side.name, &repository)
+            .ok_or_else(|| HarnessError::other("cannot look at a registry")(format!("{repository} names none")))?;
+        Ok(place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default()))
+    }
+
+    fn lookers(&self) -> Result<Vec<Looker>, HarnessError> {
+        let looker = |side| Looker::new(self.place(side)?).map_err(HarnessError::other("cannot look at a registry"));
+        self.both().into_iter().map(looker).collect()
+    }
+
+    /// Begins to watch a tag.
+    pub(super) fn poll(&self, tag: &str, recorder: &Recorder) -> Result<Poller, HarnessError> {
+        Ok(Poller::start(self.lookers()?, tag, recorder))
+    }
+
+    /// Reads tags from both registries, layers too.
+    pub(super) async fn look_at(&self, tags: &[&str]) -> Result<Vec<Publication>, HarnessError> {
+        let mut publications = Vec::new();
+        for looker in self.lookers()? {
+            for tag in tags {
+                let publication = looker.publication(tag, Depth::Layers).await;
+                publications.push(publication.map_err(HarnessError::other("cannot look at a registry"))?);
+            }
+        }
+        Ok(publications)
+    }
+
+    /// Pulls and runs tags from both registries for both platforms.
+    pub(super) async fn witness(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
+        let places = self.both().into_iter().map(|side| self.place(side)).collect::<Result<Vec<_>, _>>()?;
+        let mut witness = Witness::new(&folder.join("witness"), &places).await?;
+        let mut runs = Vec::new();
+        for place in &places {
+            for tag in tags {
+                for platform in [AMD64, ARM64] {
+                    runs.push(witness.see(place, tag, platform, TELL_MACHINE).await?);
+                }
+            }
+        }
+        witness.remove().await?;
+        Ok(runs)
+    }
+
+    /// Lets another tag of both registries point at what one points at.
+    pub(super) async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
+        for side in self.both() {
+            side.retag(from, to).await?;
+        }
+        Ok(())
+    }
+
+    /// Where servers of the harness itself failed.
+    pub(super) fn trouble(&self) -> Vec<String> {
+        self.github.trouble().into_iter().chain(self.hub.trouble()).collect()
+    }
+
+    /// Ends all proxies, so that every exchange is recorded.
+    pub(super) async fn end(self) {
+        for proxy in [self.ghcr.proxy, self.dockerhub.proxy, self.github_proxy, self.hub_proxy] {
+            proxy.end().await;
+        }
+    }
+}
+
+/// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
+fn manifest_deletion(hub: Arc<DockerHub>) -> Rule {
+    Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(move |operation| {
+        let reference = operation.reference.as_deref()?;
+        match hub.manifest_deletion(REPOSITORY, reference) {
+            Ok(ManifestDeletion::Accepted) => None,
+            Ok(refused) => {
+                let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Some(Answer::json(status, refused.body().unwrap_or_default()))
+            }
+            Err(_) => Some(Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    })
+}
+
+impl std::fmt::Debug for Sides {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sides").field("addresses", &self.addresses()).finish_non_exhaustive()
+    }
+}
