@@ -17,6 +17,8 @@ mod publication;
 mod raw;
 mod read;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod token;
 mod unpacked;
 
