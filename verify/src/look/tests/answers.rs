@@ -21,8 +21,13 @@ type Scripted = (u16, &'static [(&'static str, &'static str)], &'static str);
 const CHALLENGE: Scripted =
     (401, &[("www-authenticate", r#"Bearer realm="http://HOST/token",service="s",scope="repository:a:pull""#)], "");
 const TOKEN: Scripted = (200, &[], r#"{"token":"opaque"}"#);
-const NOTHING: Scripted = (404, &[], "");
+const NOTHING: Scripted = trouble(404);
+const AT_ONCE: Scripted = (429, &[("retry-after", "0")], "");
 const DIGEST: Scripted = (200, &[("docker-content-digest", "sha256:1")], "");
+
+const fn trouble(status: u16) -> Scripted {
+    (status, &[], "")
+}
 
 struct Script {
     host: String,
@@ -83,10 +88,10 @@ async fn a_token_that_is_refused_is_an_answer() {
 }
 
 #[rstest]
-#[case::token_service_in_trouble(&[CHALLENGE, (503, &[], ""), CHALLENGE, (503, &[], ""), CHALLENGE, (503, &[], "")], "503")]
-#[case::token_service_says_nonsense(&[CHALLENGE, (200, &[], "{}"), CHALLENGE, (200, &[], "x"), CHALLENGE, TOKEN, (502, &[], "")], "502")]
-#[case::registry_in_trouble(&[(500, &[], ""), (502, &[], ""), (503, &[], "")], "503")]
-#[case::too_many_requests(&[(429, &[], ""), (429, &[("retry-after", "0")], ""), (429, &[], "")], "429")]
+#[case::token_service_in_trouble(&[CHALLENGE, trouble(503), CHALLENGE, trouble(503), CHALLENGE, trouble(503)], "503")]
+#[case::token_service_says_nonsense(&[CHALLENGE, (200, &[], "{}"), CHALLENGE, (200, &[], "x"), CHALLENGE, TOKEN, trouble(502)], "502")]
+#[case::registry_in_trouble(&[trouble(500), trouble(502), trouble(503)], "503")]
+#[case::too_many_requests(&[trouble(429), AT_ONCE, trouble(429)], "429")]
 #[tokio::test]
 async fn trouble_is_no_answer(#[case] answers: &[Scripted], #[case] told: &str) {
     let (looker, script) = server(answers).await;
