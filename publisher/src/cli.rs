@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    command::{self, Gate, RunArgs, Session, cancellable},
+    command::{self, CleanArgs, Gate, RunArgs, Session, cancellable},
     config::Overrides,
     environment::Environment,
     event::Events,
@@ -91,6 +91,8 @@ enum Command {
     },
     /// Does all of it on this machine: builds every platform, in parallel, and publishes
     Publish(RunArgs),
+    /// Removes what earlier runs left behind and no tag holds: nothing that anybody can still reach
+    Clean(CleanArgs),
     /// Says what this machine lacks for building and publishing, and how to mend it
     Doctor {
         /// Also looks for what working on Tallyman itself needs
@@ -136,6 +138,7 @@ pub async fn main() -> ExitCode {
             console.run(&run, async |session| command::merge(session, &session.path(&hand_over.digests)).await).await
         }
         Command::Publish(args) => console.run(&args, command::publish).await,
+        Command::Clean(args) => console.cleaned(&args).await,
     }
 }
 
@@ -174,6 +177,24 @@ impl Console {
         });
         let planned = planned.await;
         self.finish(planned)
+    }
+
+    async fn cleaned(&self, args: &CleanArgs) -> ExitCode {
+        let events = Arc::clone(&self.screen) as Events;
+        let cleaned = match command::clean(&self.environment, args, events).await {
+            Ok(cleaned) => cleaned,
+            Err(failure) => return self.finish(Err(failure)),
+        };
+        let failure = cleaned.failure();
+        self.screen.end(failure.as_ref());
+        print(&match self.output {
+            OutputFormat::Text => cleaned.text(),
+            OutputFormat::Json => to_json(&cleaned).unwrap_or_default(),
+        });
+        if let Err(unwritten) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
+            return self.finish(Err(unwritten));
+        }
+        failure.map_or(ExitCode::SUCCESS, |failure| failure.exit.into())
     }
 
     async fn diagnosed(&self, config: &Overrides, development: bool) -> ExitCode {

@@ -22,6 +22,8 @@ pub enum Phase {
     Commit,
     /// The tag read back from all registries until they agree.
     ReadBack,
+    /// What the tag pointed at before removed from all registries.
+    Clean,
 }
 
 /// What becomes of one layer on one registry.

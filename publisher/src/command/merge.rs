@@ -2,9 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{result::published, session::Session};
+use super::{result::published, session::Session, superseded::Superseded};
 use crate::{
-    commit::{HandOver, Record, TagMove, assemble, confirm, move_tag, put_list, read_children},
+    commit::{
+        HandOver, Record, TagMove, assemble, compare, confirm, ensure_children, move_tag, put_list, read_children,
+    },
     event::Phase,
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     registry::Registry,
@@ -23,7 +25,7 @@ pub async fn merge(session: &Session, folder: &Path) -> Result<Publication, Fail
     commit(session, &records, &registries).await
 }
 
-/// Puts the list everywhere, then moves the tag.
+/// Puts the list everywhere, then moves the tag, then removes what the tag pointed at before.
 pub(super) async fn commit(
     session: &Session,
     records: &[Record],
@@ -46,9 +48,30 @@ pub(super) async fn commit(
         floating: session.plan.floating(),
         fresh: &fresh,
     };
+    let superseded = Superseded::open(session, registries, &list).await;
     session.gate.pass().await;
     let events = session.events();
-    let journal = session.phase(Phase::Commit, move_tag(registries, &to, &events)).await?;
-    let movements = session.phase(Phase::ReadBack, confirm(registries, &to, &journal, &events)).await?;
-    Ok(published(session, records, registries, &list.digest, &movements))
+    let moved = session.phase(Phase::Commit, async {
+        let journal = compare(registries, &to, &events).await?;
+        if let Some(superseded) = &superseded {
+            superseded.before(&journal).await;
+        }
+        move_tag(registries, &to, &journal, &events).await?;
+        Ok::<_, Failure>(journal)
+    });
+    let journal = moved.await?;
+    let movements = session.phase(Phase::ReadBack, async {
+        let movements = confirm(registries, &to, &journal, &events).await?;
+        ensure_children(registries, &children, &to, &events).await?;
+        Ok::<_, Failure>(movements)
+    });
+    let movements = movements.await?;
+    let cleanup = match &superseded {
+        Some(superseded) => {
+            let cleaned = async { Ok::<_, Failure>(superseded.after(&journal).await) };
+            session.phase(Phase::Clean, cleaned).await?
+        }
+        None => Vec::new(),
+    };
+    Ok(published(session, records, registries, &list.digest, &movements, cleanup))
 }

@@ -2,6 +2,8 @@
 
 mod build;
 mod cache;
+mod clean;
+mod connect;
 mod doctor;
 mod gate;
 mod git;
@@ -10,8 +12,10 @@ mod plan;
 mod publish;
 mod result;
 mod session;
+mod superseded;
 
 pub use build::build;
+pub use clean::{CleanArgs, Cleaned, clean};
 pub use doctor::doctor;
 pub use gate::{Gate, cancellable};
 pub use merge::merge;

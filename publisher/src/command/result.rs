@@ -10,6 +10,7 @@ use std::{
 
 use super::session::Session;
 use crate::{
+    clean::Report,
     commit::{Movement, Record},
     environment::Environment,
     exit::{Exit, Failure},
@@ -28,6 +29,7 @@ pub(super) fn published(
     registries: &[Arc<Registry>],
     list: &Digest,
     movements: &[Movement],
+    cleanup: Vec<Report>,
 ) -> Publication {
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
@@ -39,6 +41,7 @@ pub(super) fn published(
         digest: Some(list.clone()),
         platforms: records.iter().map(platform).collect(),
         registries: registries.iter().zip(movements).map(moved).collect(),
+        cleanup,
         ..skipped(session, records.iter().map(build).collect())
     }
 }
@@ -66,6 +69,7 @@ pub(super) fn skipped(session: &Session, builds: Vec<BuildOutcome>) -> Publicati
         builds,
         platforms: Vec::new(),
         registries: Vec::new(),
+        cleanup: Vec::new(),
         timings: session.tally.timings(),
         warnings: session.tally.warnings(),
     }

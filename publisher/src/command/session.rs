@@ -8,18 +8,17 @@ use std::{
 use clap::Args;
 use futures::future::try_join_all;
 
-use super::{gate::Gate, git};
+use super::{connect::Connector, gate::Gate, git};
 use crate::{
-    auth::{self, AuthError},
+    auth,
     commit::Identity,
     config::{self, Config, Overrides, RegistryConfig},
     environment::Environment,
     event::{Event, Events, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
-    http::{self, Backoff},
     plan::{self, Event as Trigger, EventFlags, Plan, PlanError},
     podman::Podman,
-    registry::{Hosts, Registry, RegistryOptions},
+    registry::Registry,
     report::Tally,
 };
 
@@ -131,46 +130,13 @@ impl Session {
     /// # Errors
     /// [`Exit::Failed`] when no credential can be read, [`Exit::PushFailed`] when a registry refuses us.
     pub async fn connect(&self) -> Result<Vec<Arc<Registry>>, Failure> {
-        let http =
-            http::client().map_err(|error| Failure::new(Exit::Failed, "failed to set up HTTPS").because(error))?;
-        let hosts = Hosts::default();
+        let connector = Connector::new(&self.environment, &self.config, self.events())?;
         try_join_all(self.config.registries.iter().map(async |config| {
-            let registry = self.registry(config, http.clone(), hosts.clone()).await?;
+            let registry = connector.registry(config).await.map_err(|failure| failure.left(NOTHING_PUBLISHED))?;
             registry.resolve(&self.plan.tag).await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
             Ok(Arc::new(registry))
         }))
         .await
-    }
-
-    async fn registry(
-        &self,
-        config: &RegistryConfig,
-        http: reqwest::Client,
-        hosts: Hosts,
-    ) -> Result<Registry, Failure> {
-        let unreadable = |error: AuthError| {
-            let hint = error.hint();
-            let failure = Failure::new(Exit::Failed, format!("failed to log in to {}", config.name));
-            let failure = failure.because(error).left(NOTHING_PUBLISHED);
-            match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        };
-        let found =
-            auth::find(&self.environment, &config.repository, credential_names(config)).await.map_err(unreadable)?;
-        let options = RegistryOptions {
-            name: config.name.clone(),
-            repository: config.repository.clone(),
-            plain_http: config.plain_http,
-            credential: found.credential,
-            backoff: Backoff { base: self.config.retry_base },
-            http,
-            hosts,
-            events: self.events(),
-        };
-        Registry::new(options)
-            .map_err(|error| Failure::new(Exit::Failed, "failed to address a registry").because(error))
     }
 
     async fn require_secrets(&self) -> Result<(), Failure> {

@@ -6,11 +6,12 @@ use futures::future::try_join_all;
 use oci_spec::image::ImageManifest;
 use serde::Deserialize;
 
-use super::{Build, Record};
+use super::{Build, Record, TagMove};
 use crate::{
+    event::{Event, Events},
     exit::{Exit, Failure},
-    oci::{DOCKER_MANIFEST, Digest, Platform, short},
-    registry::{Name, Registry},
+    oci::{DOCKER_MANIFEST, Digest, Platform, RawManifest, short},
+    registry::{Name, Registry, RegistryError},
 };
 
 /// One entry of the list to be.
@@ -26,6 +27,8 @@ pub struct Child {
     pub size: u64,
     /// What the image says of its build.
     pub build: Build,
+    /// The manifest itself.
+    pub manifest: RawManifest,
 }
 
 /// What is needed of an image's configuration.
@@ -88,5 +91,32 @@ async fn read_child(registries: &[Arc<Registry>], record: &Record, commit: &str)
         return Err(strange(format!("was built from {seen}, expected {commit}")));
     }
     let size = manifest.bytes.len() as u64;
-    Ok(Child { platform: platform.clone(), variant, digest: digest.clone(), size, build })
+    Ok(Child { platform: platform.clone(), variant, digest: digest.clone(), size, build, manifest })
+}
+
+/// Makes sure that every image is still there now that the tag points at it. Somebody else's clean-up may have looked
+/// before the tag was there and deleted after: what is missing is put back.
+///
+/// # Errors
+/// [`Exit::PushFailed`] when a registry fails for good. The tag has moved by then.
+pub async fn ensure_children(
+    registries: &[Arc<Registry>],
+    children: &[Child],
+    to: &TagMove<'_>,
+    events: &Events,
+) -> Result<(), Failure> {
+    let ensure = async |registry: &Arc<Registry>| {
+        for Child { platform, digest, manifest, .. } in children {
+            if registry.has_manifest(digest).await? {
+                continue;
+            }
+            registry.put_manifest(Name::Digest(digest), manifest).await?;
+            let name = registry.name();
+            events.event(Event::Warning(format!("the image for {platform} had vanished from {name}: it was put back")));
+        }
+        Ok(())
+    };
+    let ensured = try_join_all(registries.iter().map(ensure)).await;
+    let left = || format!("{} was moved, and an image that it needs may be missing", to.tag);
+    ensured.map(drop).map_err(|error: RegistryError| Failure::from(error).left(left()))
 }

@@ -174,6 +174,25 @@ impl HandOver {
         platforms.iter().map(|platform| self.read_platform(platform, registries, identity)).collect()
     }
 
+    /// What builds staged on a registry, from all companions in this folder and in the folders in it.
+    ///
+    /// # Errors
+    /// When a companion cannot be read or is none: nothing is to be concluded from half of them.
+    pub fn staged_on(&self, registry: &Registry) -> Result<Vec<Digest>, HandOverError> {
+        let mut staged = Vec::new();
+        for path in companions(&self.folder, true)? {
+            let record: Record = serde_json::from_str(&Self::get(&path)?).map_err(|error| damaged(&path, error))?;
+            if record.version != VERSION {
+                return Err(foreign(&path, "layout", record.version.to_string(), VERSION.to_string()));
+            }
+            let repository = registry.repository().to_string();
+            if record.repositories.values().any(|it| *it == repository) && !staged.contains(&record.digest) {
+                staged.push(record.digest);
+            }
+        }
+        Ok(staged)
+    }
+
     fn read_platform(
         &self,
         platform: &Platform,
@@ -238,6 +257,21 @@ impl From<HandOverError> for Failure {
             None => failure,
         }
     }
+}
+
+/// The companions in a folder and, one level down, in its folders: where artifacts of several runs are unpacked.
+fn companions(folder: &Path, folders_too: bool) -> Result<Vec<PathBuf>, HandOverError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(file("read", folder))? {
+        let path = entry.map_err(file("read", folder))?.path();
+        if path.is_dir() && folders_too {
+            found.extend(companions(&path, false)?);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn companion(platform: &Platform) -> String {

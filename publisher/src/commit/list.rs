@@ -69,6 +69,7 @@ mod tests {
             digest: digest_of(platform.as_bytes()),
             size: 500,
             build: Build::default(),
+            manifest: RawManifest::new(DOCKER_MANIFEST, platform.as_bytes().to_vec()),
         };
         let list = assemble(&[child("linux/amd64", None), child("linux/arm64", Some("v8"))]).unwrap();
         assert_eq!(list.media_type, DOCKER_LIST);

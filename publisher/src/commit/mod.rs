@@ -17,8 +17,8 @@ mod readback;
 mod tag;
 
 pub use age::{Age, Build};
-pub use children::{Child, read_children};
+pub use children::{Child, ensure_children, read_children};
 pub use handover::{HandOver, HandOverError, Identity, Record};
 pub use list::{assemble, put_list};
 pub use readback::READ_BACK_MAX;
-pub use tag::{Journal, Movement, TagMove, confirm, move_tag};
+pub use tag::{Journal, Movement, TagMove, compare, confirm, move_tag};

@@ -51,18 +51,37 @@ pub struct Movement {
 /// What the tag pointed at on each registry before it was moved: from this it can be put back.
 pub struct Journal(Vec<Live>);
 
-/// Moves the tag on all registries.
+impl Journal {
+    /// What the tag pointed at on one registry, by its place.
+    pub fn before(&self, at: usize) -> Option<&RawManifest> {
+        self.0.get(at)?.manifest.as_ref()
+    }
+}
+
+/// Looks what the tag points at on all registries, and whether it may move.
 ///
 /// # Errors
-/// [`Exit::PushFailed`] when a registry fails for good: the tag is put back on the others. [`Exit::Superseded`] when a
-/// newer build is live: the tag stays with it, and follows it where a killed run left it behind.
-pub async fn move_tag(registries: &[Arc<Registry>], to: &TagMove<'_>, events: &Events) -> Result<Journal, Failure> {
+/// [`Exit::PushFailed`] when a registry does not say. [`Exit::Superseded`] when a newer build is live: the tag stays with
+/// it, and follows it where a killed run left it behind.
+pub async fn compare(registries: &[Arc<Registry>], to: &TagMove<'_>, events: &Events) -> Result<Journal, Failure> {
     let before = look(registries, to.tag).await.map_err(unmoved)?;
     if to.floating {
         refuse_if_newer(registries, &before, to, events).await?;
     }
-    put_all(registries, &before, to, events).await?;
     Ok(Journal(before))
+}
+
+/// Moves the tag on all registries.
+///
+/// # Errors
+/// [`Exit::PushFailed`] when a registry fails for good: the tag is put back everywhere.
+pub async fn move_tag(
+    registries: &[Arc<Registry>],
+    to: &TagMove<'_>,
+    journal: &Journal,
+    events: &Events,
+) -> Result<(), Failure> {
+    put_all(registries, &journal.0, to, events).await
 }
 
 /// Reads the tag back from all registries until they show it.
@@ -162,13 +181,18 @@ async fn put_all(
     Err(error.map_or_else(|| Failure::new(Exit::PushFailed, "a tag could not be moved"), Failure::from).left(left))
 }
 
-/// Says what a registry shows on which the tag could not be moved.
+/// Says what a registry shows on which the tag could not be moved. Where it was taken away first, it is put back.
 async fn still(registry: &Registry, before: &Live, tag: &Tag) -> String {
     let name = registry.name();
     match registry.resolve(tag).await {
         Ok(seen) if seen.as_ref() == before.digest() => format!("{tag} is as before on {name}"),
         Ok(Some(seen)) => format!("{tag} points at {} on {name}", short(&seen)),
-        Ok(None) => format!("{tag} is absent on {name}"),
+        Ok(None) => match &before.manifest {
+            Some(manifest) if registry.put_manifest(Name::Tag(tag), manifest).await.is_ok() => {
+                format!("{tag} is as before on {name}")
+            }
+            _ => format!("{tag} is absent on {name}"),
+        },
         Err(_) => format!("what {tag} points at on {name} is not known, it does not answer"),
     }
 }

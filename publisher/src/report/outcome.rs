@@ -7,6 +7,7 @@ use std::{fmt, time::Duration};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    clean::Report,
     exit::Failure,
     oci::{Digest, Platform},
 };
@@ -40,6 +41,8 @@ pub struct Publication {
     pub platforms: Vec<PlatformOutcome>,
     /// The registries, in the order of the configuration.
     pub registries: Vec<RegistryOutcome>,
+    /// What was removed of what the tag pointed at before, for each registry that is cleaned.
+    pub cleanup: Vec<Report>,
     /// How long each phase took, in the order in which they ended.
     pub timings: Vec<Timing>,
     /// What did not stop the run but should be known.
@@ -172,6 +175,8 @@ fn as_milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Res
 pub(super) mod tests {
     use super::*;
     use crate::{
+        clean::{Item, Outcome},
+        config::DriverKind,
         exit::Exit,
         report::testing::{amd64, arm64, digest},
     };
@@ -213,12 +218,37 @@ pub(super) mod tests {
                 registry("ghcr", "ghcr.io/acme/hello:latest", Some(digest("before"))),
                 RegistryOutcome { retries: 2, ..registry("dockerhub", "docker.io/acme/hello:latest", None) },
             ],
+            cleanup: vec![cleanup()],
             timings: vec![
                 timing("build", Some("linux/amd64"), 61_500),
                 timing("stage", Some("linux/amd64"), 3_200),
                 timing("commit", None, 340),
             ],
             warnings: vec!["the old image stays: its list could not be read".into()],
+        }
+    }
+
+    /// A superseded list of which one image stays.
+    fn cleanup() -> Report {
+        let item = |name: &str, depth, outcome| Item {
+            digest: digest(name),
+            depth,
+            list: depth == 0,
+            outcome,
+            because: "as the test wants".into(),
+        };
+        Report {
+            registry: "ghcr".into(),
+            repository: "ghcr.io/acme/hello".into(),
+            driver: DriverKind::GitHub,
+            items: vec![
+                item("before", 0, Outcome::Removed),
+                item("before amd64", 1, Outcome::Removed),
+                item("before arm64", 1, Outcome::Kept),
+            ],
+            restore: vec!["gh api --method POST /orgs/acme/packages/container/hello/versions/7/restore".into()],
+            warnings: Vec::new(),
+            problem: None,
         }
     }
 
@@ -239,6 +269,7 @@ pub(super) mod tests {
         publication.platforms.truncate(1);
         publication.registries.truncate(1);
         publication.timings.truncate(1);
+        publication.cleanup[0].items.truncate(1);
         insta::assert_snapshot!(to_json(&publication).unwrap(), @r#"
         {
           "status": "published",
@@ -272,6 +303,27 @@ pub(super) mod tests {
               "bytes_sent": 31400000,
               "retries": 0,
               "read_back_milliseconds": 340
+            }
+          ],
+          "cleanup": [
+            {
+              "registry": "ghcr",
+              "repository": "ghcr.io/acme/hello",
+              "driver": "github",
+              "items": [
+                {
+                  "digest": "sha256:6db7d803e74f1ffa7d8f5adc0bf95b3e15bf4c8373fffadf546227cc6c6742cb",
+                  "depth": 0,
+                  "list": true,
+                  "outcome": "removed",
+                  "because": "as the test wants"
+                }
+              ],
+              "restore": [
+                "gh api --method POST /orgs/acme/packages/container/hello/versions/7/restore"
+              ],
+              "warnings": [],
+              "problem": null
             }
           ],
           "timings": [

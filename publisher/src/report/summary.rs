@@ -46,6 +46,14 @@ pub fn publication(publication: &Publication) -> String {
     if !pull.is_empty() {
         sections.push(code_block("console", &pull));
     }
+    let undo: Vec<_> = publication.cleanup.iter().flat_map(|report| report.restore.clone()).collect();
+    if !publication.cleanup.is_empty() {
+        let lines: Vec<_> = publication.cleanup.iter().map(|report| format!("- {}", text(&report.line()))).collect();
+        sections.push(format!("### Superseded image\n\n{}\n", lines.join("\n")));
+    }
+    if !undo.is_empty() {
+        sections.push(format!("To undo the removal, within 30 days:\n\n{}", code_block("console", &undo)));
+    }
     if !publication.timings.is_empty() {
         sections.push(timings(publication));
     }
@@ -54,6 +62,12 @@ pub fn publication(publication: &Publication) -> String {
         sections.push(format!("### Warnings\n\n{}\n", items.join("\n")));
     }
     sections.join("\n")
+}
+
+/// The summary of a clean-up, from its trees.
+pub fn cleaned(trees: &str) -> String {
+    let lines: Vec<_> = trees.lines().map(str::to_owned).collect();
+    format!("## Clean-up\n\n{}", code_block("text", &lines))
 }
 
 /// The summary of a run that failed.
@@ -162,6 +176,16 @@ mod tests {
         podman pull docker.io/acme/hello:latest
         ```
 
+        ### Superseded image
+
+        - ghcr: 2 removed, 1 kept
+
+        To undo the removal, within 30 days:
+
+        ```console
+        gh api --method POST /orgs/acme/packages/container/hello/versions/7/restore
+        ```
+
         | Phase | Platform | Duration |
         | --- | --- | --- |
         | build | `linux/amd64` | 1 m 02 s |
@@ -182,6 +206,7 @@ mod tests {
         skipped.platforms.clear();
         skipped.builds.clear();
         skipped.timings.clear();
+        skipped.cleanup.clear();
         skipped.warnings.clear();
         assert_eq!(publication(&skipped), "## Built, not pushed: `latest`\n");
     }

@@ -8,7 +8,7 @@ use super::{
     terminal::Style,
     units,
 };
-use crate::{exit::Failure, oci::short};
+use crate::{clean::Report, exit::Failure, oci::short};
 
 /// The labels of what a failure says.
 pub(super) const ERROR: &str = "error";
@@ -31,6 +31,8 @@ pub fn publication(publication: &Publication, style: Style) -> String {
     let rows: Vec<_> =
         publication.registries.iter().map(|registry| registry_row(publication.status, registry)).collect();
     block("registries", aligned(&rows));
+    block("superseded", publication.cleanup.iter().map(Report::line).collect());
+    block("undo", publication.cleanup.iter().flat_map(|report| report.restore.clone()).collect());
     block("pull", pull_commands(publication));
     block("warnings", publication.warnings.iter().map(|w| style.yellow(&clean::lines(w).join(" "))).collect());
     blocks.join("\n")
@@ -148,6 +150,12 @@ mod tests {
           ghcr       replaces 6db7d803e74f  23 requests, 31.4 MB sent
           dockerhub  new                    23 requests, 31.4 MB sent, 2 retries
 
+        superseded
+          ghcr: 2 removed, 1 kept
+
+        undo
+          gh api --method POST /orgs/acme/packages/container/hello/versions/7/restore
+
         pull
           podman pull ghcr.io/acme/hello:latest
           podman pull docker.io/acme/hello:latest
@@ -163,6 +171,7 @@ mod tests {
         staged.status = Status::Staged;
         staged.registries.truncate(1);
         staged.warnings.clear();
+        staged.cleanup.clear();
         insta::assert_snapshot!(publication(&staged, Style::Plain), @"
         staged by digest, not tagged: latest  sha256:a330395cc0a53ad1207736546afff4735940937564bbf75ce1edad40780d9139
 

@@ -16,6 +16,7 @@ pub(super) fn phase_name(phase: &Phase) -> &'static str {
         Phase::List => "list",
         Phase::Commit => "commit",
         Phase::ReadBack => "read_back",
+        Phase::Clean => "clean",
     }
 }
 
@@ -23,7 +24,7 @@ pub(super) fn phase_name(phase: &Phase) -> &'static str {
 pub(super) fn phase_platform(phase: &Phase) -> Option<&Platform> {
     match phase {
         Phase::Build(platform) | Phase::Stage(platform) => Some(platform),
-        Phase::List | Phase::Commit | Phase::ReadBack => None,
+        Phase::List | Phase::Commit | Phase::ReadBack | Phase::Clean => None,
     }
 }
 
@@ -35,6 +36,7 @@ pub(super) fn phase_title(phase: &Phase) -> String {
         Phase::List => "stage the list".into(),
         Phase::Commit => "move the tag".into(),
         Phase::ReadBack => "read the tag back".into(),
+        Phase::Clean => "remove what was superseded".into(),
     }
 }
 
@@ -47,6 +49,7 @@ pub(super) fn phase_done(phase: &Phase, took: Duration) -> String {
         Phase::List => format!("list staged in {took}"),
         Phase::Commit => format!("tag moved in {took}"),
         Phase::ReadBack => format!("tag read back in {took}"),
+        Phase::Clean => format!("cleaned up in {took}"),
     }
 }
 

@@ -1,0 +1,119 @@
+//! `publisher clean`: removes what records name and no tag holds, on every registry, or says what it would remove.
+//!
+//! What can a record be? A registry keeps no history of its tags and does not say who put a manifest there; its age says
+//! nothing, as a run may be under way. So there are two: the hand-over files of builds whose run has ended, and the
+//! digests that a publish names when it could not clean up itself. Everything else stays.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use futures::future::join_all;
+use serde::Serialize;
+
+use super::connect::{Connector, credential};
+use crate::{
+    clean::{Problem, Report, Site, Task},
+    commit::HandOver,
+    config::{self, Config, Overrides},
+    environment::Environment,
+    event::Events,
+    exit::{Exit, Failure},
+    oci::{Digest, Tag},
+    registry::Registry,
+};
+
+/// The flags of `publisher clean`.
+#[derive(Debug, Clone, Args)]
+pub struct CleanArgs {
+    /// Says what would be removed and why, and removes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Considers what the hand-over files in this folder, and in the folders in it, name: builds of runs that have ended;
+    /// repeatable. Never give it the files of a run that is under way
+    #[arg(long, value_name = "FOLDER")]
+    pub records: Vec<PathBuf>,
+    /// Considers this manifest and what it names: a publish that could not clean up says which; repeatable
+    #[arg(long, value_name = "DIGEST", value_parser = parse_digest)]
+    pub digest: Vec<Digest>,
+    /// What is published where.
+    #[command(flatten)]
+    pub config: Overrides,
+}
+
+/// What a clean-up did on all registries.
+#[derive(Debug, Serialize)]
+pub struct Cleaned {
+    /// `cleaned`, `planned` where nothing was to be removed yet, or `failed`.
+    pub status: &'static str,
+    /// The registries, in the order of the configuration.
+    pub registries: Vec<Report>,
+}
+
+impl Cleaned {
+    /// The failure that the reports amount to, if they do.
+    pub fn failure(&self) -> Option<Failure> {
+        let failed: Vec<_> = self.registries.iter().filter(|report| report.problem.is_some()).collect();
+        let first = failed.first()?.problem.as_ref()?;
+        let names: Vec<_> = failed.iter().map(|report| report.registry.as_str()).collect();
+        let what = if first.denied { "clean-up is not allowed" } else { "clean-up stopped" };
+        let cause = std::io::Error::other(first.causes.join(": "));
+        let failure = Failure::new(Exit::Failed, format!("{what} on {}", names.join(", "))).because(cause);
+        Some(failure.left("every tag is as before, and whole; what was not removed can be removed later"))
+    }
+
+    /// The trees of all registries.
+    pub fn text(&self) -> String {
+        self.registries.iter().map(Report::text).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn parse_digest(text: &str) -> Result<Digest, String> {
+    text.parse().map_err(|_| "expected sha256:<64 hexadecimal digits>".to_owned())
+}
+
+/// Cleans up all registries at once.
+///
+/// # Errors
+/// [`Exit::Failed`] when configuration, credentials or records cannot be read. What happens on a registry stands in its
+/// report.
+pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) -> Result<Cleaned, Failure> {
+    let folder = std::env::current_dir()
+        .map_err(|error| Failure::new(Exit::Failed, "failed to find out the current folder").because(error))?;
+    let config: Config = config::load(&folder, &args.config, environment)?;
+    let connector = Connector::new(environment, &config, events)?;
+    let mut sites = Vec::new();
+    for config in &config.registries {
+        let registry = Arc::new(connector.registry(config).await?);
+        let mut recorded = args.digest.clone();
+        for records in &args.records {
+            recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
+        }
+        let site = Site::new(registry, config.driver, &credential(environment, config).await?, environment);
+        let site = site.map_err(|error| Failure::new(Exit::Failed, "failed to set up the clean-up").because(error))?;
+        sites.push((site, recorded));
+    }
+    let registries = join_all(sites.into_iter().map(async |(site, recorded)| {
+        let mut report = site.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
+        warn_if_latest_is_absent(site.registry(), &mut report).await;
+        report
+    }))
+    .await;
+    let failed = registries.iter().any(|report| report.problem.is_some());
+    let status = match (failed, args.dry_run) {
+        (true, _) => "failed",
+        (false, true) => "planned",
+        (false, false) => "cleaned",
+    };
+    Ok(Cleaned { status, registries })
+}
+
+async fn warn_if_latest_is_absent(registry: &Registry, report: &mut Report) {
+    match registry.resolve(&Tag::latest()).await {
+        Ok(Some(_)) => {}
+        Ok(None) => report.warnings.push(format!("{} is not there", Tag::latest())),
+        Err(error) => {
+            let problem = Problem { causes: vec![error.to_string(), error.cause.to_string()], denied: false };
+            report.problem.get_or_insert(problem);
+        }
+    }
+}
