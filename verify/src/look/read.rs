@@ -145,19 +145,15 @@ impl Reading<'_> {
         let (what, path) = (format!("configuration {}", descriptor.digest), format!("blobs/{}", descriptor.digest));
         let answer = self.looker.get(&path).await?;
         let Some(answer) = self.given(&what, answer) else { return Ok(None) };
-        match self.looker.body(&what, answer, CONFIG_BYTES_MAX).await? {
-            Some(bytes) => {
-                let config = Config::read(Raw::from(bytes));
-                if let Some(problem) = &config.problem {
-                    self.miss(what, problem);
-                }
-                Ok(Some(config))
-            }
-            None => {
-                self.miss(what, format!("larger than {CONFIG_BYTES_MAX} bytes"));
-                Ok(None)
-            }
+        let Some(bytes) = self.looker.body(&what, answer, CONFIG_BYTES_MAX).await? else {
+            self.miss(what, format!("larger than {CONFIG_BYTES_MAX} bytes"));
+            return Ok(None);
+        };
+        let config = Config::read(Raw::from(bytes));
+        if let Some(problem) = &config.problem {
+            self.miss(what, problem);
         }
+        Ok(Some(config))
     }
 
     async fn layer_there(&mut self, descriptor: Descriptor) -> Result<Layer, LookError> {

@@ -10,7 +10,7 @@ use super::{
     },
     registry::{ACCOUNT, Registry},
 };
-use crate::look::{Depth, Publication, Raw, Shape, integrity};
+use crate::look::{Child, Depth, Publication, Raw, Shape, integrity};
 
 /// What is wrong with a publication: expected and seen.
 fn flaws(publication: &Publication) -> Vec<String> {
@@ -39,7 +39,7 @@ async fn a_good_image_is_read_to_the_ground(
     assert_eq!((&*root.media_type, root.own_media_type.as_deref()), (family.list, Some(family.list)));
     assert_eq!(root.stated_digest.as_deref(), Some(&*digest));
     assert_eq!(publication.entries().count(), 2);
-    let names: Vec<_> = publication.platforms().map(|it| it.platform_name()).collect();
+    let names: Vec<_> = publication.platforms().map(Child::platform_name).collect();
     assert_eq!(names, ["linux/amd64", "linux/arm64"]);
     let child = publication.platform("linux/arm64").unwrap();
     assert_eq!(child.manifest.as_ref().unwrap().media_type, family.manifest);

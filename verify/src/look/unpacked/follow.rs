@@ -53,8 +53,8 @@ impl Following<'_> {
     fn begin(&mut self) {
         let command: Vec<String> = self.facts.command().map(str::to_owned).collect();
         self.command(&command, "entrypoint");
-        let test = self.facts.healthcheck.as_ref().and_then(|it| it["Test"].as_array()).cloned().unwrap_or_default();
-        let words: Vec<String> = test.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let check = self.facts.healthcheck.as_ref().and_then(|it| it["Test"].as_array()).cloned().unwrap_or_default();
+        let words: Vec<String> = check.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         match words.split_first() {
             Some((kind, command)) if kind == "CMD" => self.command(command, "healthcheck"),
             Some((kind, text)) if kind == "CMD-SHELL" => {

@@ -65,7 +65,7 @@ struct Unpacking {
 
 impl Unpacking {
     fn run(pieces: Receiver<Bytes>) -> io::Result<Layered> {
-        let mut source = Pieces { pieces, current: Bytes::new(), sum: Sha256::new(), size: 0 };
+        let mut source = Pieces { network: pieces, current: Bytes::new(), sum: Sha256::new(), size: 0 };
         let mut unpacking = Self { archive: tempfile::tempfile()?, diff: Sha256::new(), size: 0 };
         let mut magic = Vec::new();
         source.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
@@ -106,7 +106,7 @@ impl Unpacking {
 
 /// What comes from the network, hashed as it is read.
 struct Pieces {
-    pieces: Receiver<Bytes>,
+    network: Receiver<Bytes>,
     current: Bytes,
     sum: Sha256,
     size: u64,
@@ -115,7 +115,7 @@ struct Pieces {
 impl Read for Pieces {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            let Some(next) = self.pieces.blocking_recv() else { return Ok(0) };
+            let Some(next) = self.network.blocking_recv() else { return Ok(0) };
             self.sum.update(&next);
             self.size += next.len() as u64;
             self.current = next;
