@@ -103,20 +103,16 @@ mod tests {
 
     use super::*;
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer {
-            realm: realm.into(),
-            service: service.map(str::to_owned),
-            scope: scope.map(str::to_owned),
-        })
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
+        Challenge::Bearer { realm: realm.into(), service: service.map(str::to_owned), scope: scope.map(str::to_owned) }
     }
 
     #[rstest]
     #[case(
         r#"Bearer realm="https://t/x?a=b",service="r",scope="repository:a/b:pull,push",error="insufficient_scope""#,
-        bearer("https://t/x?a=b", Some("r"), Some("repository:a/b:pull,push"))
+        Some(bearer("https://t/x?a=b", Some("r"), Some("repository:a/b:pull,push")))
     )]
-    #[case(r#"bearer service=r, realm="http://t""#, bearer("http://t", Some("r"), None))]
+    #[case(r#"bearer service=r, realm="http://t""#, Some(bearer("http://t", Some("r"), None)))]
     #[case(r#"Bearer service="r""#, None)]
     #[case("Basic realm=\"x\"", Some(Challenge::Basic))]
     #[case("Negotiate", None)]
