@@ -1,6 +1,6 @@
 //! FR-007: a build of main is tagged `latest`.
 
-use super::support::{after, changed, run, success, tag, tag_writes};
+use super::support::{after, changed, run, success, tag, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -32,6 +32,7 @@ fn tagged(evidence: &Evidence) -> Judgement {
 }
 
 fn nothing_else(evidence: &Evidence) -> Judgement {
+    works(evidence, "second main")?;
     let (before, after) = (after(evidence, "release v1.2.0")?, after(evidence, "second main")?);
     let violations = changed(before, after, &["latest"]);
     let written = tag_writes(evidence, run(evidence, "second main")?, &["latest"]);
@@ -39,6 +40,7 @@ fn nothing_else(evidence: &Evidence) -> Judgement {
 }
 
 fn never_back(evidence: &Evidence) -> Judgement {
+    works(evidence, "newer")?;
     let newer = tag(after(evidence, "newer")?, "latest");
     let last = tag(after(evidence, "older")?, "latest");
     let moved = newer.iter().filter(|(server, digest)| last.get(*server) != Some(digest));

@@ -1,6 +1,6 @@
 //! FR-008: a build of the git tag `v1.2.0` is tagged `1.2.0`.
 
-use super::support::{after, run, success};
+use super::support::{after, run, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -27,6 +27,7 @@ fn tagged(evidence: &Evidence) -> Judgement {
 }
 
 fn nothing_else(evidence: &Evidence) -> Judgement {
+    works(evidence, "release v1.2.0")?;
     let (before, after) = (after(evidence, "first main")?, after(evidence, "release v1.2.0")?);
     let violations = super::support::changed(before, after, &["1.2.0"]);
     let written = super::support::tag_writes(evidence, run(evidence, "release v1.2.0")?, &["1.2.0"]);

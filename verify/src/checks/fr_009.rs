@@ -1,6 +1,6 @@
 //! FR-009: the image that was `latest` before is removed; nothing accumulates under `latest`.
 
-use super::support::{after, run};
+use super::support::{after, run, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
@@ -44,10 +44,12 @@ fn superseded_gone(evidence: &Evidence, server: &str) -> Judgement {
 }
 
 fn no_orphans(evidence: &Evidence) -> Judgement {
+    works(evidence, LAST)?;
     Ok(after(evidence, LAST)?.iter().flat_map(leftovers).collect())
 }
 
 fn order(evidence: &Evidence) -> Judgement {
+    works(evidence, LAST)?;
     let mut violations = Vec::new();
     let deletions = evidence.history.iter().enumerate().filter(|(_, it)| {
         it.operation.as_ref().is_some_and(|operation| operation.kind.deletes()) && it.status.is_some_and(|code| code < 300)

@@ -1,6 +1,6 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
-use super::support::{after, changed, requests, run, success};
+use super::support::{after, changed, requests, run, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -80,6 +80,7 @@ fn without_push(evidence: &Evidence) -> Judgement {
 }
 
 fn deletes_nothing(evidence: &Evidence) -> Judgement {
+    works(evidence, "by hand")?;
     let mut violations = Vec::new();
     for name in ["by hand", "named", "without push"] {
         let (began, ended) = run(evidence, name)?.span_ms();
@@ -107,6 +108,7 @@ fn deletes_nothing(evidence: &Evidence) -> Judgement {
 }
 
 fn moves_nothing(evidence: &Evidence) -> Judgement {
+    works(evidence, "by hand")?;
     let short = format!("manual-{}", &run(evidence, "by hand")?.commit[..SHORT_COMMIT_MIN]);
     let longer = |tag: &str| tag.starts_with(&short);
     let by_hand = after(evidence, "by hand")?;

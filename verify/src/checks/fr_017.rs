@@ -1,6 +1,6 @@
 //! FR-017: if any architecture fails to build, nothing is published anywhere.
 
-use super::support::{after, changed, failed, faults_fired, run, tag_writes};
+use super::support::{after, changed, failed, faults_fired, run, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::{Evidence, Stage},
@@ -61,6 +61,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
+    works(evidence, "good")?;
     let run = run(evidence, name)?;
     let mut violations = failed(run);
     violations.extend(changed(after(evidence, "good")?, after(evidence, name)?, &[]));
@@ -70,6 +71,7 @@ fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
 
 /// A run that fails because of one platform must leave `latest` as good as it was: no user may notice.
 fn still_there(evidence: &Evidence, name: &str) -> Judgement {
+    works(evidence, "good")?;
     let (began, ended) = run(evidence, name)?.span_ms();
     let samples = evidence.samples.iter().filter(|it| it.until_ms >= began && it.at_ms <= ended);
     let gone = samples.filter(|sample| sample.digest.is_none() || !sample.whole);
@@ -92,6 +94,7 @@ fn merge_refuses(evidence: &Evidence, name: &str) -> Judgement {
 
 /// Two registries must never stay apart: the tag is put back where it moved.
 fn tagged_nowhere(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "refused")?);
     violations.extend(changed(after(evidence, "good")?, after(evidence, "refused")?, &[]));

@@ -1,6 +1,6 @@
 //! FR-018: a failed registry operation is tried at most 3 times with exponential backoff.
 
-use super::support::{after, changed, failed, faults_fired, run, success};
+use super::support::{after, changed, failed, faults_fired, run, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -29,6 +29,7 @@ fn survived(evidence: &Evidence) -> Judgement {
 }
 
 fn three_times(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
     faults_fired(evidence)?;
     Ok(attempts(&evidence.history, ATTEMPTS_MAX))
 }
@@ -49,6 +50,7 @@ fn limits_survived(evidence: &Evidence) -> Judgement {
 }
 
 fn once(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "denied")?);
     violations.extend(hopeless(&evidence.history));
@@ -56,6 +58,7 @@ fn once(evidence: &Evidence) -> Judgement {
 }
 
 fn down_fails(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "down")?);
     violations.extend(changed(after(evidence, "good")?, after(evidence, "down")?, &[]));

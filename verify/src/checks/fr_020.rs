@@ -2,7 +2,7 @@
 //!
 //! That GitHub sends the signal is GitHub's affair; what a pipeline makes of it is judged here.
 
-use super::support::{after, changed, faults_fired, run, tag_writes};
+use super::support::{after, changed, faults_fired, run, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::{End, Evidence},
@@ -22,6 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn nothing(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
     faults_fired(evidence)?;
     let run = run(evidence, "cancelled")?;
     let mut violations = super::support::failed(run);

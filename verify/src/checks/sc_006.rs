@@ -1,6 +1,6 @@
 //! SC-006: exactly one `latest` exists in each registry at any time.
 
-use super::support::{after, run};
+use super::support::{after, run, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
@@ -25,6 +25,7 @@ fn every_moment(evidence: &Evidence) -> Judgement {
 }
 
 fn same(evidence: &Evidence) -> Judgement {
+    works(evidence, "first main")?;
     let mut violations = Vec::new();
     for name in ["first main", "release v1.2.0", "second main"] {
         violations.extend(equal(after(evidence, name)?, "latest"));

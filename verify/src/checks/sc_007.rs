@@ -1,6 +1,6 @@
 //! SC-007: version-tagged images stay available indefinitely.
 
-use super::support::{after, changed};
+use super::support::{after, changed, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn keep(evidence: &Evidence) -> Judgement {
+    works(evidence, "release v1.0.0")?;
     let mut violations = Vec::new();
     for pair in MOMENTS.windows(2) {
         // What a release is called is new in its own run only.
@@ -29,6 +30,7 @@ fn keep(evidence: &Evidence) -> Judgement {
 }
 
 fn whole(evidence: &Evidence) -> Judgement {
+    works(evidence, "release v1.0.0")?;
     let last = after(evidence, "main 4")?;
     Ok(last.iter().flat_map(reachable).collect())
 }

@@ -21,6 +21,17 @@ pub(super) fn after<'a>(evidence: &'a Evidence, name: &str) -> Result<&'a [Snaps
     evidence.after(name).ok_or_else(|| Inconclusive(format!("nobody looked at the registries after `{name}`")))
 }
 
+/// Leaves the question open unless a run succeeded with which a failure is compared: of a pipeline that never publishes
+/// anything, it proves nothing that it publishes nothing when something fails.
+pub(super) fn works(evidence: &Evidence, name: &str) -> Result<(), Inconclusive> {
+    let run = run(evidence, name)?;
+    match run.stages.iter().find(|stage| !stage.end.is_success()) {
+        None if !run.stages.is_empty() => Ok(()),
+        None => Err(Inconclusive(format!("`{name}` did nothing"))),
+        Some(stage) => Err(Inconclusive(format!("already `{name}` fails: {}", failure(stage)))),
+    }
+}
+
 /// A violation if a run did not succeed.
 pub(super) fn success(run: &Run) -> Vec<Violation> {
     match run.stages.iter().find(|stage| !stage.end.is_success()) {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use super::{AMD64, ARM64, Event, world::World};
 use crate::{
     evidence::{Run, Stage, StageRun},
-    harness::{HarnessError, subject::StageCall},
+    harness::{HarnessError, podman::PodmanHost, subject::StageCall},
 };
 
 /// A run that has begun.
@@ -150,7 +150,7 @@ impl Job {
         // Deciding needs no store, and a table of versions is long.
         let podman = match stage {
             Stage::Prepare => None,
-            Stage::Build | Stage::Merge => Some(world.podman_host(&folder.join("podman")).await?),
+            Stage::Build | Stage::Merge => Some(PodmanHost::new(&folder.join("podman"))?),
         };
         if let Some(podman) = &podman {
             environment.extend(podman.environment());

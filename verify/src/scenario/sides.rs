@@ -144,10 +144,14 @@ impl Sides {
         BTreeMap::from([
             ("VERIFY_GHCR".to_owned(), self.ghcr.repository(REPOSITORY)),
             ("VERIFY_DOCKERHUB".to_owned(), self.dockerhub.repository(REPOSITORY)),
-            ("VERIFY_CACHE".to_owned(), self.ghcr.repository(CACHE)),
             ("VERIFY_DOCKERHUB_API".to_owned(), self.hub_proxy.url()),
             ("GITHUB_API_URL".to_owned(), self.github_proxy.url()),
         ])
+    }
+
+    /// The repository in which a pipeline may keep a layer cache.
+    pub(super) fn cache(&self) -> String {
+        self.ghcr.repository(CACHE)
     }
 
     /// What both registries hold of the image's repository.
@@ -189,7 +193,7 @@ impl Sides {
     /// Pulls and runs tags from both registries for both platforms.
     pub(super) async fn witness(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
         let places = self.both().into_iter().map(|side| self.place(side)).collect::<Result<Vec<_>, _>>()?;
-        let mut witness = Witness::new(&folder.join("witness"), &places).await?;
+        let mut witness = Witness::new(&folder.join("witness"), &places)?;
         let mut runs = Vec::new();
         for place in &places {
             for tag in tags {

@@ -17,7 +17,7 @@ const SLOW_STEP_S: u32 = 6;
 ///
 /// # Errors
 /// Files that cannot be read or written; git that fails.
-pub fn mark(source: &mut Source, value: &str) -> io::Result<String> {
+pub(super) fn mark(source: &mut Source, value: &str) -> io::Result<String> {
     edit(source, |text| {
         let kept: String = text.lines().filter(|line| !line.contains(SOURCE_LABEL)).map(|line| format!("{line}\n")).collect();
         Some(format!("{kept}LABEL {SOURCE_LABEL}=\"{value}\"\n"))
@@ -28,7 +28,7 @@ pub fn mark(source: &mut Source, value: &str) -> io::Result<String> {
 ///
 /// # Errors
 /// As [`mark`]; a Containerfile without the step that is to fail.
-pub fn break_arm64(source: &mut Source) -> io::Result<String> {
+pub(super) fn break_arm64(source: &mut Source) -> io::Result<String> {
     insert(source, "if [ \"$TARGETARCH\" = arm64 ]; then echo \"verify: arm64 cannot be built\" >&2; exit 9; fi\n")
 }
 
@@ -36,7 +36,7 @@ pub fn break_arm64(source: &mut Source) -> io::Result<String> {
 ///
 /// # Errors
 /// As [`break_arm64`].
-pub fn add_slow_step(source: &mut Source) -> io::Result<String> {
+pub(super) fn add_slow_step(source: &mut Source) -> io::Result<String> {
     insert(source, &format!("echo \"{STEP_RAN}\"\nsleep {SLOW_STEP_S}\n"))
 }
 

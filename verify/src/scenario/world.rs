@@ -221,6 +221,11 @@ impl World {
         self.sides.retag(from, to).await
     }
 
+    /// From now on, the pipeline may keep a layer cache.
+    pub fn offer_cache(&mut self) {
+        self.environment.insert("VERIFY_CACHE".into(), self.sides.cache());
+    }
+
     /// From now on, a secret is not there.
     pub fn without(&mut self, secret: &str) {
         self.withheld = Some(secret.to_owned());
@@ -312,10 +317,6 @@ impl World {
         variables.extend(secrets.map(|(name, value)| (name.to_owned(), value.to_owned())));
         variables.retain(|name, _| self.withheld.as_ref() != Some(name));
         variables
-    }
-
-    pub(super) async fn podman_host(&self, folder: &Path) -> Result<PodmanHost, HarnessError> {
-        PodmanHost::new(folder).await
     }
 
     pub(super) const fn source(&self) -> &Source {

@@ -1,9 +1,9 @@
-//! A podman that knows nothing, as on a hosted runner: a store of its own, empty but for the base images, which it finds in the
-//! store of the user who runs the tests, as it would find public ones on a registry.
+//! A podman that knows nothing, as on a hosted runner: a store of its own, empty but for the base images, which it finds in
+//! a store that holds nothing else, as it would find public ones on a registry.
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -20,8 +20,11 @@ const MAKE_BASES: &str = "make-bases";
 /// Registries on this machine may be spoken to over plain HTTP.
 const REGISTRIES: &str = "[[registry]]\nprefix = \"127.0.0.1\"\nlocation = \"127.0.0.1\"\ninsecure = true\n";
 
-/// The store of the user who runs the tests.
-static USERS_STORE: OnceCell<PathBuf> = OnceCell::const_new();
+/// The folder of the bases' store, below the user's cache.
+const BASES_FOLDER: &str = "tallyman/verify-bases";
+
+/// Where the base images are, once that is known.
+static BASES_STORE: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// A store and its configuration, below a folder of their own.
 #[derive(Debug)]
@@ -30,36 +33,25 @@ pub struct PodmanHost {
 }
 
 impl PodmanHost {
-    /// Makes the base images in the store of the user who runs the tests, if they are not there.
+    /// Makes the base images, if they are not there, in a store that holds nothing else and that nobody builds in: images
+    /// of the user's own store could serve as a cache, and vanish in the middle of a build.
     ///
     /// # Errors
     /// podman that is missing or fails; bases that cannot be made.
     pub async fn provide_bases(image: &Path) -> Result<(), HarnessError> {
-        let nothing = BTreeMap::new();
-        let exists = async |base: &str| Ok::<_, HarnessError>(podman(&nothing, &["image", "exists", base]).await?.success);
-        if exists(BASES[0]).await? && exists(BASES[1]).await? {
-            return Ok(());
-        }
-        let program = image.join(MAKE_BASES);
-        let output = Command::new(&program).stdin(Stdio::null()).output().await.map_err(HarnessError::at("run", &program))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(HarnessError::engine("make the base images")(String::from_utf8_lossy(&output.stderr).into_owned()))
+        BASES_STORE.get_or_try_init(|| provide(image)).await.map(drop)
     }
 
     /// A new one in a new folder.
     ///
     /// # Errors
-    /// podman that is missing or fails; files that cannot be written.
-    pub async fn new(folder: &Path) -> Result<Self, HarnessError> {
-        let users_store = USERS_STORE.get_or_try_init(users_store).await?;
+    /// Files that cannot be written.
+    pub fn new(folder: &Path) -> Result<Self, HarnessError> {
         fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
-        let storage = format!(
-            "[storage]\ndriver = \"overlay\"\ngraphroot = {:?}\nrunroot = {:?}\n[storage.options]\nadditionalimagestores = [{users_store:?}]\n",
-            folder.join("root"),
-            folder.join("run"),
-        );
+        let mut storage = storage_conf(folder);
+        if let Some(bases) = BASES_STORE.get() {
+            storage += &format!("[storage.options]\nadditionalimagestores = [{bases:?}]\n");
+        }
         for (name, text) in [("storage.conf", storage.as_str()), ("registries.conf", REGISTRIES), ("auth.json", "{}")] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(HarnessError::at("write", &path))?;
@@ -93,7 +85,30 @@ impl PodmanHost {
     }
 }
 
-async fn users_store() -> Result<PathBuf, HarnessError> {
-    let said = podman(&BTreeMap::new(), &["info", "--format", "{{.Store.GraphRoot}}"]).await?;
-    Ok(PathBuf::from(said.ok("tell where its store is")?))
+/// A configuration for a store below a folder.
+fn storage_conf(folder: &Path) -> String {
+    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {:?}\nrunroot = {:?}\n", folder.join("root"), folder.join("run"))
+}
+
+/// Makes the base images in their store, and returns where that is.
+async fn provide(image: &Path) -> Result<PathBuf, HarnessError> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")));
+    let folder = cache.unwrap_or_else(env::temp_dir).join(BASES_FOLDER);
+    fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
+    let configuration = folder.join("storage.conf");
+    fs::write(&configuration, storage_conf(&folder)).map_err(HarnessError::at("write", &configuration))?;
+    let environment =
+        BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), configuration.to_string_lossy().into_owned())]);
+    let exists = async |base: &str| Ok::<_, HarnessError>(podman(&environment, &["image", "exists", base]).await?.success);
+    if !exists(BASES[0]).await? || !exists(BASES[1]).await? {
+        let program = image.join(MAKE_BASES);
+        let output = Command::new(&program).envs(&environment).stdin(Stdio::null()).output().await;
+        let output = output.map_err(HarnessError::at("run", &program))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(HarnessError::engine("make the base images")(said));
+        }
+    }
+    Ok(folder.join("root"))
 }

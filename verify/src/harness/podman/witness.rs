@@ -44,9 +44,9 @@ impl Witness {
     /// A witness below a new folder, who may read some places.
     ///
     /// # Errors
-    /// podman that is missing; files that cannot be written.
-    pub async fn new(folder: &Path, places: &[Place]) -> Result<Self, HarnessError> {
-        let host = PodmanHost::new(folder).await?;
+    /// Files that cannot be written.
+    pub fn new(folder: &Path, places: &[Place]) -> Result<Self, HarnessError> {
+        let host = PodmanHost::new(folder)?;
         let entry = |place: &Place| {
             let account = place.credentials.as_ref()?;
             let auth = STANDARD.encode(format!("{}:{}", account.user, account.password));

@@ -71,7 +71,7 @@ enum Lost {
 /// Serves a connection to its end.
 pub(super) async fn serve(site: Arc<Site>, transport: impl Transport) {
     let fate = Arc::<Fate>::default();
-    let wire = TokioIo::new(Wire::new(transport, Arc::clone(&fate)));
+    let wire = TokioIo::new(Wire::to_client(transport, Arc::clone(&fate)));
     let connection = Connection { site: Arc::clone(&site), fate: Arc::clone(&fate), link: Mutex::default() };
     let mut http = http1::Builder::new()
         .max_buf_size(BUFFER_MAX_BYTES)

@@ -68,7 +68,7 @@ where
             Err(source) => return Err(UpstreamError::Unreachable { host, source }),
         };
         let fate = Arc::<Fate>::default();
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&fate)));
+        let wire = TokioIo::new(Wire::to_server(stream, Arc::clone(&fate)));
         let handshake = http1::Builder::new().max_buf_size(BUFFER_MAX_BYTES).handshake(wire).await;
         let (sender, mut connection) =
             handshake.map_err(|source| UpstreamError::Silent { host: host.clone(), source })?;

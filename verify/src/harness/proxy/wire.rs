@@ -1,17 +1,15 @@
 //! A connection that can be ended at an exact place: when everything that was written before is out, and nothing after it.
 //!
-//! hyper ends every turn of a connection by flushing it. So whoever plans an end from within a turn (a service, a body that
+//! hyper flushes a connection in every turn. So whoever plans an end from within a turn (a service, a body that
 //! then gives no more) knows that the bytes before it are on their way when the flush has come through.
 
 use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
-
-use std::sync::Arc;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -41,9 +39,12 @@ enum Plan {
 pub(super) struct Fate(Mutex<Plan>);
 
 impl Fate {
-    /// Plans its end. Call it from within the connection's own task, and give it nothing more to write.
+    /// Plans its end, once. Call it from within the connection's own task, and give it nothing more to write.
     pub(super) fn plan(&self, ending: Ending) {
-        *self.lock() = Plan::Planned(ending);
+        let mut plan = self.lock();
+        if *plan == Plan::None {
+            *plan = Plan::Planned(ending);
+        }
     }
 
     fn flushed(&self) {
@@ -53,6 +54,10 @@ impl Fate {
         }
     }
 
+    fn is_planned(&self) -> bool {
+        matches!(*self.lock(), Plan::Planned(_))
+    }
+
     fn due(&self) -> Option<Ending> {
         match *self.lock() {
             Plan::Due(ending) => Some(ending),
@@ -60,7 +65,7 @@ impl Fate {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Plan> {
+    fn lock(&self) -> MutexGuard<'_, Plan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,11 +93,46 @@ impl Transport for TlsStream<TcpStream> {
 pub(super) struct Wire<T> {
     transport: T,
     fate: Arc<Fate>,
+    reader: Reader,
+}
+
+/// What becomes of bytes that the other side does not want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// That it does not want them is an error.
+    Wants,
+    /// It may have answered already, and its answer is still to be read.
+    MayHaveAnswered,
+    /// It reads nothing more: all is thrown away.
+    Deaf,
 }
 
 impl<T: Transport> Wire<T> {
-    pub(super) fn new(transport: T, fate: Arc<Fate>) -> Self {
-        Self { transport, fate }
+    /// A connection to a client.
+    pub(super) const fn to_client(transport: T, fate: Arc<Fate>) -> Self {
+        Self { transport, fate, reader: Reader::Wants }
+    }
+
+    /// A connection to a server, which may answer and close before it has read all of a request.
+    pub(super) const fn to_server(transport: T, fate: Arc<Fate>) -> Self {
+        Self { transport, fate, reader: Reader::MayHaveAnswered }
+    }
+
+    /// Writes, if anybody is there to read.
+    fn poll_written(
+        &mut self,
+        length: usize,
+        write: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.reader == Reader::Deaf {
+            return Poll::Ready(Ok(length));
+        }
+        let written = write(Pin::new(&mut self.transport));
+        if matches!(written, Poll::Ready(Err(_))) && self.reader == Reader::MayHaveAnswered {
+            self.reader = Reader::Deaf;
+            return Poll::Ready(Ok(length));
+        }
+        written
     }
 
     /// Ends it.
@@ -109,14 +149,21 @@ pub(super) async fn drive<C>(connection: &mut C, fate: &Fate) -> Option<Ending>
 where
     C: Future<Output = hyper::Result<()>> + Unpin,
 {
+    let mut asked_to_flush = false;
     poll_fn(|context| {
         let ended = Pin::new(&mut *connection).poll(context).is_ready();
         match fate.due() {
-            Some(ending) => Poll::Ready(Some(ending)),
+            Some(ending) => return Poll::Ready(Some(ending)),
             // What goes wrong on a connection is told by the exchange that it happens to.
-            None if ended => Poll::Ready(None),
-            None => Poll::Pending,
+            None if ended => return Poll::Ready(None),
+            None => {}
         }
+        // hyper flushes in every turn, but the end may have been planned behind this turn's flush.
+        if fate.is_planned() && !asked_to_flush {
+            asked_to_flush = true;
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     })
     .await
 }
@@ -129,7 +176,7 @@ impl<T: Transport> AsyncRead for Wire<T> {
 
 impl<T: Transport> AsyncWrite for Wire<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write(context, buf)
+        self.poll_written(buf.len(), |transport| transport.poll_write(context, buf))
     }
 
     fn poll_write_vectored(
@@ -137,7 +184,8 @@ impl<T: Transport> AsyncWrite for Wire<T> {
         context: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.transport).poll_write_vectored(context, bufs)
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        self.poll_written(length, |transport| transport.poll_write_vectored(context, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,11 +1,6 @@
 //! The real registry in a container, through testcontainers.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use testcontainers::{

@@ -33,7 +33,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// The time between two looks whether it listens.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// A request that is answered for as long as it is open, with events that never happen.
-const LEASE: &str = "GET /v1.41/events?filters=%7B%22label%22%3A%5B%22tallyman.nobody%22%5D%7D HTTP/1.1\r\nHost: podman\r\n\r\n";
+const LEASE: &str =
+    "GET /v1.41/events?filters=%7B%22label%22%3A%5B%22tallyman.nobody%22%5D%7D HTTP/1.1\r\nHost: podman\r\n\r\n";
 
 /// A client of the engine.
 pub(in crate::harness) async fn connect() -> Result<Docker, HarnessError> {

@@ -60,7 +60,8 @@ impl Storage {
         for part in names(folder)? {
             let inner = folder.join(&part);
             if part == "_manifests" || part == "_layers" {
-                let links = if part == "_layers" { inner.join(ALGORITHM) } else { inner.join("revisions").join(ALGORITHM) };
+                let links =
+                    if part == "_layers" { inner.join(ALGORITHM) } else { inner.join("revisions").join(ALGORITHM) };
                 if found.last().is_none_or(|last| last != name) && linked(&links)?.next().is_some() {
                     found.push(name.to_owned());
                 }

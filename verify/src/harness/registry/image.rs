@@ -52,7 +52,8 @@ impl Image {
         if let Some(named) = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
             return Ok(Self::parse(&named));
         }
-        let (program, version) = spawn_blocking(program).await.map_err(HarnessError::other("cannot look for programs"))??;
+        let (program, version) =
+            spawn_blocking(program).await.map_err(HarnessError::other("cannot look for programs"))??;
         let image = Self { name: NAME.to_owned(), tag: tag(&version) };
         if image.is_there(docker).await? {
             return Ok(image);
@@ -105,10 +106,8 @@ fn tag(version: &str) -> String {
 /// The build context: the program at its own path, and beside it what it is linked with.
 fn context(program: &Path) -> io::Result<Vec<u8>> {
     let program = program.canonicalize()?;
-    let containerfile = format!(
-        "FROM scratch\nCOPY {ROOT}/ /\nEXPOSE {PORT}\nENTRYPOINT [\"{}\", \"serve\"]\n",
-        program.display()
-    );
+    let containerfile =
+        format!("FROM scratch\nCOPY {ROOT}/ /\nEXPOSE {PORT}\nENTRYPOINT [\"{}\", \"serve\"]\n", program.display());
     let mut archive = tar::Builder::new(Vec::new());
     append(&mut archive, "Containerfile", containerfile.as_bytes(), READABLE)?;
     for file in libraries(&program)?.iter().chain([&program]) {

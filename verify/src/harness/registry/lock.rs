@@ -14,8 +14,7 @@ pub(super) async fn exclusive(name: &str) -> Result<File, HarnessError> {
     let locked = spawn_blocking(move || {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(HarnessError::at("open", &path))?;
-        flock(&file, FlockOperation::LockExclusive)
-            .map_err(|error| HarnessError::at("lock", &path)(error.into()))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|error| HarnessError::at("lock", &path)(error.into()))?;
         Ok(file)
     });
     locked.await.map_err(HarnessError::other("cannot wait for a lock"))?

@@ -8,7 +8,9 @@ use base64::{
 };
 use ring::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey},
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +61,13 @@ impl Signer {
     }
 
     /// A token for what is granted, valid from now until a lifetime, in whole seconds and at least as long, is over.
-    pub(super) fn sign(&self, subject: &str, access: Vec<Access>, now: SystemTime, lifetime: Duration) -> Option<String> {
+    pub(super) fn sign(
+        &self,
+        subject: &str,
+        access: Vec<Access>,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> Option<String> {
         let since = now.duration_since(UNIX_EPOCH).ok()?;
         let end = (since + lifetime).as_nanos().div_ceil(Duration::from_secs(1).as_nanos());
         let begin = since.as_secs() - LEEWAY_S;

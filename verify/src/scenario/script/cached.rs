@@ -4,6 +4,7 @@ use crate::{harness::HarnessError, scenario::{Event, World}};
 
 /// A slow step is added to the Containerfile; a later file changes between two builds.
 pub(super) async fn cached(world: &mut World) -> Result<(), HarnessError> {
+    world.offer_cache();
     let clean = world.add_slow_step()?;
     world.publish("clean", &Event::main(&clean)).await?;
     let cached = world.change("another message")?;

@@ -37,11 +37,8 @@ pub(super) async fn answer(store: &Store, call: &Call, name: &str, digest: &str)
         };
     }
     let file = store.blob(name, digest).ok_or_else(unknown)?;
-    let mut answer = if call.has_already(digest) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        send(call, &file).await?
-    };
+    let mut answer =
+        if call.has_already(digest) { StatusCode::NOT_MODIFIED.into_response() } else { send(call, &file).await? };
     let headers = answer.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE));
     for (name, value) in [(header::ETAG.as_str(), format!("\"{digest}\"")), (CONTENT_DIGEST, digest.to_owned())] {

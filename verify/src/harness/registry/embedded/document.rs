@@ -59,12 +59,7 @@ pub(super) fn default_child(list: &[u8]) -> Option<String> {
 
 fn digests(descriptors: &Value) -> Result<Vec<String>, String> {
     let none = Vec::new();
-    descriptors.as_array().unwrap_or(&none).iter().filter(|it| !is_elsewhere(it)).map(digest).collect()
-}
-
-/// A foreign layer is fetched from where it says.
-fn is_elsewhere(descriptor: &Value) -> bool {
-    descriptor["urls"].as_array().is_some_and(|urls| !urls.is_empty())
+    descriptors.as_array().unwrap_or(&none).iter().map(digest).collect()
 }
 
 fn digest(descriptor: &Value) -> Result<String, String> {

@@ -34,8 +34,6 @@ fn wanted(route: &Route, call: &Call) -> Vec<Access> {
 }
 
 fn detail(wanted: &[Access]) -> serde_json::Value {
-    let one = |access: &Access, action: &str| {
-        serde_json::json!({"Type": access.kind, "Class": "", "Name": access.name, "Action": action})
-    };
+    let one = |access: &Access, action: &str| serde_json::json!({"Type": access.kind, "Class": "", "Name": access.name, "Action": action});
     wanted.iter().flat_map(|access| access.actions.iter().map(|action| one(access, action))).collect()
 }

@@ -19,13 +19,15 @@ const CATALOG_PAGE: usize = 100;
 pub(super) fn tags(store: &Store, call: &Call, name: &str) -> Result<Response, Refusal> {
     let names = store.tag_names(name).ok_or_else(|| Code::NameUnknown.about(json!({"name": name})))?;
     let size = call.query("n").and_then(|n| n.parse().ok());
+    // A repository that lost its tags has none, instead of an empty list.
+    let none = names.is_empty();
     let (page, next) = page(names, call.query("last"), size.unwrap_or(usize::MAX));
-    Ok(respond(call, &json!({"name": name, "tags": page}), next))
+    Ok(respond(call, &json!({"name": name, "tags": (!none).then_some(page)}), next))
 }
 
 /// The repositories.
 pub(super) fn catalog(store: &Store, call: &Call) -> Response {
-    let size = call.query("n").and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+    let size = call.query("n").and_then(|n| n.parse().ok());
     let (page, next) = page(store.names(), call.query("last"), size.unwrap_or(CATALOG_PAGE));
     respond(call, &json!({"repositories": page}), next)
 }

@@ -32,7 +32,7 @@ impl<'a> Reference<'a> {
     fn parse(text: &'a str) -> Result<Self, Refusal> {
         match text {
             _ if is_digest(text) => Ok(Self::Digest(text)),
-            _ if looks_like_a_digest(text) => Err(Code::DigestInvalid.about("unsupported digest algorithm")),
+            _ if looks_like_a_digest(text) => Err(Code::Unknown.about("unsupported digest algorithm")),
             _ => Ok(Self::Tag(text)),
         }
     }
@@ -64,9 +64,7 @@ pub(super) async fn answer(
 fn get(store: &Store, call: &Call, name: &str, reference: Reference<'_>) -> Result<Response, Refusal> {
     let digest = match reference {
         Reference::Digest(digest) => digest.to_owned(),
-        Reference::Tag(tag) => {
-            store.tag(name, tag).ok_or_else(|| Code::ManifestUnknown.about(json!({"Tag": tag})))?
-        }
+        Reference::Tag(tag) => store.tag(name, tag).ok_or_else(|| Code::ManifestUnknown.about(json!({"Tag": tag})))?,
     };
     if call.has_already(&digest) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());

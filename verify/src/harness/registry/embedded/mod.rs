@@ -18,5 +18,5 @@ mod store;
 mod upload;
 mod uploads;
 
-pub use serve::EmbeddedSettings;
 pub(super) use serve::Embedded;
+pub use serve::EmbeddedSettings;

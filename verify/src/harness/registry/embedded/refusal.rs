@@ -29,7 +29,9 @@ impl Code {
         match self {
             Self::BlobUnknown => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry"),
             Self::BlobUploadInvalid => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_INVALID", "blob upload invalid"),
-            Self::BlobUploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry"),
+            Self::BlobUploadUnknown => {
+                (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+            }
             Self::DigestInvalid => {
                 (StatusCode::BAD_REQUEST, "DIGEST_INVALID", "provided digest did not match uploaded content")
             }

@@ -75,8 +75,7 @@ impl Route {
             Self::Catalog | Self::Tags { .. } => "GET",
             Self::Manifest { .. } => "DELETE, GET, HEAD, PUT",
             Self::Blob { .. } => "DELETE, GET, HEAD",
-            Self::Uploads { .. } => "POST",
-            Self::Upload { .. } => "DELETE, GET, HEAD, PATCH, PUT",
+            Self::Uploads { .. } | Self::Upload { .. } => "DELETE, GET, HEAD, PATCH, POST, PUT",
         }
     }
 }
@@ -84,9 +83,7 @@ impl Route {
 /// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec 1.1, Pulling manifests).
 pub(super) fn is_tag(text: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.len() <= TAG_LENGTH_MAX
-        && text.starts_with(word)
-        && text.chars().all(|c| word(c) || c == '.' || c == '-')
+    text.len() <= TAG_LENGTH_MAX && text.starts_with(word) && text.chars().all(|c| word(c) || c == '.' || c == '-')
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*` (distribution-spec 1.1).

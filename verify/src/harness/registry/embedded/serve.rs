@@ -6,11 +6,19 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 
-use super::{blobs, call::Call, guard, listing, manifests, refusal::Refusal, route::Route, store::Store, uploads};
+use super::{
+    blobs,
+    call::Call,
+    guard, listing, manifests,
+    refusal::{Code, Refusal},
+    route::Route,
+    store::Store,
+    uploads,
+};
 use crate::harness::{contents::Contents, error::HarnessError, registry::Server, sweep, token::Auth};
 
 /// Says which protocol this is.
@@ -94,7 +102,8 @@ impl Shared {
                 manifests::answer(store, self.settings.tag_deletion, call, (name, reference), body).await
             }
             Route::Blob { name, digest } => blobs::answer(store, call, name, digest).await,
-            Route::Uploads { name } => uploads::open(store, call, name, body).await,
+            Route::Uploads { name } if call.method == Method::POST => uploads::open(store, call, name, body).await,
+            Route::Uploads { .. } => Err(Code::BlobUploadUnknown.into()),
             Route::Upload { name, id } => uploads::proceed(store, call, name, id, body).await,
         }
     }

@@ -110,7 +110,8 @@ impl Store {
         let state = self.state();
         let repository = state.repositories.get(repository);
         let blob = |digest: &&String| repository.is_none_or(|it| !it.blobs.contains(*digest));
-        let child = |digest: &&String| repository.is_none_or(|it| !it.manifests.contains_key(*digest));
+        // To distribution 2.8 a blob is as good as a manifest there.
+        let child = |digest: &&String| blob(digest) && repository.is_none_or(|it| !it.manifests.contains_key(*digest));
         let blobs = document.blobs.iter().filter(blob);
         blobs.chain(document.children.iter().filter(child)).cloned().collect()
     }

@@ -41,25 +41,20 @@ pub(super) async fn open(store: &Store, call: &Call, name: &str, body: Body) -> 
 }
 
 /// Goes on with an upload that was opened before.
-pub(super) async fn proceed(
-    store: &Store,
-    call: &Call,
-    name: &str,
-    id: &str,
-    body: Body,
-) -> Result<Response, Refusal> {
+pub(super) async fn proceed(store: &Store, call: &Call, name: &str, id: &str, body: Body) -> Result<Response, Refusal> {
     let offset = call.query(STATE).and_then(|state| read_state(state, name, id));
     let offset = offset.ok_or_else(|| Code::BlobUploadInvalid.about(json!({})))?;
     let upload = find(store, name, id).ok_or(Code::BlobUploadUnknown)?;
     let mut upload = upload.lock_owned().await;
     if offset != upload.size() {
         // The client missed an answer, or uses an old location.
-        return Err(Code::RangeInvalid.about(json!({})));
+        return Err(Code::BlobUploadInvalid.about(json!({})));
     }
     match call.method {
         Method::GET | Method::HEAD => Ok(progress(StatusCode::NO_CONTENT, call, id, &upload)),
         Method::PATCH => {
             only_bytes(call)?;
+            in_order(call, offset)?;
             if upload.append(body).await? == BodyEnd::Broken {
                 return Err(Code::Unknown.about("the client went away"));
             }
@@ -88,8 +83,7 @@ async fn finish(
         return Err(Code::Unknown.about("the client went away"));
     }
     if upload.digest() != digest {
-        // A failed commit ends the upload (distribution 2.8: registry/handlers/blobupload.go).
-        store.cancel_upload(id, &upload)?;
+        // The bytes stay, so the upload is further than its location says: nobody can go on with it.
         return Err(Code::DigestInvalid.about("content does not match digest"));
     }
     store.finish_upload(id, &upload)?;
@@ -111,6 +105,13 @@ fn only_bytes(call: &Call) -> Result<(), Refusal> {
     }
 }
 
+/// A chunk that says where it belongs must belong here (distribution-spec 1.1, Pushing a blob in chunks).
+fn in_order(call: &Call, offset: u64) -> Result<(), Refusal> {
+    let Some(range) = call.header(header::CONTENT_RANGE) else { return Ok(()) };
+    let start = range.split('-').next().and_then(|start| start.parse::<u64>().ok());
+    if start == Some(offset) { Ok(()) } else { Err(Code::RangeInvalid.about(json!({}))) }
+}
+
 /// The repository, the upload and its offset, so that a location is good once.
 fn write_state(name: &str, id: &str, offset: u64) -> String {
     super::digest::digest_of(format!("{name} {id} {offset}").as_bytes()).replace("sha256:", &format!("{offset}."))
@@ -127,8 +128,7 @@ fn progress(status: StatusCode, call: &Call, id: &str, upload: &Upload) -> Respo
     let state = write_state(name, id, size);
     let location = call.url(&format!("/v2/{name}/blobs/uploads/{id}?{STATE}={state}"));
     let range = format!("0-{}", size.saturating_sub(1));
-    let headers =
-        [(header::LOCATION.as_str(), location.as_str()), (header::RANGE.as_str(), &range), (UPLOAD_ID, id)];
+    let headers = [(header::LOCATION.as_str(), location.as_str()), (header::RANGE.as_str(), &range), (UPLOAD_ID, id)];
     (status, headers).into_response()
 }
 

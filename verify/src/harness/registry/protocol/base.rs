@@ -31,14 +31,13 @@ behaviours! {
     };
 
     "a method that an endpoint does not know is refused with those that it knows",
-    "405 allow=DELETE, GET, HEAD, PUT 405 allow=GET 405 allow=POST 405 allow=DELETE, GET, HEAD",
+    "405 allow=DELETE, GET, HEAD, PUT 405 allow=GET 405 allow=DELETE, GET, HEAD",
     |it| {
         let digest = format!("blobs/sha256:{}", "0".repeat(64));
         let manifest = it.patch(&it.path("manifests/latest"), b"").await.with(&["allow"]);
         let tags = it.delete(&it.path("tags/list")).await.with(&["allow"]);
-        let uploads = it.get(&it.path("blobs/uploads/")).await.with(&["allow"]);
         let blob = it.send(Method::PUT, &it.path(&digest), &[], b"").await.with(&["allow"]);
-        format!("{manifest} {tags} {uploads} {blob}")
+        format!("{manifest} {tags} {blob}")
     };
 
     "there is no list of referrers",

@@ -21,6 +21,9 @@ use crate::harness::{
 /// All manifests that there are.
 const ALL: &[&str] = &[DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST];
 
+/// A configuration that schema 1 could be made of.
+const CONFIG: &[u8] = br#"{"architecture":"amd64","os":"linux","config":{},"history":[{"created_by":"COPY"}],"rootfs":{"type":"layers","diff_ids":["sha256:0000000000000000000000000000000000000000000000000000000000000000"]}}"#;
+
 /// Headers of a request.
 pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -149,7 +152,7 @@ impl It {
 
     /// An image of this repository whose blobs are pushed and whose manifest is not.
     pub(super) async fn image(&self, media_type: &str) -> Pushed {
-        let config = self.push(br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#).await;
+        let config = self.push(CONFIG).await;
         let layer = self.push(format!("a layer of {}", self.repository).as_bytes()).await;
         let manifest = json!({
             "schemaVersion": 2,

@@ -3,8 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    base, behaviour::Behaviour, blobs, broken, client::{self, It}, deletion, differences::DIFFERENCES, guarded, listing,
-    manifests, negotiation, uploads,
+    base,
+    behaviour::Behaviour,
+    blobs, broken,
+    client::{self, It},
+    deletion,
+    differences::DIFFERENCES,
+    guarded, listing, manifests, negotiation, uploads,
 };
 use crate::harness::{
     registry::{Backend, Registry},

@@ -12,6 +12,13 @@ behaviours! {
     "202 range=0-0 content-length=0",
     |it| it.post(&it.path("blobs/uploads/")).await.with(&["range", "content-length"]);
 
+    "without a name there is no upload",
+    "404 BLOB_UPLOAD_UNKNOWN 404 BLOB_UPLOAD_UNKNOWN",
+    |it| {
+        let path = it.path("blobs/uploads/");
+        format!("{} {}", it.get(&path).await.seen(), it.delete(&path).await.seen())
+    };
+
     "an upload has a name, which stands in its location",
     "true true",
     |it| {
@@ -107,7 +114,7 @@ behaviours! {
     };
 
     "a location is good once",
-    "416 RANGE_INVALID 416 RANGE_INVALID",
+    "404 BLOB_UPLOAD_INVALID 404 BLOB_UPLOAD_INVALID",
     |it| {
         let location = it.open().await;
         it.patch(&location, b"hello").await;
@@ -117,7 +124,7 @@ behaviours! {
     };
 
     "what an old location was tried with is not part of the upload",
-    "416 RANGE_INVALID 201",
+    "404 BLOB_UPLOAD_INVALID 201",
     |it| {
         let old = it.open().await;
         let location = it.patch(&old, b"hello").await.header("location");
@@ -147,8 +154,8 @@ behaviours! {
         format!("{none} {}", it.finish(&location, "hello", b"hello").await.seen())
     };
 
-    "bytes of another digest are refused, and end the upload",
-    "400 DIGEST_INVALID 404 BLOB_UPLOAD_UNKNOWN 404 BLOB_UNKNOWN",
+    "bytes of another digest are refused, and use the location up",
+    "400 DIGEST_INVALID 404 BLOB_UPLOAD_INVALID 404 BLOB_UNKNOWN",
     |it| {
         let (location, digest) = (it.open().await, sha256(b"hello"));
         let refused = it.finish(&location, &digest, b"other").await.seen();

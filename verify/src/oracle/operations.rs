@@ -1,0 +1,253 @@
+//! A history told as operations: one blob, one manifest under one reference, one deletion, one token, each with its tries.
+//!
+//! A try ends with a request that failed, or with the one that did it; what only leads to that is part of it. An answer that
+//! asks for a token is no try, nor is one that calls a token expired, unless it comes twice in a row. What follows a try that
+//! did it is a new operation, and so is what begins while another try is under way.
+//!
+//! One client is assumed, which may do several things at the same time: the histories of jobs that ran side by side cannot be
+//! told apart, those of jobs that ran one after the other are cut by [`within`](super::within). A refused POST does not say
+//! which blob it was for. It is taken for the blob that was asked for longest ago and not sent since, else for the one that
+//! has waited longest for another try: what is counted is right then, whichever of two blobs it really was.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
+
+use super::{
+    answer::{Answered, Failure, answered},
+    uploads::Uploads,
+};
+use crate::history::{Exchange, Kind};
+
+/// What an operation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Subject {
+    server: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    /// The upload of a blob, by its digest if anything tells it.
+    Blob { repository: String, digest: Option<String> },
+    /// A mount of a blob.
+    Mount { repository: String, digest: String },
+    /// A manifest with these bytes under this reference.
+    Manifest { repository: String, reference: String, bytes: Option<String> },
+    /// A deletion.
+    Deletion { repository: String, reference: String },
+    /// A token, by all that was asked for.
+    Token { path: String },
+}
+
+impl Subject {
+    /// Whether it is a deletion, which may be refused until something else is gone.
+    pub(super) const fn is_deletion(&self) -> bool {
+        matches!(self.what, What::Deletion { .. })
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = &self.server;
+        match &self.what {
+            What::Blob { repository, digest: Some(digest) } => {
+                write!(f, "{server}: the upload of {digest} to {repository}")
+            }
+            What::Blob { repository, digest: None } => write!(f, "{server}: the upload of a blob to {repository}"),
+            What::Mount { repository, digest } => write!(f, "{server}: the mount of {digest} in {repository}"),
+            What::Manifest { repository, reference, .. } => {
+                write!(f, "{server}: the manifest {reference} of {repository}")
+            }
+            What::Deletion { repository, reference } => {
+                write!(f, "{server}: the deletion of {reference} in {repository}")
+            }
+            What::Token { path } => write!(f, "{server}: the token of {path}"),
+        }
+    }
+}
+
+/// One try.
+#[derive(Debug, Clone)]
+pub(super) struct Try {
+    /// The request that failed or did it.
+    pub(super) index: usize,
+    /// When the first request of this try began.
+    pub(super) began_ms: u64,
+    /// When its last request had ended.
+    pub(super) ended_ms: u64,
+    /// How it failed; none if it did it.
+    pub(super) failure: Option<Failure>,
+}
+
+/// An operation with its tries, in order.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) subject: Subject,
+    pub(super) tries: Vec<Try>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// A try began then and has not ended.
+    UnderWay(u64),
+    /// A token had expired when that was answered; the same request follows with a fresh one.
+    Expired(u64),
+    /// A try has ended then, and failed.
+    Failed(u64),
+    Done,
+}
+
+impl State {
+    /// Since when another request for the same thing is awaited.
+    const fn awaits_since(self) -> Option<u64> {
+        match self {
+            Self::Expired(since) | Self::Failed(since) => Some(since),
+            Self::UnderWay(_) | Self::Done => None,
+        }
+    }
+}
+
+/// All operations of a history that write, delete or fetch tokens.
+pub(super) fn operations(history: &[Exchange]) -> Vec<Operation> {
+    let mut reader = Reader { uploads: Uploads::of(history), ..Reader::default() };
+    for (index, exchange) in history.iter().enumerate() {
+        reader.read(index, exchange);
+    }
+    reader.operations
+}
+
+#[derive(Default)]
+struct Reader {
+    uploads: Uploads,
+    operations: Vec<Operation>,
+    /// Which operation an upload belongs to.
+    of_upload: HashMap<usize, usize>,
+    /// Blobs that were asked for, were not there, and were not sent since, in that order, by server and repository.
+    wanted: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Reader {
+    fn read(&mut self, index: usize, exchange: &Exchange) {
+        let Some(asked) = &exchange.operation else { return };
+        let answered = answered(exchange, asked.kind);
+        if asked.kind == Kind::BlobHead && exchange.status == Some(404) {
+            self.want(exchange);
+        }
+        if answered == Answered::Challenge {
+            return;
+        }
+        let upload = self.uploads.upload(exchange);
+        let Some(subject) = self.subject(exchange, upload) else { return };
+        let known = upload.and_then(|upload| self.of_upload.get(&upload).copied());
+        let place = known.unwrap_or_else(|| self.place(exchange, subject));
+        if let Some(upload) = upload {
+            self.of_upload.insert(upload, place);
+        }
+        self.operations[place].note(index, exchange, answered);
+    }
+
+    /// Notes a blob that the client is going to send.
+    fn want(&mut self, exchange: &Exchange) {
+        let Some((Some(repository), Some(digest))) =
+            exchange.operation.as_ref().map(|asked| (asked.repository.clone(), asked.reference.clone()))
+        else {
+            return;
+        };
+        let wanted = self.wanted.entry((exchange.server.clone(), repository)).or_default();
+        if !wanted.contains(&digest) {
+            wanted.push(digest);
+        }
+    }
+
+    /// What a request is about; none if it is not counted.
+    fn subject(&self, exchange: &Exchange, upload: Option<usize>) -> Option<Subject> {
+        let asked = exchange.operation.as_ref()?;
+        let repository = asked.repository.clone().unwrap_or_default();
+        let reference = asked.reference.clone();
+        let what = match asked.kind {
+            Kind::UploadBegin | Kind::UploadAppend | Kind::UploadFinish | Kind::UploadWhole => {
+                let digest = reference.or_else(|| upload.and_then(|upload| self.uploads.digest(upload)));
+                What::Blob { repository, digest }
+            }
+            // What could not be mounted is sent.
+            Kind::UploadMount if upload.is_some() => What::Blob { repository, digest: reference },
+            Kind::UploadMount => What::Mount { repository, digest: reference? },
+            Kind::ManifestPut => What::Manifest { repository, reference: reference?, bytes: exchange.digest.clone() },
+            Kind::Token | Kind::HubLogin => What::Token { path: exchange.path.clone() },
+            kind if kind.deletes() => What::Deletion { repository, reference: reference.unwrap_or_default() },
+            _ => return None,
+        };
+        Some(Subject { server: exchange.server.clone(), what })
+    }
+
+    /// The operation that a request goes on with, or a new one.
+    fn place(&mut self, exchange: &Exchange, mut subject: Subject) -> usize {
+        if let What::Blob { repository, digest } = &mut subject.what {
+            let wanted = self.wanted.entry((subject.server.clone(), repository.clone())).or_default();
+            if let Some(digest) = digest {
+                wanted.retain(|other| other != digest);
+            } else if !wanted.is_empty() {
+                *digest = Some(wanted.remove(0));
+            } else {
+                let (server, repository) = (subject.server.clone(), repository.clone());
+                let any = |of: &Subject| {
+                    of.server == server
+                        && matches!(&of.what, What::Blob { repository: other, .. } if *other == repository)
+                };
+                if let Some(place) = self.waiting_longest(exchange.began_ms, any) {
+                    return place;
+                }
+            }
+        }
+        self.waiting_longest(exchange.began_ms, |of| *of == subject).unwrap_or_else(|| {
+            self.operations.push(Operation { subject, tries: Vec::new(), state: State::UnderWay(exchange.began_ms) });
+            self.operations.len() - 1
+        })
+    }
+
+    /// Of the operations that await another request, and may have got it at this time, the one that does so longest.
+    fn waiting_longest(&self, now_ms: u64, about: impl Fn(&Subject) -> bool) -> Option<usize> {
+        let waiting = self.operations.iter().enumerate().filter_map(|(place, operation)| {
+            let since = operation.state.awaits_since().filter(|since| *since <= now_ms)?;
+            about(&operation.subject).then_some((since, place))
+        });
+        waiting.min().map(|(_, place)| place)
+    }
+}
+
+impl Operation {
+    fn note(&mut self, index: usize, exchange: &Exchange, answered: Answered) {
+        let began_ms = match self.state {
+            State::UnderWay(since) => since,
+            _ => exchange.began_ms,
+        };
+        let ended_ms = exchange.ended_ms;
+        let failure = match (answered, self.state) {
+            (Answered::Challenge, _) => return,
+            (Answered::Onward, _) => {
+                self.state = State::UnderWay(began_ms);
+                return;
+            }
+            (Answered::Expired, State::Expired(_)) => Some(Failure { hopeless: true, told: None }),
+            (Answered::Expired, State::Failed(_)) if self.refused_token() => {
+                Some(Failure { hopeless: true, told: None })
+            }
+            (Answered::Expired, _) => {
+                self.state = State::Expired(ended_ms);
+                return;
+            }
+            (Answered::Failed(failure), _) => Some(failure),
+            (Answered::Done, _) => None,
+        };
+        self.tries.push(Try { index, began_ms, ended_ms, failure });
+        self.state = if failure.is_some() { State::Failed(ended_ms) } else { State::Done };
+    }
+
+    /// Whether the last try failed because a fresh token was not good either.
+    fn refused_token(&self) -> bool {
+        self.tries.last().and_then(|last| last.failure).is_some_and(|failure| failure.hopeless)
+    }
+}

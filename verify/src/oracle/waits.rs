@@ -1,0 +1,103 @@
+//! How long was waited before another try.
+
+use super::{
+    Violation,
+    answer::Told,
+    operations::{Operation, Try, operations},
+};
+use crate::history::Exchange;
+
+/// A wait must be so many times as long as the one before it. Waits that double, with a quarter more at random, grow by
+/// 1.6 at least.
+const GROWTH_MIN: f64 = 1.5;
+/// By how much a wait may seem longer than it was meant, in milliseconds: machines are busy.
+const DELAY_MS: u64 = 40;
+/// By how much a wait may seem shorter than it was meant: an answer is noted a moment after its client has it.
+const EARLY_MS: u64 = 25;
+/// How long a server must be obeyed at most.
+const TOLD_MAX_MS: u64 = 60_000;
+
+/// A wait between two tries.
+struct Wait {
+    ms: u64,
+    /// How many waits there were before it.
+    number: u32,
+    told: Option<Told>,
+    indexes: [usize; 2],
+    /// When it began.
+    began_ms: u64,
+}
+
+/// Waits grow exponentially from a base: none is shorter than half of what it should be, and each is much longer than the one
+/// before it. Those that a server asked for are left out.
+pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for operation in operations(history) {
+        let mut before: Option<Wait> = None;
+        for wait in waits_of(&operation) {
+            if wait.told.is_some() {
+                before = None;
+                continue;
+            }
+            let least = base_ms.saturating_mul(2_u64.saturating_pow(wait.number)) / 2;
+            if wait.ms + EARLY_MS < least {
+                let expected = format!("{} is tried again after {least} ms at least", operation.subject);
+                violations.push(Violation::new(expected, format!("after {} ms", wait.ms)).shown_by(wait.indexes));
+            }
+            if let Some(before) = before.filter(|before| !grows(before.ms, wait.ms)) {
+                let expected = format!("{} waits ever longer before it is tried again", operation.subject);
+                let seen = format!("{} ms, then {} ms", before.ms, wait.ms);
+                violations.push(Violation::new(expected, seen).shown_by([
+                    before.indexes[0],
+                    wait.indexes[0],
+                    wait.indexes[1],
+                ]));
+            }
+            before = Some(wait);
+        }
+    }
+    violations
+}
+
+/// A server that says how long it wants to be left alone is left alone, up to a minute. Some name a point in time: the clock
+/// of the history began at `start_unix_ms`.
+pub fn told_waits(history: &[Exchange], start_unix_ms: u64) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for operation in operations(history) {
+        for wait in waits_of(&operation) {
+            let told_ms = match wait.told {
+                None => continue,
+                Some(Told::For(ms)) => ms,
+                Some(Told::Until(unix_ms)) => unix_ms.saturating_sub(start_unix_ms).saturating_sub(wait.began_ms),
+            };
+            let least = told_ms.min(TOLD_MAX_MS);
+            if wait.ms + EARLY_MS < least {
+                let expected = format!("{} is tried again after {least} ms, as it was told", operation.subject);
+                violations.push(Violation::new(expected, format!("after {} ms", wait.ms)).shown_by(wait.indexes));
+            }
+        }
+    }
+    violations
+}
+
+fn waits_of(operation: &Operation) -> impl Iterator<Item = Wait> {
+    let wait = |(number, pair): (u32, &[Try])| {
+        let (failed, next) = (pair.first()?, pair.last()?);
+        Some(Wait {
+            ms: next.began_ms.saturating_sub(failed.ended_ms),
+            number,
+            told: failed.failure?.told,
+            indexes: [failed.index, next.index],
+            began_ms: failed.ended_ms,
+        })
+    };
+    (0..).zip(operation.tries.windows(2)).filter_map(wait)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "waits are far shorter than 2^52 ms")]
+fn grows(before_ms: u64, ms: u64) -> bool {
+    ms as f64 >= before_ms.saturating_sub(DELAY_MS) as f64 * GROWTH_MIN
+}
+
+#[cfg(test)]
+mod tests;
