@@ -75,7 +75,8 @@ impl Route {
             Self::Catalog | Self::Tags { .. } => "GET",
             Self::Manifest { .. } => "DELETE, GET, HEAD, PUT",
             Self::Blob { .. } => "DELETE, GET, HEAD",
-            Self::Uploads { .. } | Self::Upload { .. } => "DELETE, GET, HEAD, PATCH, POST, PUT",
+            Self::Uploads { .. } => "DELETE, GET, HEAD, PATCH, POST, PUT",
+            Self::Upload { .. } => "DELETE, GET, HEAD, PATCH, PUT",
         }
     }
 }
