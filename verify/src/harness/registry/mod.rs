@@ -10,6 +10,8 @@ mod embedded;
 pub(in crate::harness) mod engine;
 mod filesystem;
 mod image;
+#[cfg(test)]
+mod leaks;
 mod lock;
 mod media;
 mod process;

@@ -9,6 +9,8 @@ mod jwt;
 mod request;
 mod scope;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use account::{Account, Right};
 pub use auth::{Auth, Refusal};
