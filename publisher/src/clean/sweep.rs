@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     CleanError, Decision, Fate, Graph, Outcome, Report,
-    driver::{Deletion, Floating, Stays},
+    driver::{Deletion, Leaving, Stays},
     report::Item,
     view::View,
 };
@@ -42,31 +42,30 @@ async fn remove(view: &mut View<'_>, planned: &Decision, report: &mut Report) ->
             None => Deletion::Stays(Stays::InUse),
             // A list that had to stay keeps what it names: nobody's image may be left with a hole.
             Some(Fate::Removed) if is_named_by_kept(&graph, digest, report) => Deletion::Stays(Stays::InUse),
-            Some(Fate::Removed) => {
-                let floating = moved.as_ref().map_or(Floating::None, Floating::Moved);
-                delete(view, &graph, digest, floating, report).await?
-            }
+            Some(Fate::Removed) => delete(view, &graph, digest, moved.as_ref(), report).await?,
         };
         settle(view, digest, &outcome, report);
     }
     Ok(())
 }
 
-/// Deletes a manifest, and before it the fallback tags that point at it where they do not go with it.
+/// Deletes a manifest with the fallback tags that point at it: no other tag does, or it would not go. Where tags do not
+/// go with it, they go before it.
 async fn delete(
     view: &View<'_>,
     graph: &Graph,
     digest: &Digest,
-    floating: Floating<'_>,
+    moved: Option<&Tag>,
     report: &mut Report,
 ) -> Result<Deletion, CleanError> {
-    let tags: Vec<&Tag> = graph.tags.iter().filter(|(_, at)| at.contains(digest)).map(|(tag, _)| tag).collect();
-    for tag in tags {
+    let with_it = graph.tags.iter().filter(|(_, at)| at.contains(digest)).map(|(tag, _)| tag.clone());
+    let with_it: Vec<Tag> = with_it.collect();
+    for tag in &with_it {
         if let Some(Deletion::Stays(why)) = view.driver.delete_tag(view.registry, tag).await? {
             report.warnings.push(format!("tag {tag} stays: {}", why.words()));
         }
     }
-    view.driver.delete(view.registry, digest, floating).await
+    view.driver.delete(view.registry, digest, Leaving { with_it: &with_it, moved }).await
 }
 
 fn settle(view: &View<'_>, digest: &Digest, outcome: &Deletion, report: &mut Report) {
@@ -163,13 +162,13 @@ fn parts(graph: &Graph, from: &[Digest]) -> Vec<Digest> {
 /// Whatever keeps it from that. The tag is where it was then.
 pub(super) async fn vacate(view: &mut View<'_>, tag: &Tag, list: &Digest) -> Result<(), CleanError> {
     let (_, decision) = view.decide().await?;
-    if let Some(tagged) = view.driver.delete_tag(view.registry, tag).await? {
-        let _: Deletion = tagged;
+    if view.driver.delete_tag(view.registry, tag).await?.is_some() {
         return Ok(());
     }
     // Where tags go with their manifest, one that others hold stays, and the tag with it, until it is moved.
     if decision.removals.contains(list) {
-        view.driver.delete(view.registry, list, Floating::Goes(tag)).await?;
+        let leaving = Leaving { with_it: std::slice::from_ref(tag), moved: None };
+        view.driver.delete(view.registry, list, leaving).await?;
     }
     Ok(())
 }

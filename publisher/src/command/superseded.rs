@@ -24,6 +24,8 @@ pub(super) struct Superseded<'a> {
     order: Cleanup,
     /// Those that are cleaned, each with its place among the registries.
     sites: Vec<(usize, Site)>,
+    /// How many registries there are.
+    registries: usize,
     events: Events,
 }
 
@@ -59,7 +61,7 @@ impl<'a> Superseded<'a> {
                 ))),
             }
         }
-        Some(Superseded { tag: &session.plan.tag, list, order, sites, events })
+        Some(Superseded { tag: &session.plan.tag, list, order, sites, registries: registries.len(), events })
     }
 
     /// In the order `before`: takes the tag away right before it is set anew. Where that cannot be done, the tag is moved
@@ -87,8 +89,12 @@ impl<'a> Superseded<'a> {
         }
         let clean = async |(at, site): &(usize, Site)| {
             let previous = journal.before(*at).filter(|it| it.digest != self.list.digest)?;
+            // What the tag pointed at on another registry is superseded here too: a run that was killed between two
+            // registries has staged it here.
+            let everywhere = (0..self.registries).filter_map(|at| journal.before(at)).map(|it| it.digest.clone());
+            let superseded = std::iter::once(previous.digest.clone()).chain(everywhere);
             let task = Task {
-                recorded: vec![previous.digest.clone()],
+                recorded: superseded.filter(|digest| *digest != self.list.digest).collect(),
                 known: vec![previous.clone()],
                 moved: Some((self.tag, self.list)),
                 dry_run: false,

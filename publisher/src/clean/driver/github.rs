@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
-    Deletion, Floating, Look, Sighting, Stays,
+    Deletion, Leaving, Look, Sighting, Stays,
     api::{Answer, Api, bearer},
 };
 use crate::{
@@ -167,14 +167,14 @@ impl GitHub {
         &self,
         registry: &Registry,
         digest: &Digest,
-        floating: Floating<'_>,
+        leaving: Leaving<'_>,
     ) -> Result<Deletion, CleanError> {
         let Some(Seen { id, .. }) = self.seen().get(digest).copied() else {
             let there = registry.has_manifest(digest).await?;
             return Ok(if there { Deletion::Stays(Stays::Unlisted) } else { Deletion::Absent });
         };
         let path = format!("{}/versions/{id}", self.home(registry).await?);
-        let tags = match self.settled_tags(registry, digest, &path, floating).await? {
+        let tags = match self.settled_tags(registry, digest, &path, leaving).await? {
             None => return Ok(Deletion::Absent),
             Some(tags) => tags,
         };
@@ -196,13 +196,13 @@ impl GitHub {
         Some(format!("gh api --method POST /{home}/versions/{id}/restore"))
     }
 
-    /// The tags that a version has, after the floating one had time to leave; nothing if the version is gone.
+    /// The tags that keep a version, after the one that was moved had time to leave; nothing if the version is gone.
     async fn settled_tags(
         &self,
         registry: &Registry,
         digest: &Digest,
         path: &str,
-        floating: Floating<'_>,
+        leaving: Leaving<'_>,
     ) -> Result<Option<Vec<Tag>>, CleanError> {
         let operation = format!("read version {}", short(digest));
         for look in 0..SETTLE_LOOKS_MAX {
@@ -211,14 +211,11 @@ impl GitHub {
                 if answer.is_absent() { Ok(None) } else { answer.json::<Version>()?.tags().map(Some) }
             });
             let Some(mut tags) = read.await.map_err(|error| self.failed(registry, error))? else { return Ok(None) };
-            match floating {
-                Floating::Goes(tag) => tags.retain(|it| it != tag),
-                // GitHub shows a tag where it was for some moments after it was moved.
-                Floating::Moved(tag) if tags == [tag.clone()] && look + 1 < SETTLE_LOOKS_MAX => {
-                    tokio::time::sleep(registry.backoff().wait(look + 1, None, 0.0)).await;
-                    continue;
-                }
-                Floating::Moved(_) | Floating::None => {}
+            tags.retain(|tag| !leaving.with_it.contains(tag));
+            // GitHub shows a tag where it was for some moments after it was moved.
+            if leaving.moved.is_some_and(|tag| tags == [tag.clone()]) && look + 1 < SETTLE_LOOKS_MAX {
+                tokio::time::sleep(registry.backoff().wait(look + 1, None, 0.0)).await;
+                continue;
             }
             return Ok(Some(tags));
         }

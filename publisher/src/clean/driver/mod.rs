@@ -60,15 +60,13 @@ impl Look {
     }
 }
 
-/// What a floating tag may still do on a manifest that is to be deleted.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Floating<'a> {
+/// The tags that a manifest may have when it is deleted: any other keeps it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Leaving<'a> {
+    /// They go with it.
+    pub(super) with_it: &'a [Tag],
     /// It was moved away; a registry may need a moment to show that.
-    Moved(&'a Tag),
-    /// It goes with it, and is set anew right after.
-    Goes(&'a Tag),
-    /// There is none.
-    None,
+    pub(super) moved: Option<&'a Tag>,
 }
 
 /// What became of a deletion.
@@ -160,10 +158,10 @@ impl Driver {
         &self,
         registry: &Registry,
         digest: &Digest,
-        floating: Floating<'_>,
+        leaving: Leaving<'_>,
     ) -> Result<Deletion, CleanError> {
         match self {
-            Self::GitHub(driver) => driver.delete(registry, digest, floating).await,
+            Self::GitHub(driver) => driver.delete(registry, digest, leaving).await,
             Self::DockerHub(driver) => driver.delete(registry, digest).await,
             Self::Distribution(driver) => driver.delete(registry, digest).await,
         }

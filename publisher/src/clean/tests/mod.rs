@@ -1,4 +1,8 @@
-//! The decision on ten thousands of repositories, and the drivers against interfaces that answer as told.
+//! The decision on ten thousands of repositories; clean-ups of repositories that behave, fail and change as a test says.
 
 mod decision;
+mod dockerhub;
+mod everywhere;
+mod github;
+mod ground;
 mod property;

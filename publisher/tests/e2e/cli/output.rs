@@ -41,7 +41,7 @@ async fn a_workflow_gets_outputs_summary_timings_and_groups() {
     let timings: Value = serde_json::from_slice(&std::fs::read(timings).unwrap()).unwrap();
     let phases: Vec<_> =
         timings["timings"].as_array().unwrap().iter().map(|it| it["phase"].as_str().unwrap()).collect();
-    assert!(phases.ends_with(&["list", "commit", "read_back"]), "{phases:?}");
+    assert!(phases.ends_with(&["list", "commit", "read_back", "clean"]), "{phases:?}");
 
     world.podman.write("arm64.fails", "");
     run.run().await.expect(3, &["::error"]);

@@ -1,0 +1,129 @@
+//! What Docker Hub does in its own way, and both outcomes of what is not certain about it.
+
+use rstest::rstest;
+
+use super::ground::{Ground, fates};
+use crate::{clean::Task, config::DriverKind::DockerHub, oci::Digest};
+
+async fn ground() -> (Ground, Digest, Vec<Digest>) {
+    let ground = Ground::start(DockerHub).await;
+    let old = ground.contents().publish("latest", "old");
+    ground.contents().publish("1.0.0", "release");
+    let children = ground.contents().children(&old);
+    (ground, old, children)
+}
+
+#[tokio::test]
+async fn one_login_serves_a_clean_up_and_a_new_one_follows_when_it_is_refused() {
+    let (ground, old, _) = ground().await;
+    assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");
+    assert_eq!(ground.contents().count("POST /v2/auth/token"), 1);
+
+    let (ground, old, _) = self::ground().await;
+    ground.contents().before("page=1&", |contents| contents.answer("page=1&", 1, 401, r#"{"detail":"expired"}"#));
+    assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");
+    assert_eq!(ground.contents().count("POST /v2/auth/token"), 2);
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_a_missing_permission_and_not_repeated() {
+    let (ground, old, _) = ground().await;
+    let (site, told) = ground.site_of("acme/hello", "canary-wrong");
+    let report = site.clean(Task { recorded: vec![old], ..Task::default() }).await;
+    let text = format!("{report:?} {:?}", told.events());
+    assert!(report.problem.unwrap().denied && !text.contains("canary"), "{text}");
+    assert_eq!(ground.contents().count("POST /v2/auth/token"), 1);
+}
+
+/// Reading counts as a pull: only tags that hold something of ours are read.
+#[tokio::test]
+async fn tags_that_hold_nothing_of_ours_are_not_read() {
+    let (ground, old, _) = ground().await;
+    for release in 0..20 {
+        ground.contents().publish(&format!("2.0.{release}"), &format!("release {release}"));
+    }
+    assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");
+    // The two images that are going.
+    assert_eq!(ground.contents().count("GET /v2/acme/hello/manifests/"), 2);
+}
+
+#[rstest]
+#[case(&["digest"])]
+#[case(&["images"])]
+#[case(&["last_updated"])]
+#[case(&["digest", "images", "last_updated"])]
+#[tokio::test]
+async fn what_the_list_leaves_out_is_asked_of_the_registry(#[case] omitted: &[&'static str]) {
+    let (ground, old, children) = ground().await;
+    {
+        let mut contents = ground.contents();
+        let mine = contents.list(&[&children[0]]);
+        contents.tag("mine", &mine);
+        contents.omitted = omitted.to_vec();
+    }
+    assert_eq!(fates(&ground.superseded(&old).await), "Removed Kept Removed");
+    assert!(ground.contents().holds(&children[0]));
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_delete_keeps_everything_and_says_so() {
+    let (ground, old, _) = ground().await;
+    ground.contents().answer("DELETE ", usize::MAX, 405, r#"{"errors":[{"code":"UNSUPPORTED"}]}"#);
+    let report = ground.superseded(&old).await;
+    assert_eq!((fates(&report).as_str(), report.problem), ("Kept Kept Kept", None));
+    assert!(report.warnings[0].contains("does not delete manifests"), "{:?}", report.warnings);
+    assert_eq!(ground.contents().count("DELETE "), 1);
+}
+
+#[tokio::test]
+async fn an_image_that_docker_hub_still_counts_as_referenced_stays() {
+    let (ground, old, children) = ground().await;
+    ground.contents().answer(&format!("DELETE /v2/acme/hello/manifests/{}", children[0]), 1, 403, "");
+    let report = ground.superseded(&old).await;
+    // The list went, so we may: this is no missing permission.
+    assert_eq!((fates(&report).as_str(), report.problem), ("Removed Kept Removed", None));
+    assert!(report.warnings[0].contains("still in use"), "{:?}", report.warnings);
+}
+
+#[rstest]
+#[case::done_already(true, "Removed Removed Removed")]
+#[case::still_going_on(false, "Kept Kept Kept")]
+#[tokio::test]
+async fn a_500_may_mean_that_it_goes_on_in_the_background(#[case] done: bool, #[case] expected: &str) {
+    let (ground, old, _) = ground().await;
+    let list = old.clone();
+    let line = format!("DELETE /v2/acme/hello/manifests/{old}");
+    ground.contents().before(&line, move |contents| {
+        if done {
+            contents.forget(&list);
+        }
+    });
+    ground.contents().answer(&line, usize::MAX, 500, "");
+    let report = ground.superseded(&old).await;
+    assert_eq!((fates(&report).as_str(), report.problem), (expected, None));
+    assert_eq!(report.warnings.iter().any(|warning| warning.contains("in the background")), !done);
+    assert_eq!(ground.contents().count(&line), 3);
+}
+
+#[rstest]
+#[case::at_the_usual_address(0)]
+#[case::at_the_other_address(1)]
+#[tokio::test]
+async fn a_tag_is_deleted_at_either_address(#[case] absent: usize) {
+    let (ground, old, _) = ground().await;
+    ground.contents().answer("DELETE /v2/repositories/", absent, 404, "");
+    ground.contents().answer("DELETE /v2/namespaces/", 1, 204, "");
+    let manifest = ground.contents().manifest(&old);
+    ground.site().vacate(&crate::oci::Tag::latest(), &manifest).await.unwrap();
+    assert_eq!(ground.contents().count("DELETE /v2/namespaces/acme/repositories/hello/tags/latest"), absent);
+}
+
+#[tokio::test]
+async fn an_immutable_tag_stays_and_keeps_what_it_points_at() {
+    let (ground, old, _) = ground().await;
+    let (index, signature) = ground.contents().sign(&old);
+    ground.contents().answer("DELETE /v2/repositories/", 1, 403, r#"{"detail":"tag is immutable"}"#);
+    let report = ground.superseded(&old).await;
+    assert!(report.warnings.iter().any(|it| it.contains("immutable")), "{:?}", report.warnings);
+    assert!(ground.contents().holds(&index) && ground.contents().holds(&signature));
+}
