@@ -79,7 +79,8 @@ impl Arrived {
 
     fn reach(&self, progress: Progress) {
         let mut state = self.lock();
-        if state.progress == Progress::Arriving {
+        // All may have arrived of what is broken off on its way on.
+        if state.progress == Progress::Arriving || progress == Progress::Broken {
             state.progress = progress;
         }
     }
