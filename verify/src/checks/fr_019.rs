@@ -1,8 +1,8 @@
 //! FR-019: cleaning up a `latest` that is not there is a warning, not an error.
 
-use super::support::{faults_fired, run, success};
+use super::support::{run, success, works};
 use crate::{
-    check::{Check, Judgement},
+    check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     oracle::Violation,
     scenario::Scenario,
@@ -23,7 +23,10 @@ fn first(evidence: &Evidence) -> Judgement {
 
 /// Whether the run then fails is the pipeline's choice; that it says nothing is not.
 fn denied(evidence: &Evidence) -> Judgement {
-    faults_fired(evidence)?;
+    works(evidence, "first")?;
+    if evidence.faults.iter().all(|fired| fired.times == 0) {
+        return Err(Inconclusive("nothing was to be deleted".into()));
+    }
     let run = run(evidence, "second")?;
     let printed: String = run.stages.iter().map(|stage| format!("{}\n{}\n", stage.printed(), stage.summary)).collect();
     let told = printed.lines().any(|line| {

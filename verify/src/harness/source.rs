@@ -25,6 +25,22 @@ impl Source {
     /// Files that cannot be copied; git that fails or is missing.
     pub fn copy_of(original: &Path, folder: PathBuf) -> io::Result<Self> {
         copy(original, &folder)?;
+        Self::here(folder)
+    }
+
+    /// A repository in a new `folder`, whose first commit has these files: names and texts.
+    ///
+    /// # Errors
+    /// Files that cannot be written; git that fails or is missing.
+    pub fn of(files: &[(&str, &str)], folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        for (name, text) in files {
+            fs::write(folder.join(name), text)?;
+        }
+        Self::here(folder)
+    }
+
+    fn here(folder: PathBuf) -> io::Result<Self> {
         let mut source = Self { folder, commits: 0 };
         source.git(&["init", "--quiet", "--initial-branch=main"])?;
         source.commit()?;

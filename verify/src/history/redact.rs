@@ -3,7 +3,7 @@
 //! Nothing is kept because it does not look like a secret; it is kept because its name is on a list *and* its value has the
 //! form that such values have. Of the rest it is only noted that it was there.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use hyper::{HeaderMap, Method};
 use sha2::{Digest as _, Sha256};
@@ -218,10 +218,8 @@ fn scheme(value: &str) -> Option<String> {
 }
 
 fn opaque(value: &str) -> String {
-    Sha256::digest(value.as_bytes()).iter().take(HASH_BYTES).fold("#".to_owned(), |mut hash, byte| {
-        let _ = write!(hash, "{byte:02x}");
-        hash
-    })
+    let hash = Sha256::digest(value.as_bytes());
+    hash.iter().take(HASH_BYTES).fold("#".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A location without user, password, fragment, and with a redacted query.

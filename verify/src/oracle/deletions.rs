@@ -24,13 +24,13 @@ pub fn deletions(history: &[Exchange]) -> Vec<usize> {
 pub fn order(history: &[Exchange], repository: &str, tag: &str, servers: &[&str], order: Order) -> Vec<Violation> {
     let mut violations = Vec::new();
     for server in servers {
-        let moves = |exchange: &Exchange| {
+        let is_move = |exchange: &Exchange| {
             let asked = exchange.operation.as_ref().filter(|asked| asked.kind == Kind::ManifestPut);
             asked.is_some_and(|asked| asked.tag() == Some(tag) && asked.repository.as_deref() == Some(repository))
                 && exchange.server == *server
                 && succeeded(exchange)
         };
-        let moved = history.iter().position(moves);
+        let moved = history.iter().position(is_move);
         for deletion in deletions(history) {
             let (keeps, expected) = match order {
                 Order::MoveFirst => (

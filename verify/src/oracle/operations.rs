@@ -6,8 +6,9 @@
 //!
 //! One client is assumed, which may do several things at the same time: the histories of jobs that ran side by side cannot be
 //! told apart, those of jobs that ran one after the other are cut by [`within`](super::within). A refused POST does not say
-//! which blob it was for. It is taken for the blob that was asked for longest ago and not sent since, else for the one that
-//! has waited longest for another try: what is counted is right then, whichever of two blobs it really was.
+//! which blob it was for. It is taken for the blob that was asked for longest ago and not sent since, else for that one of the
+//! waiting blobs that was tried least: what is counted is right then, whichever of two blobs it really was. A client that
+//! never asks for blobs before it sends them is not judged by its refused POSTs.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -46,6 +47,10 @@ impl Subject {
     pub(super) const fn is_deletion(&self) -> bool {
         matches!(self.what, What::Deletion { .. })
     }
+
+    const fn is_unnamed(&self) -> bool {
+        matches!(self.what, What::Blob { digest: None, .. })
+    }
 }
 
 impl fmt::Display for Subject {
@@ -77,6 +82,8 @@ pub(super) struct Try {
     pub(super) began_ms: u64,
     /// When its last request had ended.
     pub(super) ended_ms: u64,
+    /// Whether another operation may have been meant.
+    pub(super) guessed: bool,
     /// How it failed; none if it did it.
     pub(super) failure: Option<Failure>,
 }
@@ -87,6 +94,8 @@ pub(super) struct Operation {
     pub(super) subject: Subject,
     pub(super) tries: Vec<Try>,
     state: State,
+    /// Whether the try that is under way may be another operation's.
+    guessed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -186,35 +195,53 @@ impl Reader {
     /// The operation that a request goes on with, or a new one.
     fn place(&mut self, exchange: &Exchange, mut subject: Subject) -> usize {
         if let What::Blob { repository, digest } = &mut subject.what {
-            let wanted = self.wanted.entry((subject.server.clone(), repository.clone())).or_default();
+            let wanted = self.wanted.get_mut(&(subject.server.clone(), repository.clone()));
             if let Some(digest) = digest {
-                wanted.retain(|other| other != digest);
-            } else if !wanted.is_empty() {
-                *digest = Some(wanted.remove(0));
-            } else {
-                let (server, repository) = (subject.server.clone(), repository.clone());
-                let any = |of: &Subject| {
-                    of.server == server
-                        && matches!(&of.what, What::Blob { repository: other, .. } if *other == repository)
-                };
-                if let Some(place) = self.waiting_longest(exchange.began_ms, any) {
-                    return place;
+                if let Some(wanted) = wanted {
+                    wanted.retain(|other| other != digest);
                 }
+            } else if let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) {
+                *digest = Some(wanted.remove(0));
+            } else if let Some(place) = self.guess(exchange, repository) {
+                return place;
             }
         }
-        self.waiting_longest(exchange.began_ms, |of| *of == subject).unwrap_or_else(|| {
-            self.operations.push(Operation { subject, tries: Vec::new(), state: State::UnderWay(exchange.began_ms) });
-            self.operations.len() - 1
-        })
+        // Two blobs that nothing names are not the same.
+        let same = |of: &Operation| of.subject == subject && !of.subject.is_unnamed();
+        let waiting = self.waiting(exchange, same);
+        if let Some((place, _)) = waiting.min_by_key(|(place, of)| (of.state.awaits_since(), *place)) {
+            return place;
+        }
+        let state = State::UnderWay(exchange.began_ms);
+        self.operations.push(Operation { subject, tries: Vec::new(), state, guessed: false });
+        self.operations.len() - 1
     }
 
-    /// Of the operations that await another request, and may have got it at this time, the one that does so longest.
-    fn waiting_longest(&self, now_ms: u64, about: impl Fn(&Subject) -> bool) -> Option<usize> {
-        let waiting = self.operations.iter().enumerate().filter_map(|(place, operation)| {
-            let since = operation.state.awaits_since().filter(|since| *since <= now_ms)?;
-            about(&operation.subject).then_some((since, place))
-        });
-        waiting.min().map(|(_, place)| place)
+    /// Of the blobs that wait for another try, the one that was tried least; none if the client does not ask for blobs first.
+    fn guess(&mut self, exchange: &Exchange, repository: &str) -> Option<usize> {
+        if !self.wanted.contains_key(&(exchange.server.clone(), repository.to_owned())) {
+            return None;
+        }
+        let here = |of: &Operation| {
+            let blob = matches!(&of.subject.what, What::Blob { repository: other, .. } if other == repository);
+            blob && of.subject.server == exchange.server
+        };
+        let waiting: Vec<(usize, &Operation)> = self.waiting(exchange, here).collect();
+        let least = waiting.iter().min_by_key(|(place, of)| (of.tries.len(), of.state.awaits_since(), *place));
+        let (place, guessed) = (least?.0, waiting.len() > 1);
+        self.operations[place].guessed = guessed;
+        Some(place)
+    }
+
+    /// The operations that await another request, and can have got it with this one.
+    fn waiting(
+        &self,
+        exchange: &Exchange,
+        about: impl Fn(&Operation) -> bool,
+    ) -> impl Iterator<Item = (usize, &Operation)> {
+        let now_ms = exchange.began_ms;
+        let waits = move |operation: &Operation| operation.state.awaits_since().is_some_and(|since| since <= now_ms);
+        self.operations.iter().enumerate().filter(move |(_, operation)| waits(operation) && about(operation))
     }
 }
 
@@ -242,7 +269,8 @@ impl Operation {
             (Answered::Failed(failure), _) => Some(failure),
             (Answered::Done, _) => None,
         };
-        self.tries.push(Try { index, began_ms, ended_ms, failure });
+        let guessed = std::mem::take(&mut self.guessed);
+        self.tries.push(Try { index, began_ms, ended_ms, guessed, failure });
         self.state = if failure.is_some() { State::Failed(ended_ms) } else { State::Done };
     }
 

@@ -55,3 +55,34 @@ fn children(manifest: &StoredManifest) -> Vec<String> {
     let entries = document["manifests"].as_array().into_iter().flatten();
     entries.filter_map(|entry| Some(entry["digest"].as_str()?.to_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::list(r#"{"manifests":[{"digest":"sha256:a"},{"digest":"sha256:b"}]}"#, &["sha256:a", "sha256:b"])]
+    #[case::image(r#"{"config":{"digest":"sha256:c"},"layers":[{"digest":"sha256:l"}]}"#, &[])]
+    #[case::not_json("<html>", &[])]
+    #[case::odd(r#"{"manifests":[{"size":1},{"digest":2}]}"#, &[])]
+    fn a_list_names_its_children(#[case] bytes: &str, #[case] digests: &[&str]) {
+        let manifest = StoredManifest { media_type: "any".into(), bytes: bytes.into() };
+        assert_eq!(children(&manifest), digests);
+    }
+
+    #[test]
+    fn a_tag_reaches_through_lists() {
+        let manifests = [("list", vec!["a", "b"]), ("a", vec![]), ("other", vec!["c"])];
+        let snapshot = Snapshot {
+            server: "ghcr".into(),
+            tags: [("latest".to_owned(), "list".to_owned())].into(),
+            manifests: manifests
+                .map(|(digest, children)| (digest.to_owned(), children.into_iter().map(str::to_owned).collect()))
+                .into(),
+        };
+        assert_eq!(snapshot.reached("latest"), BTreeSet::from(["list", "a", "b"]));
+        assert!(snapshot.reached("1.0.0").is_empty());
+    }
+}

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::history::Exchange;
 
-/// A wait must be so many times as long as the one before it. Waits that double, with a quarter more at random, grow by
-/// 1.6 at least.
-const GROWTH_MIN: f64 = 1.5;
+/// A wait must be three halves of the one before it at least. Waits that double, with a quarter more at random, are 1.6 times
+/// as long at least.
+const GROWTH_MIN: (u64, u64) = (3, 2);
 /// By how much a wait may seem longer than it was meant, in milliseconds: machines are busy.
 const DELAY_MS: u64 = 40;
 /// By how much a wait may seem shorter than it was meant: an answer is noted a moment after its client has it.
@@ -44,7 +44,8 @@ pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
                 let expected = format!("{} is tried again after {least} ms at least", operation.subject);
                 violations.push(Violation::new(expected, format!("after {} ms", wait.ms)).shown_by(wait.indexes));
             }
-            if let Some(before) = before.filter(|before| !grows(before.ms, wait.ms)) {
+            if let Some(before) = before.filter(|before| before.number + 1 == wait.number && !grows(before.ms, wait.ms))
+            {
                 let expected = format!("{} waits ever longer before it is tried again", operation.subject);
                 let seen = format!("{} ms, then {} ms", before.ms, wait.ms);
                 violations.push(Violation::new(expected, seen).shown_by([
@@ -81,9 +82,10 @@ pub fn told_waits(history: &[Exchange], start_unix_ms: u64) -> Vec<Violation> {
 }
 
 fn waits_of(operation: &Operation) -> impl Iterator<Item = Wait> {
+    // Which try belongs to which wait must be sure.
     let wait = |(number, pair): (u32, &[Try])| {
-        let (failed, next) = (pair.first()?, pair.last()?);
-        Some(Wait {
+        let [failed, next] = pair else { return None };
+        (!failed.guessed && !next.guessed).then_some(Wait {
             ms: next.began_ms.saturating_sub(failed.ended_ms),
             number,
             told: failed.failure?.told,
@@ -94,9 +96,9 @@ fn waits_of(operation: &Operation) -> impl Iterator<Item = Wait> {
     (0..).zip(operation.tries.windows(2)).filter_map(wait)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "waits are far shorter than 2^52 ms")]
-fn grows(before_ms: u64, ms: u64) -> bool {
-    ms as f64 >= before_ms.saturating_sub(DELAY_MS) as f64 * GROWTH_MIN
+const fn grows(before_ms: u64, ms: u64) -> bool {
+    let (times, of) = GROWTH_MIN;
+    ms.saturating_mul(of) >= before_ms.saturating_sub(DELAY_MS).saturating_mul(times)
 }
 
 #[cfg(test)]

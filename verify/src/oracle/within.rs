@@ -22,3 +22,22 @@ pub fn within(
     }
     violations
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::{attempts, testing::Script};
+
+    #[test]
+    fn jobs_one_after_the_other_are_not_added_up() {
+        let mut script = Script::default();
+        for _ in 0..5 {
+            script.put("ghcr", "latest", "sha256:a", 503);
+        }
+        let spans = [(0, 0), (1, 4)];
+        assert_eq!(attempts(&script.history, 3).len(), 1);
+        assert_eq!(within(&script.history, [(0, 1), (2, 4)], |part| attempts(part, 3)), []);
+        let found = within(&script.history, spans, |part| attempts(part, 3));
+        assert_eq!((found.len(), found[0].exchanges.as_slice()), (1, [1, 2, 3, 4].as_slice()), "places in the whole");
+    }
+}

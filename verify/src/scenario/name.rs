@@ -97,6 +97,11 @@ impl Scenario {
         )
     }
 
+    /// Whether what is published in it is looked into, pulled and run.
+    pub const fn looks(self) -> bool {
+        matches!(self, Self::Releases)
+    }
+
     /// Whether anything is built in it.
     pub const fn builds(self) -> bool {
         !matches!(self, Self::Versions | Self::MissingSecrets)

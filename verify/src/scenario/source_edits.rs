@@ -8,10 +8,8 @@ use crate::harness::source::Source;
 pub const SOURCE_LABEL: &str = "dev.tallyman.verify.source";
 /// What the slow step prints whenever it is really run.
 pub const STEP_RAN: &str = "verify: the slow step runs";
-/// The first step of the image that runs a program.
-const FIRST_RUN: &str = "RUN <<SH\nset -eu\n";
 /// Seconds of sleep that stand for what a real image compiles: sleep is as long on a slow machine as on a quick one.
-const SLOW_STEP_S: u32 = 6;
+const SLOW_STEP_S: u32 = 10;
 
 /// Adds the label with a value to the end of the Containerfile.
 ///
@@ -27,24 +25,24 @@ pub(super) fn mark(source: &mut Source, value: &str) -> io::Result<String> {
 /// Lets the build fail for arm64.
 ///
 /// # Errors
-/// As [`mark`]; a Containerfile without the step that is to fail.
+/// As [`mark`].
 pub(super) fn break_arm64(source: &mut Source) -> io::Result<String> {
-    insert(source, "if [ \"$TARGETARCH\" = arm64 ]; then echo \"verify: arm64 cannot be built\" >&2; exit 9; fi\n")
+    append(source, "RUN if [ \"$(uname -m)\" = aarch64 ]; then echo \"verify: arm64 cannot be built\" >&2; exit 9; fi\n")
 }
 
-/// Lets one step of the build take seconds, and say when it is run.
+/// Lets one step of the build take seconds, and say when it is run. It comes before all that changes.
 ///
 /// # Errors
-/// As [`break_arm64`].
+/// As [`mark`].
 pub(super) fn add_slow_step(source: &mut Source) -> io::Result<String> {
-    insert(source, &format!("echo \"{STEP_RAN}\"\nsleep {SLOW_STEP_S}\n"))
+    edit(source, |text| {
+        let (from, rest) = text.split_once("COPY ")?;
+        Some(format!("{from}RUN echo \"{STEP_RAN}\"; sleep {SLOW_STEP_S}\nCOPY {rest}"))
+    })
 }
 
-fn insert(source: &mut Source, script: &str) -> io::Result<String> {
-    edit(source, |text| {
-        let (before, after) = text.split_once(FIRST_RUN)?;
-        Some(format!("{before}{FIRST_RUN}{script}{after}"))
-    })
+fn append(source: &mut Source, step: &str) -> io::Result<String> {
+    edit(source, |text| Some(format!("{text}{step}")))
 }
 
 fn edit(source: &mut Source, change: impl FnOnce(&str) -> Option<String>) -> io::Result<String> {

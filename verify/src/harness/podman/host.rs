@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{process::Command, sync::OnceCell};
 
-use super::command::podman;
+use super::{command::podman, removal};
 use crate::harness::HarnessError;
 
 /// The bases of the images that are built.
@@ -26,10 +26,14 @@ const BASES_FOLDER: &str = "tallyman/verify-bases";
 /// Where the base images are, once that is known.
 static BASES_STORE: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// A store and its configuration, below a folder of their own.
+/// A store and its configuration, below a folder of their own. They are removed when it is dropped.
+///
+/// The user's runtime folder is shared by all hosts, and with it the one pause process of the user: nothing else of podman's
+/// stays when a host is gone.
 #[derive(Debug)]
 pub struct PodmanHost {
     folder: PathBuf,
+    removed: bool,
 }
 
 impl PodmanHost {
@@ -42,30 +46,42 @@ impl PodmanHost {
         BASES_STORE.get_or_try_init(|| provide(image)).await.map(drop)
     }
 
-    /// A new one in a new folder.
+    /// A new one in a new folder, with the bases if they were provided.
     ///
     /// # Errors
     /// Files that cannot be written.
     pub fn new(folder: &Path) -> Result<Self, HarnessError> {
+        Self::with_store(folder, BASES_STORE.get().map(PathBuf::as_path))
+    }
+
+    /// A new one in a new folder, that knows no image at all.
+    ///
+    /// # Errors
+    /// Files that cannot be written.
+    pub fn empty(folder: &Path) -> Result<Self, HarnessError> {
+        Self::with_store(folder, None)
+    }
+
+    fn with_store(folder: &Path, bases: Option<&Path>) -> Result<Self, HarnessError> {
         fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
-        let mut storage = storage_conf(folder);
-        if let Some(bases) = BASES_STORE.get() {
-            storage += &format!("[storage.options]\nadditionalimagestores = [{bases:?}]\n");
-        }
+        let bases = bases.map(|bases| format!("[storage.options]\nadditionalimagestores = [{}]\n", quoted(bases)));
+        let storage = storage_conf(folder) + &bases.unwrap_or_default();
         for (name, text) in [("storage.conf", storage.as_str()), ("registries.conf", REGISTRIES), ("auth.json", "{}")] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(HarnessError::at("write", &path))?;
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), removed: false })
     }
 
-    /// The variables by which podman, buildah and skopeo find it.
+    /// The variables by which podman, buildah and skopeo find it. What they learn about blobs on registries is below
+    /// `XDG_DATA_HOME`: a push that knows of earlier ones goes differently.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let file = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
         BTreeMap::from([
             ("CONTAINERS_STORAGE_CONF".to_owned(), file("storage.conf")),
             ("CONTAINERS_REGISTRIES_CONF".to_owned(), file("registries.conf")),
             ("REGISTRY_AUTH_FILE".to_owned(), file("auth.json")),
+            ("XDG_DATA_HOME".to_owned(), file("data")),
         ])
     }
 
@@ -74,20 +90,41 @@ impl PodmanHost {
         self.folder.join("auth.json")
     }
 
-    /// Removes it with all images, whose files belong to users of a namespace.
+    /// A new folder of its own for something, removed with it.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf, HarnessError> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
+        Ok(folder)
+    }
+
+    /// Removes it with all containers and images. To be preferred to dropping it: this tells what went wrong.
     ///
     /// # Errors
     /// podman that is missing; files that stay.
-    pub async fn remove(self) -> Result<(), HarnessError> {
-        let folder = self.folder.as_os_str();
-        let arguments = ["unshare", "rm", "-rf", "--"].map(AsRef::as_ref).into_iter().chain([folder]).collect::<Vec<_>>();
-        podman(&BTreeMap::new(), &arguments).await?.ok("remove a store").map(drop)
+    pub async fn remove(mut self) -> Result<(), HarnessError> {
+        removal::remove(&self.folder, &self.environment()).await?;
+        self.removed = true;
+        Ok(())
+    }
+}
+
+impl Drop for PodmanHost {
+    fn drop(&mut self) {
+        if !self.removed {
+            removal::remove_now(&self.folder, &self.environment());
+        }
     }
 }
 
 /// A configuration for a store below a folder.
 fn storage_conf(folder: &Path) -> String {
-    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {:?}\nrunroot = {:?}\n", folder.join("root"), folder.join("run"))
+    let (root, run) = (quoted(&folder.join("root")), quoted(&folder.join("run")));
+    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root}\nrunroot = {run}\n")
+}
+
+/// A path as TOML has it; JSON's strings are TOML's.
+fn quoted(path: &Path) -> String {
+    serde_json::Value::from(path.to_string_lossy()).to_string()
 }
 
 /// Makes the base images in their store, and returns where that is.
@@ -100,7 +137,8 @@ async fn provide(image: &Path) -> Result<PathBuf, HarnessError> {
     fs::write(&configuration, storage_conf(&folder)).map_err(HarnessError::at("write", &configuration))?;
     let environment =
         BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), configuration.to_string_lossy().into_owned())]);
-    let exists = async |base: &str| Ok::<_, HarnessError>(podman(&environment, &["image", "exists", base]).await?.success);
+    let exists =
+        async |base: &str| Ok::<_, HarnessError>(podman(&environment, &["image", "exists", base]).await?.success);
     if !exists(BASES[0]).await? || !exists(BASES[1]).await? {
         let program = image.join(MAKE_BASES);
         let output = Command::new(&program).envs(&environment).stdin(Stdio::null()).output().await;

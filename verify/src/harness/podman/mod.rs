@@ -2,7 +2,12 @@
 
 mod command;
 mod host;
+mod machine;
+mod removal;
+#[cfg(test)]
+mod tests;
 mod witness;
 
 pub use host::PodmanHost;
+pub use machine::{emulation, is_rootless, version};
 pub use witness::{ContainerRun, Witness};

@@ -31,7 +31,8 @@ pub struct ContainerRun {
     pub health: Option<String>,
 }
 
-/// A podman host that pulls and runs.
+/// A podman host that pulls and runs. It knows no image beforehand, and forgets each that it saw: everything is fetched each
+/// time.
 #[derive(Debug)]
 pub struct Witness {
     host: PodmanHost,
@@ -46,7 +47,7 @@ impl Witness {
     /// # Errors
     /// Files that cannot be written.
     pub fn new(folder: &Path, places: &[Place]) -> Result<Self, HarnessError> {
-        let host = PodmanHost::new(folder)?;
+        let host = PodmanHost::empty(folder)?;
         let entry = |place: &Place| {
             let account = place.credentials.as_ref()?;
             let auth = STANDARD.encode(format!("{}:{}", account.user, account.password));
@@ -60,14 +61,23 @@ impl Witness {
     }
 
     /// Pulls a reference for a platform, runs it with an argument that lets it tell its machine, and asks for its health. An
-    /// image that was seen before is not run again.
+    /// image that was seen before is pulled again, but not run again.
     ///
     /// # Errors
     /// podman that is missing or hangs; what an image does wrong is told.
-    pub async fn see(&mut self, place: &Place, reference: &str, platform: &str, argument: &str) -> Result<ContainerRun, HarnessError> {
+    pub async fn see(
+        &mut self,
+        place: &Place,
+        reference: &str,
+        platform: &str,
+        argument: &str,
+    ) -> Result<ContainerRun, HarnessError> {
         let separator = if reference.contains(':') { '@' } else { ':' };
         let name = format!("{}/{}{separator}{reference}", place.host, place.name);
-        let pull = podman(&self.environment, &["pull", "--quiet", "--platform", platform, &name]).await?;
+        let mut arguments = ["pull", "--quiet", "--platform", platform].map(str::to_owned).to_vec();
+        arguments.extend(self.trust(place)?);
+        arguments.push(name);
+        let pull = podman(&self.environment, &arguments).await?;
         let mut run = ContainerRun {
             server: place.server.clone(),
             reference: reference.to_owned(),
@@ -82,8 +92,18 @@ impl Witness {
                 self.seen.insert(id.clone(), seen);
             }
             (run.machine, run.health) = self.seen[id].clone();
+            podman(&self.environment, &["rmi", "--force", id]).await?.ok("remove an image")?;
         }
         Ok(run)
+    }
+
+    /// The options by which podman trusts a place's own CA and nobody else (containers-certs.d(5)). On this machine it would
+    /// otherwise take any certificate.
+    fn trust(&self, place: &Place) -> Result<Vec<String>, HarnessError> {
+        let Some(ca) = &place.ca else { return Ok(Vec::new()) };
+        let folder = self.host.folder("certificates")?;
+        fs::copy(ca, folder.join("ca.crt")).map_err(HarnessError::at("copy", ca))?;
+        Ok(vec!["--tls-verify=true".to_owned(), format!("--cert-dir={}", folder.display())])
     }
 
     /// Removes all that it pulled.
@@ -95,7 +115,8 @@ impl Witness {
     }
 
     async fn machine(&self, image: &str, argument: &str) -> Result<Option<String>, HarnessError> {
-        let run = podman(&self.environment, &["run", "--rm", "--pull=never", "--network=none", image, argument]).await?;
+        let run =
+            podman(&self.environment, &["run", "--rm", "--pull=never", "--network=none", image, argument]).await?;
         Ok(Some(if run.success { run.stdout } else { run.stderr }))
     }
 

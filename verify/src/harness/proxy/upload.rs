@@ -66,7 +66,7 @@ impl Arrived {
     pub(super) fn digest(&self) -> Option<String> {
         let state = self.lock();
         let hash = state.hash.clone().filter(|_| state.progress == Progress::Whole)?;
-        Some(format!("sha256:{}", hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+        Some(hash.finalize().iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}")))
     }
 
     fn count(&self, bytes: &Bytes) {
@@ -189,7 +189,7 @@ impl Upload {
                 break;
             }
         }
-        pending().await
+        pending().await;
     }
 
     /// Reads it to its end and throws it away.

@@ -72,9 +72,9 @@ where
         let handshake = http1::Builder::new().max_buf_size(BUFFER_MAX_BYTES).handshake(wire).await;
         let (sender, mut connection) =
             handshake.map_err(|source| UpstreamError::Silent { host: host.clone(), source })?;
-        let driven = Arc::clone(&fate);
+        let fate_too = Arc::clone(&fate);
         let driver = tokio::spawn(async move {
-            if let Some(ending) = drive(&mut connection, &driven).await {
+            if let Some(ending) = drive(&mut connection, &fate_too).await {
                 // A connection that cannot be reset is closed, which ends it as well.
                 let _ = connection.into_parts().io.into_inner().end(ending);
             }

@@ -35,13 +35,12 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// A running registry.
 pub(super) struct Distribution {
     host: String,
-    storage: Arc<Storage>,
     /// None only while it is dropped.
     container: Option<ContainerAsync<GenericImage>>,
     /// In which the container is removed.
     runtime: Handle,
     /// Removed after the container that uses it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Distribution {
@@ -63,13 +62,10 @@ impl Distribution {
             .start()
             .await
             .map_err(HarnessError::engine("start a registry"))?;
-        let storage = Arc::new(Storage::new(folder.path()));
-        let runtime = Handle::current();
-        let mut started = Self { host: String::new(), storage, container: None, runtime, _folder: folder };
         let port = container.get_host_port_ipv4(PORT.tcp()).await;
-        started.container = Some(container);
-        started.host = format!("127.0.0.1:{}", port.map_err(HarnessError::engine("tell a container's port"))?);
-        Ok(started)
+        let port = port.map_err(HarnessError::engine("tell a container's port"))?;
+        let host = format!("127.0.0.1:{port}");
+        Ok(Self { host, container: Some(container), runtime: Handle::current(), folder })
     }
 
     /// Where it listens.
@@ -79,7 +75,7 @@ impl Distribution {
 
     /// What it holds.
     pub(super) fn contents(&self) -> Arc<dyn Contents> {
-        Arc::clone(&self.storage) as Arc<dyn Contents>
+        Arc::new(Storage::new(self.folder.path()))
     }
 }
 

@@ -30,14 +30,14 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// How many of its last lines are told when it does not start.
 const LINES_TOLD: usize = 5;
 /// Starts what it is given, lets nobody but that hold the log, and ends it when its own input ends.
-const KEEPER: &str = r#""$@" & exec 2>/dev/null; read -r _; kill -9 $!; wait"#;
+const KEEPER: &str = r#""$@" & exec 2>/dev/null; read -r _; wait"#;
 
 /// A running registry.
 pub(super) struct Process {
     host: String,
-    storage: Arc<Storage>,
     keeper: Child,
-    _folder: TempDir,
+    /// Removed after the registry that uses it has ended.
+    folder: TempDir,
 }
 
 impl Process {
@@ -58,8 +58,7 @@ impl Process {
             .spawn()
             .map_err(HarnessError::io("cannot run sh"))?;
         let log = keeper.stderr.take();
-        let storage = Arc::new(Storage::new(folder.path()));
-        let mut started = Self { host: String::new(), storage, keeper, _folder: folder };
+        let mut started = Self { host: String::new(), keeper, folder };
         started.host = listening(log).await?;
         Ok(started)
     }
@@ -71,7 +70,7 @@ impl Process {
 
     /// What it holds.
     pub(super) fn contents(&self) -> Arc<dyn Contents> {
-        Arc::clone(&self.storage) as Arc<dyn Contents>
+        Arc::new(Storage::new(self.folder.path()))
     }
 }
 
@@ -90,10 +89,10 @@ async fn listening(log: Option<impl Read + Send + 'static>) -> Result<String, Ha
         let mut last = VecDeque::new();
         let lines = log.into_iter().flat_map(|log| BufReader::new(log).lines());
         for line in lines.map_while(Result::ok) {
-            if let Some(host) = address(&line) {
-                if let Some(tell) = tell.take() {
-                    let _ = tell.send(Ok(host));
-                }
+            if let Some(host) = address(&line)
+                && let Some(tell) = tell.take()
+            {
+                let _ = tell.send(Ok(host));
             }
             last.push_back(line);
             if last.len() > LINES_TOLD {
@@ -144,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_it_is_gone_with_its_folder() {
         let registry = Process::start(None).await.unwrap();
-        let (host, folder) = (registry.host().to_owned(), registry._folder.path().to_owned());
+        let (host, folder) = (registry.host().to_owned(), registry.folder.path().to_owned());
         assert!(tokio::net::TcpStream::connect(&host).await.is_ok());
         drop(registry);
         assert!(tokio::net::TcpStream::connect(&host).await.is_err());

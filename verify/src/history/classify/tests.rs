@@ -6,16 +6,19 @@ use super::*;
 /// A digest, and the same in a query.
 const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-fn told(service: Service, method: &str, path: &str) -> Option<(Kind, Option<String>, Option<String>)> {
+/// What a request is for, about which repository, and what in it.
+type Told = (Kind, Option<String>, Option<String>);
+
+fn told(service: Service, method: &str, path: &str) -> Option<Told> {
     let path = path.replace("DIGEST", DIGEST).replace("ENCODED", &DIGEST.replace(':', "%3A"));
     let operation = classify(service, &method.parse().unwrap(), &path)?;
     let reference = operation.reference.map(|reference| reference.replace(DIGEST, "DIGEST"));
     Some((operation.kind, operation.repository, reference))
 }
 
-fn some(kind: Kind, repository: &str, reference: &str) -> Option<(Kind, Option<String>, Option<String>)> {
+fn expected(kind: Kind, repository: &str, reference: &str) -> Told {
     let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    Some((kind, given(repository), given(reference)))
+    (kind, given(repository), given(reference))
 }
 
 #[rstest]
@@ -72,7 +75,7 @@ fn registries_are_understood(
     #[case] repository: &str,
     #[case] reference: &str,
 ) {
-    assert_eq!(told(Service::Registry, method, path), some(kind, repository, reference));
+    assert_eq!(told(Service::Registry, method, path), Some(expected(kind, repository, reference)));
 }
 
 #[rstest]
@@ -94,7 +97,7 @@ fn docker_hub_is_understood(
     #[case] repository: &str,
     #[case] reference: &str,
 ) {
-    assert_eq!(told(Service::DockerHub, method, path), some(kind, repository, reference));
+    assert_eq!(told(Service::DockerHub, method, path), Some(expected(kind, repository, reference)));
 }
 
 #[rstest]
@@ -116,7 +119,7 @@ fn github_is_understood(
     #[case] repository: &str,
     #[case] reference: &str,
 ) {
-    assert_eq!(told(Service::GitHub, method, path), some(kind, repository, reference));
+    assert_eq!(told(Service::GitHub, method, path), Some(expected(kind, repository, reference)));
 }
 
 #[rstest]

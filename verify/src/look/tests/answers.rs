@@ -166,3 +166,27 @@ async fn nobody_there_is_trouble() {
     let error = looker.resolve("latest").await.unwrap_err();
     assert!(matches!(error, LookError::Unreachable { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn only_the_ca_that_is_named_is_trusted() {
+    use crate::{
+        harness::{proxy::Proxy, tls::Authority},
+        history::{Recorder, Service},
+    };
+    let registry = super::registry::Registry::start();
+    let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let server = authority.server().unwrap();
+    let proxy = Proxy::start_tls("x", Service::Registry, &Recorder::default(), server).await.unwrap();
+    proxy.set_upstream(&registry.host);
+    let folder = tempfile::tempdir().unwrap();
+    let looker = |authority: &Authority| {
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, authority.pem()).unwrap();
+        Looker::new(Place::open("x", &format!("{}/a", proxy.address())).unwrap().with_ca(ca)).unwrap()
+    };
+    assert_eq!(looker(&authority).resolve("latest").await.unwrap(), None);
+    let error = looker(&stranger).resolve("latest").await.unwrap_err();
+    assert!(matches!(error, LookError::Unreachable { .. }), "{error}");
+    let missing = Looker::new(Place::open("x", "127.0.0.1:1/a").unwrap().with_ca("/nowhere".into())).unwrap_err();
+    assert!(matches!(missing, LookError::Certificate { .. }), "{missing}");
+}

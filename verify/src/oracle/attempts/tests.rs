@@ -185,40 +185,59 @@ fn a_rate_limit_may_be_told_by_403(#[case] header: &str, #[case] value: &str) {
     assert_eq!(hopeless(&script.history), []);
 }
 
+#[test]
+fn a_client_that_asks_for_no_blob_is_not_judged_by_refused_posts() {
+    let mut script = Script::default();
+    for _ in 0..10 {
+        script.step(Kind::UploadBegin, "", "", 503);
+    }
+    assert_eq!(attempts(&script.history, MAX), []);
+}
+
+/// Blobs: when each begins, how often it is tried, and how much longer than a doubled 100 ms its waits are.
+type Blobs = Vec<(u64, usize, u64)>;
+
+fn blobs(tries: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Blobs> {
+    prop::collection::vec((0_u64..400, tries, 0_u64..25), 1..8)
+}
+
 proptest! {
-    /// Blobs of any number, each refused some times and tried again after ever longer waits, side by side.
+    /// Blobs side by side, each refused some times and tried again after ever longer waits.
     #[test]
-    fn clients_that_keep_to_the_rule_are_never_accused(
-        blobs in prop::collection::vec((0_u64..50, 1_usize..=MAX, 0_u64..25), 1..8),
-    ) {
-        let (history, _) = side_by_side(&blobs);
+    fn clients_that_keep_to_the_rule_are_never_accused(blobs in blobs(1..=MAX), each in any::<bool>()) {
+        let (history, _) = side_by_side(&blobs, each);
         prop_assert_eq!(attempts(&history, MAX), []);
     }
 
     #[test]
-    fn one_that_tries_too_often_is_caught(
-        blobs in prop::collection::vec((0_u64..50, 1_usize..=MAX, 0_u64..25), 0..8),
-        start in 0_u64..50,
-        times in MAX + 1..7,
-    ) {
+    fn one_that_tries_a_blob_too_often_is_caught(blobs in blobs(1..=MAX), start in 0_u64..400, times in MAX + 1..7) {
         let mut blobs = blobs;
         blobs.push((start, times, 0));
-        let (history, names) = side_by_side(&blobs);
+        let (history, names) = side_by_side(&blobs, true);
         let found = attempts(&history, MAX);
         prop_assert_eq!(found.len(), 1, "{:?}", found);
         prop_assert!(found[0].expected.contains(names.last().unwrap()));
     }
+
+    #[test]
+    fn one_that_tries_all_blobs_too_often_is_caught(blobs in blobs(MAX + 1..=6), each in any::<bool>()) {
+        let (history, _) = side_by_side(&blobs, each);
+        prop_assert!(!attempts(&history, MAX).is_empty());
+    }
 }
 
-/// Uploads that begin at a time, are asked for and refused so many times, with waits of 100 ms, doubled, and some more.
-fn side_by_side(blobs: &[(u64, usize, u64)]) -> (Vec<Exchange>, Vec<String>) {
+/// The blobs as a client sends them that asks for each before each try, or only once.
+fn side_by_side(blobs: &[(u64, usize, u64)], each: bool) -> (Vec<Exchange>, Vec<String>) {
     let names: Vec<String> = (0..blobs.len()).map(|number| format!("sha256:{number}")).collect();
     let mut script = Script::default();
     for ((start, times, more), name) in blobs.iter().zip(&names) {
         let mut at = *start;
         for time in 0..*times {
             script.now_ms = at;
-            script.ask("ghcr", Kind::BlobHead, name, 404).step(Kind::UploadBegin, "", "", 503);
+            if each || time == 0 {
+                script.ask("ghcr", Kind::BlobHead, name, 404);
+            }
+            script.step(Kind::UploadBegin, "", "", 503);
             at += (100 + more) << time;
         }
     }

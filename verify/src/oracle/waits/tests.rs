@@ -1,1 +1,135 @@
+//! Waits that are right, and those that are not.
 
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::{history::Kind, oracle::testing::Script};
+
+const BASE_MS: u64 = 200;
+const A: &str = "sha256:a";
+/// The clock of the histories begins at Wed, 15 Jul 2026 10:36:17 GMT.
+const START_UNIX_MS: u64 = 1_784_111_777_000;
+
+/// A manifest that is refused before each of these waits.
+fn waiting(ms: &[u64]) -> Script {
+    let mut script = Script::default();
+    for ms in ms {
+        script.put("ghcr", A, A, 503).wait(*ms);
+    }
+    script.put("ghcr", A, A, 201);
+    script
+}
+
+#[rstest]
+#[case::no_failure(&[], 0)]
+#[case::doubled(&[200, 400], 0)]
+#[case::doubled_twice(&[200, 400, 800], 0)]
+#[case::most_jitter_first(&[250, 400], 0)]
+#[case::late_by_a_busy_machine(&[265, 400], 0)]
+#[case::half_of_it(&[100, 200], 0)]
+#[case::larger_base(&[1000, 2000], 0)]
+#[case::tenfold(&[200, 2000], 0)]
+#[case::none(&[0], 1)]
+#[case::none_twice(&[0, 0], 2)]
+#[case::too_short(&[70], 1)]
+#[case::fixed(&[200, 200], 1)]
+#[case::fixed_and_a_little_late(&[200, 215], 1)]
+#[case::fixed_and_long(&[1000, 1000], 1)]
+#[case::second_too_short(&[100, 170], 1)]
+#[case::linear(&[400, 800, 1100], 1)]
+#[case::shorter(&[400, 200], 1)]
+fn waits_grow(#[case] ms: &[u64], #[case] violations: usize) {
+    let found = waits(&waiting(ms).history, BASE_MS);
+    assert_eq!(found.len(), violations, "{found:?}");
+}
+
+#[test]
+fn a_violation_tells_both_waits() {
+    let found = waits(&waiting(&[1000, 1000]).history, BASE_MS);
+    assert_eq!(
+        found[0].expected,
+        "ghcr: the manifest sha256:a of acme/hello waits ever longer before it is tried again"
+    );
+    assert_eq!((found[0].seen.as_str(), &*found[0].exchanges), ("1000 ms, then 1000 ms", [0, 1, 2].as_slice()));
+}
+
+#[test]
+fn a_wait_ends_with_the_first_request_of_the_next_try() {
+    let mut script = Script::default();
+    script.ask("ghcr", Kind::BlobHead, A, 404);
+    script.step(Kind::UploadBegin, "1", "", 202).step(Kind::UploadAppend, "1", "", 0).wait(10);
+    script.step(Kind::UploadBegin, "2", "", 202).step(Kind::UploadAppend, "2", "", 202).took(5_000).wait(5_000);
+    script.step(Kind::UploadFinish, "2", A, 500).wait(10_000).step(Kind::UploadBegin, "3", "", 202);
+    script.step(Kind::UploadAppend, "3", "", 202).step(Kind::UploadFinish, "3", A, 201);
+    let found = waits(&script.history, BASE_MS);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].seen, "after 10 ms");
+}
+
+#[test]
+fn fresh_tokens_are_not_waited_for() {
+    let mut script = Script::default();
+    script.put("ghcr", A, A, 401).put("ghcr", A, A, 201);
+    assert_eq!(waits(&script.history, BASE_MS), []);
+}
+
+#[test]
+fn a_wait_that_was_told_neither_grows_nor_counts() {
+    let mut script = Script::default();
+    script.put("ghcr", A, A, 503).wait(250);
+    script.put("ghcr", A, A, 429).told("retry-after", "0").wait(1).put("ghcr", A, A, 503).wait(800);
+    script.put("ghcr", A, A, 201);
+    assert_eq!(waits(&script.history, BASE_MS), []);
+}
+
+#[rstest]
+#[case::seconds("retry-after", "2", 2_000)]
+#[case::date("retry-after", "Wed, 15 Jul 2026 10:36:19 GMT", 1_999)]
+#[case::unix_time("x-retry-after", "1784111780", 2_999)]
+#[case::unix_time_under_the_usual_name("retry-after", "1784111780", 2_999)]
+#[case::long("retry-after", "3600", 60_000)]
+#[case::past("retry-after", "Wed, 15 Jul 2026 10:36:16 GMT", 0)]
+fn what_a_server_asks_for_is_kept(#[case] header: &str, #[case] value: &str, #[case] least: u64) {
+    for (waited, violations) in [(least, 0), (least.saturating_sub(100), usize::from(least > 0)), (least + 5_000, 0)] {
+        let mut script = Script::default();
+        script.put("dockerhub", A, A, 429).told(header, value).wait(waited).put("dockerhub", A, A, 201);
+        let found = told_waits(&script.history, START_UNIX_MS);
+        assert_eq!(found.len(), violations, "{found:?}");
+    }
+}
+
+#[test]
+fn who_is_told_nothing_is_judged_by_nothing() {
+    assert_eq!(told_waits(&waiting(&[0, 0]).history, START_UNIX_MS), []);
+    let mut script = Script::default();
+    script.put("ghcr", A, A, 429).told("retry-after", "soon").put("ghcr", A, A, 201);
+    assert_eq!(told_waits(&script.history, START_UNIX_MS), []);
+}
+
+/// Which of two blobs a refused POST was for is not sure, so neither is what was waited for.
+#[test]
+fn waits_that_are_not_sure_are_not_judged() {
+    let mut script = Script::default();
+    script.ask("ghcr", Kind::BlobHead, A, 404).step(Kind::UploadBegin, "", "", 503).wait(150);
+    script.ask("ghcr", Kind::BlobHead, "sha256:b", 404).step(Kind::UploadBegin, "", "", 503).wait(50);
+    for wait in [150, 250, 150, 0] {
+        script.step(Kind::UploadBegin, "", "", 503).wait(wait);
+    }
+    assert_eq!(waits(&script.history, BASE_MS), []);
+}
+
+proptest! {
+    /// Waits as the rule has them, with jitter of a quarter and a machine that is a little busy.
+    #[test]
+    fn waits_as_they_should_be_pass(jitter in prop::collection::vec(100_u64..=125, 1..5), delay in 0_u64..25, base in 200_u64..3_000) {
+        let wait = |(number, percent): (usize, &u64)| (base << number) * percent / 100 + delay;
+        let ms: Vec<u64> = jitter.iter().enumerate().map(wait).collect();
+        prop_assert_eq!(waits(&waiting(&ms).history, base), []);
+    }
+
+    #[test]
+    fn fixed_waits_are_caught(wait in 200_u64..20_000, delay in 0_u64..20) {
+        prop_assert!(!waits(&waiting(&[wait, wait + delay]).history, BASE_MS).is_empty());
+    }
+}

@@ -18,8 +18,7 @@ impl Hasher {
 
     /// The digest of all bytes so far.
     pub(super) fn digest(&self) -> String {
-        let hex: String = self.0.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}")
+        self.0.clone().finalize().iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
     }
 }
 

@@ -108,10 +108,8 @@ async fn put(
     let said = call.header(header::CONTENT_TYPE).unwrap_or_default();
     let document = Document::parse(said, &bytes).map_err(invalid)?;
     let digest = digest_of(&bytes);
-    if let Reference::Digest(named) = reference {
-        if named != digest {
-            return Err(Code::DigestInvalid.into());
-        }
+    if matches!(reference, Reference::Digest(named) if named != digest) {
+        return Err(Code::DigestInvalid.into());
     }
     let missing = store.missing(name, &document);
     if !missing.is_empty() {

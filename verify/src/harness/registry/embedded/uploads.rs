@@ -27,10 +27,11 @@ const STATE: &str = "_state";
 
 /// Opens an upload, mounts a blob of another repository, or takes a whole blob at once.
 pub(super) async fn open(store: &Store, call: &Call, name: &str, body: Body) -> Result<Response, Refusal> {
-    if let (Some(digest), Some(from)) = (call.query("mount"), call.query("from")) {
-        if is_digest(digest) && store.mount(name, digest, from) {
-            return Ok(created(call, name, digest));
-        }
+    if let (Some(digest), Some(from)) = (call.query("mount"), call.query("from"))
+        && is_digest(digest)
+        && store.mount(name, digest, from)
+    {
+        return Ok(created(call, name, digest));
     }
     let id = store.begin_upload(name).await?;
     let upload = store.upload(&id).ok_or(Code::BlobUploadUnknown)?.lock_owned().await;

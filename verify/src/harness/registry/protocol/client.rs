@@ -30,7 +30,7 @@ pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
 /// The digest of some bytes, computed apart from what is tested.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hash.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     format!("sha256:{hex}")
 }
 

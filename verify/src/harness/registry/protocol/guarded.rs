@@ -14,8 +14,10 @@ use crate::harness::{
 pub(super) const REALM: &str = "http://realm.example/token";
 /// What the registry is called there.
 pub(super) const SERVICE: &str = "registry.example";
-/// Longer than any token lives.
-const TOO_OLD: Duration = Duration::from_secs(400);
+/// A little less than tokens live.
+const OLD: Duration = Duration::from_secs(290);
+/// A little longer than tokens live, and far less than they would with a registry's leeway.
+const TOO_OLD: Duration = Duration::from_secs(302);
 
 /// The status, the codes and the challenge, with the repository's name left out.
 fn refused(it: &It, answer: &super::answer::Answer) -> String {
@@ -112,11 +114,12 @@ behaviours! {
         format!("{alone} {}", it.holding(both, Duration::ZERO).post(&path).await.seen())
     };
 
-    "a token whose time is over is refused",
-    "401 UNAUTHORIZED service=\"registry.example\",scope=\"repository:NAME:pull\",error=\"invalid_token\"",
+    "a token whose time is over is refused, and before that it is not",
+    "404 NAME_UNKNOWN 401 UNAUTHORIZED service=\"registry.example\",scope=\"repository:NAME:pull\",error=\"invalid_token\"",
     |it| {
         let access = vec![Access::repository(&it.repository, &["pull"])];
-        refused(&it, &it.holding(access, TOO_OLD).get(&it.path("tags/list")).await)
+        let before = it.holding(access.clone(), OLD).get(&it.path("tags/list")).await.seen();
+        format!("{before} {}", refused(&it, &it.holding(access, TOO_OLD).get(&it.path("tags/list")).await))
     };
 
     "a token that nobody issued is refused",

@@ -1,0 +1,62 @@
+//! Removing a store for good: containers, mounts and files, whosever they are.
+//!
+//! Files in a store belong to users of a namespace, and podman leaves the store mounted onto itself there, for as long as
+//! the user's one pause process lives. `podman system reset` would remove all that, and also end that process and whatever
+//! other stores of the same user are doing.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use super::command::podman;
+use crate::harness::HarnessError;
+
+/// Unmounts what is mounted below the folder that is its argument, the deepest first, and removes the folder. Spaces and the
+/// like are written as octal numbers in that list (proc(5)).
+const REMOVE: &str = r#"
+while read -r _ _ _ _ point _; do
+    point=$(printf '%b' "$point")
+    case $point in "$1"/*) printf '%s\n' "$point" ;; esac
+done </proc/self/mountinfo | sort -r | while IFS= read -r point; do
+    umount -l "$point"
+done
+rm -rf -- "$1"
+"#;
+
+/// Removes the store below a folder, with the folder.
+pub(super) async fn remove(folder: &Path, environment: &BTreeMap<String, String>) -> Result<(), HarnessError> {
+    if has_containers(folder) {
+        podman(environment, &END_CONTAINERS).await?.ok("end the containers of a store")?;
+    }
+    podman(&BTreeMap::new(), &removal(folder)).await?.ok("remove a store").map(drop)
+}
+
+/// The same for who cannot wait, and has nobody to tell.
+pub(super) fn remove_now(folder: &Path, environment: &BTreeMap<String, String>) {
+    let call = |environment: &BTreeMap<String, String>, arguments: &[String]| {
+        let mut command = Command::new("podman");
+        command.args(arguments).envs(environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let _ = command.status();
+    };
+    if has_containers(folder) {
+        call(environment, &END_CONTAINERS.map(str::to_owned));
+    }
+    call(&BTreeMap::new(), &removal(folder));
+}
+
+const END_CONTAINERS: [&str; 4] = ["rm", "--all", "--force", "--time=0"];
+
+fn removal(folder: &Path) -> [String; 6] {
+    ["unshare", "sh", "-c", REMOVE, "remove", &folder.to_string_lossy()].map(str::to_owned)
+}
+
+/// Whether podman made a container here that it has not removed. Asking podman would take a third of a second.
+fn has_containers(folder: &Path) -> bool {
+    ["containers.json", "volatile-containers.json"].iter().any(|name| {
+        let list = fs::read_to_string(folder.join("root/overlay-containers").join(name));
+        list.is_ok_and(|list| list.contains("\"id\""))
+    })
+}

@@ -1,0 +1,207 @@
+//! Hosts and the witness with the real podman, which must be rootless. They fail where it is missing, by intent.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use super::{PodmanHost, Witness, command::podman, emulation, is_rootless, version};
+use crate::{
+    harness::{
+        proxy::Proxy,
+        registry::{Backend, Registry},
+        tls::Authority,
+    },
+    history::{Recorder, Service},
+    look::{Depth, ExecutableKind, Looker, Place, integrity},
+};
+
+const BASE: &str = "localhost/tallyman/base:amd64";
+const HINT: &str = "these tests need podman without root: run them by `just test` or scripts/rootless";
+
+/// The image of the fixtures. The path is looked up when the tests run: they may run in a copy of the project.
+fn fixture() -> PathBuf {
+    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../fixtures/image")
+}
+
+/// A folder for hosts, with the bases at hand.
+async fn folder() -> TempDir {
+    assert!(is_rootless().await.expect(HINT), "{HINT}");
+    PodmanHost::provide_bases(&fixture()).await.unwrap();
+    tempfile::tempdir().unwrap()
+}
+
+async fn call(environment: &BTreeMap<String, String>, arguments: &[&str]) -> String {
+    podman(environment, arguments)
+        .await
+        .unwrap()
+        .ok(&arguments.join(" "))
+        .unwrap_or_else(|it| panic!("{}", it.with_causes()))
+}
+
+/// Asserts that nothing of a host is left: files, mounts in the user's namespace, processes.
+async fn assert_gone(folder: &Path) {
+    assert!(!folder.exists());
+    let folder = folder.to_str().unwrap();
+    let mounts = call(&BTreeMap::new(), &["unshare", "cat", "/proc/self/mountinfo"]).await;
+    assert!(!mounts.contains(folder), "{mounts}");
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        // Processes end, and others' cannot be read.
+        let Ok(words) = fs::read(entry.path().join("cmdline")) else { continue };
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        assert!(!words.contains(folder), "{words}");
+    }
+}
+
+/// Starts a container that runs on, and leaves a build's container mounted.
+async fn keep_busy(host: &PodmanHost) {
+    let environment = host.environment();
+    call(&environment, &["run", "--detach", "--pull=never", "--network=none", BASE, "sleep", "1000"]).await;
+    let id = call(&environment, &["create", "--pull=never", "--network=none", BASE]).await;
+    call(&environment, &["unshare", "podman", "mount", &id]).await;
+    let mounts = call(&BTreeMap::new(), &["unshare", "cat", "/proc/self/mountinfo"]).await;
+    assert!(mounts.contains("/merged "), "{mounts}");
+}
+
+#[tokio::test]
+async fn podman_tells_its_version() {
+    let version = semver::Version::parse(&version().await.expect(HINT)).unwrap();
+    assert!(version >= semver::Version::new(5, 6, 0), "{version}");
+}
+
+#[tokio::test]
+async fn a_podman_host_knows_the_bases_and_nothing_that_others_built() {
+    let folder = folder().await;
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    let (one, other) = (PodmanHost::new(&one).unwrap(), PodmanHost::new(&other).unwrap());
+    let containerfile = folder.path().join("Containerfile");
+    fs::write(&containerfile, format!("FROM {BASE}\nRUN echo built >/built\n")).unwrap();
+    let build = ["build", "--pull=never", "--network=none", "--tag=localhost/built", "--file"];
+    let (file, context) = (containerfile.to_str().unwrap(), folder.path().join("context"));
+    fs::create_dir(&context).unwrap();
+    call(&one.environment(), &[&build[..], &[file, context.to_str().unwrap()]].concat()).await;
+    let has = async |host: &PodmanHost, image: &str| {
+        podman(&host.environment(), &["image", "exists", image]).await.unwrap().success
+    };
+    assert!(has(&one, "localhost/built").await && has(&one, BASE).await);
+    assert!(!has(&other, "localhost/built").await && has(&other, BASE).await);
+    assert_eq!(
+        call(&one.environment(), &["run", "--rm", "--network=none", "localhost/built", "cat", "/built"]).await,
+        "built"
+    );
+    let empty = PodmanHost::empty(&folder.path().join("empty")).unwrap();
+    assert!(!has(&empty, BASE).await);
+    for host in [one, other, empty] {
+        host.remove().await.unwrap();
+    }
+    assert_gone(&folder.path().join("one")).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_podman_host_that_was_removed() {
+    let folder = folder().await;
+    let place = folder.path().join("host");
+    let host = PodmanHost::new(&place).unwrap();
+    keep_busy(&host).await;
+    host.remove().await.unwrap();
+    assert_gone(&place).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_podman_host_that_was_dropped() {
+    let folder = folder().await;
+    let place = folder.path().join("host");
+    let host = PodmanHost::new(&place).unwrap();
+    keep_busy(&host).await;
+    drop(host);
+    assert_gone(&place).await;
+}
+
+/// Builds the fixture for both platforms and pushes it as a Docker list under `latest`; and, under `sick`, for this machine,
+/// without a health check, for OCI knows none.
+async fn publish(folder: &Path, repository: &str) {
+    let host = PodmanHost::new(&folder.join("builder")).unwrap();
+    let environment = host.environment();
+    let (context, latest, sick) =
+        (fixture(), format!("docker://{repository}:latest"), format!("docker://{repository}:sick"));
+    let context = context.to_str().unwrap();
+    let build = ["build", "--pull=never", "--network=none", "--platform=linux/amd64,linux/arm64", "--manifest=list"];
+    call(&environment, &[&build[..], &["--format=docker", context]].concat()).await;
+    call(&environment, &["manifest", "push", "--all", "--format=v2s2", "list", &latest]).await;
+    call(&environment, &["build", "--pull=never", "--network=none", "--format=oci", "--tag=one", context]).await;
+    call(&environment, &["push", "--format=oci", "one", &sick]).await;
+    host.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_podman_witness_sees_what_users_get() {
+    let folder = folder().await;
+    assert!(emulation("linux/arm64"), "this machine does not emulate arm64: run ./setup.sh");
+    let registry = Registry::start(Backend::Process, None).await.unwrap();
+    let repository = format!("{}/acme/hello", registry.host());
+    publish(folder.path(), &repository).await;
+    let place = Place::open("ghcr", &repository).unwrap();
+    let digest = Looker::new(place.clone()).unwrap().resolve("latest").await.unwrap().unwrap();
+    let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
+    let mut images = Vec::new();
+    for (platform, machine) in [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")] {
+        for reference in ["latest", &digest] {
+            let run = witness.see(&place, reference, platform, "arch").await.unwrap();
+            assert_eq!((run.machine.as_deref(), run.health.as_deref()), (Some(machine), Some("healthy")), "{run:?}");
+            assert_eq!((&*run.server, &*run.reference, &*run.platform), ("ghcr", reference, platform));
+            images.push(run.pulled.unwrap());
+        }
+    }
+    assert!(images[0] == images[1] && images[2] == images[3] && images[1] != images[2], "{images:?}");
+    let sick = witness.see(&place, "sick", "linux/amd64", "arch").await.unwrap();
+    assert_eq!((sick.machine.as_deref(), sick.health), (Some("x86_64"), None));
+    let absent = witness.see(&place, "1.2.0", "linux/amd64", "arch").await.unwrap();
+    assert!(absent.pulled.unwrap_err().contains("manifest unknown"));
+    assert_eq!((absent.machine, absent.health), (None, None));
+    let storage = folder.path().join("witness/storage.conf").to_string_lossy().into_owned();
+    let environment = BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), storage)]);
+    assert_eq!(call(&environment, &["images", "--quiet", "--all"]).await, "");
+    witness.remove().await.unwrap();
+    assert_gone(&folder.path().join("witness")).await;
+
+    // The same by reading alone.
+    let publication = Looker::new(place).unwrap().publication("latest", Depth::Layers).await.unwrap();
+    assert_eq!(integrity(&publication), []);
+    for (platform, machine) in [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")] {
+        let child = publication.platform(platform).unwrap();
+        let kinds: Vec<_> = child.executables.iter().flatten().map(|it| (&*it.path, &it.kind)).collect();
+        let (shell, machine) = ("/bin/sh".to_owned(), machine.to_owned());
+        assert_eq!(
+            kinds,
+            [
+                ("/usr/local/bin/service", &ExecutableKind::Script { interpreter: shell }),
+                ("/bin/busybox", &ExecutableKind::Elf { machine })
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_podman_witness_trusts_the_ca_that_it_is_told() {
+    let folder = folder().await;
+    let registry = Registry::start(Backend::Process, None).await.unwrap();
+    let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let recorder = Recorder::default();
+    let proxy = Proxy::start_tls("ghcr", Service::Registry, &recorder, authority.server().unwrap()).await.unwrap();
+    proxy.set_upstream(registry.host());
+    let (trusted, strange) = (folder.path().join("ca.pem"), folder.path().join("stranger.pem"));
+    fs::write(&trusted, authority.pem()).unwrap();
+    fs::write(&strange, stranger.pem()).unwrap();
+    let place = Place::open("ghcr", &format!("{}/acme/hello", proxy.address())).unwrap();
+    let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
+    let mut told = async |ca: PathBuf| {
+        let run = witness.see(&place.clone().with_ca(ca), "latest", "linux/amd64", "arch").await.unwrap();
+        run.pulled.unwrap_err()
+    };
+    assert!(told(trusted).await.contains("manifest unknown"));
+    assert!(told(strange).await.contains("certificate"));
+    witness.remove().await.unwrap();
+}
