@@ -167,7 +167,7 @@ impl Connection {
                 let slot = claim.slot();
                 tokio::select! {
                     () = slot.released() => {}
-                    () = turn.upload.read_ahead() => {}
+                    never = turn.upload.read_ahead() => match never {},
                 }
                 self.pass(turn).await
             }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     future::{pending, poll_fn},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -178,7 +179,7 @@ impl Upload {
     }
 
     /// Reads small bodies while their request is held, so that it is noticed when the client goes away. Never ends.
-    pub(super) async fn read_ahead(&mut self) {
+    pub(super) async fn read_ahead(&mut self) -> Infallible {
         let Some(source) = &mut self.source else { return pending().await };
         while source.ahead_bytes < AHEAD_MAX_BYTES {
             let Some(frame) = poll_fn(|context| source.poll_arrival(context)).await else { break };
@@ -189,7 +190,7 @@ impl Upload {
                 break;
             }
         }
-        pending().await;
+        pending().await
     }
 
     /// Reads it to its end and throws it away.
