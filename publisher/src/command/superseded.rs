@@ -99,16 +99,14 @@ impl<'a> Superseded<'a> {
                 moved: Some((self.tag, self.list)),
                 dry_run: false,
             };
-            Some(site.clean(task).await)
+            let report = site.clean(task).await;
+            self.tell(&report, previous);
+            Some(report)
         };
-        let reports: Vec<_> = join_all(self.sites.iter().map(clean)).await.into_iter().flatten().collect();
-        for report in &reports {
-            self.tell(report);
-        }
-        reports
+        join_all(self.sites.iter().map(clean)).await.into_iter().flatten().collect()
     }
 
-    fn tell(&self, report: &Report) {
+    fn tell(&self, report: &Report, previous: &RawManifest) {
         let Report { registry, .. } = report;
         if report.count(Outcome::Removed) > 0 {
             self.events.event(Event::Note(format!("superseded image on {}", report.line())));
@@ -118,15 +116,11 @@ impl<'a> Superseded<'a> {
         }
         let Some(problem) = &report.problem else { return };
         let what = if problem.denied { "may not be removed" } else { "could not be removed" };
-        let left: Vec<_> = report.items.iter().filter(|item| item.depth == 0).map(|it| it.digest.to_string()).collect();
-        let later = match left.as_slice() {
-            [] => String::new(),
-            left => format!("; when that is mended: publisher clean --digest {}", left.join(" --digest ")),
-        };
         self.events.event(Event::Warning(format!(
-            "{registry}: the image that {} pointed at before {what}: {}{later}",
+            "{registry}: the image that {} pointed at before {what}: {}; when that is mended: publisher clean --digest {}",
             self.tag,
-            problem.causes.join(": ")
+            problem.causes.join(": "),
+            previous.digest
         )));
     }
 

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cache;
+mod clean;
 mod failures;
 mod handover;
 mod interruption;
