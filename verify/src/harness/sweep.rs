@@ -126,7 +126,7 @@ async fn containers(docker: &Docker) -> Result<Vec<String>, HarnessError> {
     let mut swept = Vec::new();
     for container in found {
         let owner = container.labels.and_then(|labels| Owner::parse(labels.get(LABEL)?));
-        let (Some(id), true) = (container.id, owner.is_some()) else { continue };
+        let (Some(id), true) = (container.id, owner.is_some_and(|owner| owner.is_dead())) else { continue };
         let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         match docker.remove_container(&id, Some(force)).await {
             Ok(()) => swept.push(id),

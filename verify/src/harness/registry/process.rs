@@ -30,7 +30,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// How many of its last lines are told when it does not start.
 const LINES_TOLD: usize = 5;
 /// Starts what it is given, lets nobody but that hold the log, and ends it when its own input ends.
-const KEEPER: &str = r#""$@" & exec 2>/dev/null; read -r _; wait"#;
+const KEEPER: &str = r#""$@" & exec 2>/dev/null; read -r _; kill -9 $!; wait"#;
 
 /// A running registry.
 pub(super) struct Process {

@@ -19,7 +19,7 @@ use crate::harness::{error::HarnessError, tls::Authority};
 
 /// How long after its time distribution 2.8 still takes a token (registry/auth/token/token.go). All times in our tokens lie
 /// in the past by this much, so that a token lives as long as it says.
-const LEEWAY_S: u64 = 0;
+const LEEWAY_S: u64 = 60;
 
 /// What a token says (distribution: docs/spec/auth/jwt.md).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
