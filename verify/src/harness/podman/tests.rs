@@ -120,19 +120,14 @@ async fn nothing_is_left_of_a_podman_host_that_was_dropped() {
     assert_gone(&place).await;
 }
 
-/// Builds the fixture for both platforms and pushes it as a Docker list under `latest`; and, under `sick`, for this machine,
-/// without a health check, for OCI knows none.
-async fn publish(folder: &Path, repository: &str) {
+/// Builds an image and pushes it. Health checks are for Docker's format only.
+async fn publish(folder: &Path, context: &Path, format: [&str; 2], platforms: &str, image: &str) {
     let host = PodmanHost::new(&folder.join("builder")).unwrap();
-    let environment = host.environment();
-    let (context, latest, sick) =
-        (fixture(), format!("docker://{repository}:latest"), format!("docker://{repository}:sick"));
-    let context = context.to_str().unwrap();
-    let build = ["build", "--pull=never", "--network=none", "--platform=linux/amd64,linux/arm64", "--manifest=list"];
-    call(&environment, &[&build[..], &["--format=docker", context]].concat()).await;
-    call(&environment, &["manifest", "push", "--all", "--format=v2s2", "list", &latest]).await;
-    call(&environment, &["build", "--pull=never", "--network=none", "--format=oci", "--tag=one", context]).await;
-    call(&environment, &["push", "--format=oci", "one", &sick]).await;
+    let [build, push] = format.map(|format| format!("--format={format}"));
+    let build =
+        ["build", "--pull=never", "--network=none", &build, platforms, "--manifest=list", context.to_str().unwrap()];
+    call(&host.environment(), &build).await;
+    call(&host.environment(), &["manifest", "push", "--all", &push, "list", &format!("docker://{image}")]).await;
     host.remove().await.unwrap();
 }
 
@@ -142,35 +137,27 @@ async fn the_podman_witness_sees_what_users_get() {
     assert!(emulation("linux/arm64"), "this machine does not emulate arm64: run ./setup.sh");
     let registry = Registry::start(Backend::Process, None).await.unwrap();
     let repository = format!("{}/acme/hello", registry.host());
-    publish(folder.path(), &repository).await;
+    let platforms = "--platform=linux/amd64,linux/arm64";
+    publish(folder.path(), &fixture(), ["docker", "v2s2"], platforms, &format!("{repository}:latest")).await;
     let place = Place::open("ghcr", &repository).unwrap();
     let digest = Looker::new(place.clone()).unwrap().resolve("latest").await.unwrap().unwrap();
     let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
     let mut images = Vec::new();
-    for (platform, machine) in [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")] {
-        for reference in ["latest", &digest] {
-            let run = witness.see(&place, reference, platform, "arch").await.unwrap();
-            assert_eq!((run.machine.as_deref(), run.health.as_deref()), (Some(machine), Some("healthy")), "{run:?}");
-            assert_eq!((&*run.server, &*run.reference, &*run.platform), ("ghcr", reference, platform));
-            images.push(run.pulled.unwrap());
-        }
+    let (amd64, arm64) = (("linux/amd64", "x86_64"), ("linux/arm64", "aarch64"));
+    for (reference, (platform, machine)) in [("latest", amd64), ("latest", arm64), (&*digest, arm64)] {
+        let run = witness.see(&place, reference, platform, "arch").await.unwrap();
+        assert_eq!((run.machine.as_deref(), run.health.as_deref()), (Some(machine), Some("healthy")), "{run:?}");
+        assert_eq!((&*run.server, &*run.reference, &*run.platform), ("ghcr", reference, platform));
+        images.push(run.pulled.unwrap());
     }
-    assert!(images[0] == images[1] && images[2] == images[3] && images[1] != images[2], "{images:?}");
-    let sick = witness.see(&place, "sick", "linux/amd64", "arch").await.unwrap();
-    assert_eq!((sick.machine.as_deref(), sick.health), (Some("x86_64"), None));
-    let absent = witness.see(&place, "1.2.0", "linux/amd64", "arch").await.unwrap();
-    assert!(absent.pulled.unwrap_err().contains("manifest unknown"));
-    assert_eq!((absent.machine, absent.health), (None, None));
-    let storage = folder.path().join("witness/storage.conf").to_string_lossy().into_owned();
-    let environment = BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), storage)]);
-    assert_eq!(call(&environment, &["images", "--quiet", "--all"]).await, "");
+    assert!(images[0] != images[1] && images[1] == images[2], "{images:?}");
     witness.remove().await.unwrap();
     assert_gone(&folder.path().join("witness")).await;
 
     // The same by reading alone.
     let publication = Looker::new(place).unwrap().publication("latest", Depth::Layers).await.unwrap();
     assert_eq!(integrity(&publication), []);
-    for (platform, machine) in [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")] {
+    for (platform, machine) in [amd64, arm64] {
         let child = publication.platform(platform).unwrap();
         let kinds: Vec<_> = child.executables.iter().flatten().map(|it| (&*it.path, &it.kind)).collect();
         let (shell, machine) = ("/bin/sh".to_owned(), machine.to_owned());
@@ -182,6 +169,33 @@ async fn the_podman_witness_sees_what_users_get() {
             ]
         );
     }
+}
+
+#[tokio::test]
+async fn the_podman_witness_tells_what_is_amiss_and_forgets() {
+    let folder = folder().await;
+    let registry = Registry::start(Backend::Process, None).await.unwrap();
+    let repository = format!("{}/acme/hello", registry.host());
+    let context = folder.path().join("context");
+    fs::create_dir(&context).unwrap();
+    let containerfile =
+        format!("FROM {BASE}\nENTRYPOINT [\"sh\", \"-c\", \"[ $0 = arch ] && uname -m || sleep 100\"]\n");
+    fs::write(context.join("Containerfile"), containerfile).unwrap();
+    let image = format!("{repository}:latest");
+    publish(folder.path(), &context, ["oci", "oci"], "--platform=linux/amd64", &image).await;
+    let place = Place::open("ghcr", &repository).unwrap();
+    let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
+    let without_check = witness.see(&place, "latest", "linux/amd64", "arch").await.unwrap();
+    assert_eq!((without_check.machine.as_deref(), without_check.health), (Some("x86_64"), None));
+    let absent = witness.see(&place, "1.2.0", "linux/amd64", "arch").await.unwrap();
+    assert!(absent.pulled.unwrap_err().contains("manifest unknown"));
+    assert_eq!((absent.machine, absent.health), (None, None));
+    let foreign = witness.see(&place, "latest", "linux/arm64", "arch").await.unwrap();
+    assert!(foreign.pulled.is_err(), "{foreign:?}");
+    let storage = folder.path().join("witness/storage.conf").to_string_lossy().into_owned();
+    let environment = BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), storage)]);
+    assert_eq!(call(&environment, &["images", "--quiet", "--all"]).await, "");
+    witness.remove().await.unwrap();
 }
 
 #[tokio::test]
