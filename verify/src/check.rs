@@ -69,7 +69,7 @@ impl Check {
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        Self { claim, requirements, needs: &[Need::Image], scenario: Scenario::Releases, judge }
+        Self { claim, requirements, needs: &[Need::Image], scenario: Scenario::Images, judge }
     }
 
     /// A check that looks at what podman makes of a published image.
@@ -78,7 +78,7 @@ impl Check {
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        Self { claim, requirements, needs: &[Need::Image, Need::Podman], scenario: Scenario::Releases, judge }
+        Self { claim, requirements, needs: &[Need::Image, Need::Podman], scenario: Scenario::Images, judge }
     }
 
     /// A check that watches a pipeline in a scenario.

@@ -3,9 +3,10 @@
 use super::support::{after, run, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
-    evidence::Evidence,
-    oracle::{Violation, leftovers},
-    scenario::Scenario,
+    evidence::{Evidence, Run},
+    history::Exchange,
+    oracle::{self, Order, Violation, leftovers, within},
+    scenario::{REPOSITORY, Scenario},
 };
 
 /// The checks of this requirement.
@@ -50,28 +51,10 @@ fn no_orphans(evidence: &Evidence) -> Judgement {
 
 fn order(evidence: &Evidence) -> Judgement {
     works(evidence, LAST)?;
-    let mut violations = Vec::new();
-    let deletions = evidence.history.iter().enumerate().filter(|(_, it)| {
-        it.operation.as_ref().is_some_and(|operation| operation.kind.deletes()) && it.status.is_some_and(|code| code < 300)
-    });
-    for (index, deletion) in deletions {
-        let Some(run) = evidence.runs.iter().find(|run| {
-            let (began, ended) = run.span_ms();
-            (began..=ended).contains(&deletion.began_ms)
-        }) else {
-            continue;
-        };
-        let moved = evidence.history.iter().position(|it| {
-            let (began, _) = run.span_ms();
-            let tag = it.operation.as_ref().filter(|it| it.kind == crate::history::Kind::ManifestPut).and_then(|it| it.tag());
-            it.began_ms >= began && tag == Some("latest") && it.status.is_some_and(|code| code < 300)
-        });
-        if moved.is_none_or(|moved| moved > index) {
-            let expected = format!("`{}` removes what was latest after latest has moved", run.name);
-            violations.push(Violation::new(expected, "it removes before").shown_by([index].into_iter().chain(moved)));
-        }
-    }
-    Ok(violations)
+    let servers: Vec<&str> = evidence.registries.iter().map(String::as_str).collect();
+    let spans = evidence.runs.iter().map(Run::span_ms);
+    let moved_first = |part: &[Exchange]| oracle::order(part, REPOSITORY, "latest", &servers, Order::MoveFirst);
+    Ok(within(&evidence.history, spans, moved_first))
 }
 
 fn unknown(server: &str) -> Inconclusive {

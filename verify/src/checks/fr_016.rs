@@ -1,11 +1,11 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
-use super::support::{after, changed, requests, run, success, works};
+use super::support::{after, requests, run, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
     history::Kind,
-    oracle::Violation,
+    oracle::{Violation, untouched},
     scenario::Scenario,
 };
 
@@ -63,7 +63,7 @@ fn given_platforms(evidence: &Evidence) -> Judgement {
 
 fn without_push(evidence: &Evidence) -> Judgement {
     let mut violations = success(run(evidence, "without push")?);
-    violations.extend(changed(after(evidence, "named")?, after(evidence, "without push")?, &[]));
+    violations.extend(untouched(after(evidence, "named")?, after(evidence, "without push")?, &[]));
     let run = run(evidence, "without push")?;
     let writes = super::support::during(evidence, run)
         .filter(|(_, exchange)| {
@@ -113,7 +113,7 @@ fn moves_nothing(evidence: &Evidence) -> Judgement {
     let longer = |tag: &str| tag.starts_with(&short);
     let by_hand = after(evidence, "by hand")?;
     let manual: Vec<&str> = by_hand.iter().flat_map(|it| it.tags.keys()).map(String::as_str).filter(|tag| longer(tag)).collect();
-    let mut violations = changed(after(evidence, "main")?, by_hand, &manual);
-    violations.extend(changed(by_hand, after(evidence, "named")?, &["try-1"]));
+    let mut violations = untouched(after(evidence, "main")?, by_hand, &manual);
+    violations.extend(untouched(by_hand, after(evidence, "named")?, &["try-1"]));
     Ok(violations)
 }

@@ -1,11 +1,11 @@
 //! FR-017: if any architecture fails to build, nothing is published anywhere.
 
-use super::support::{after, changed, failed, faults_fired, run, tag_writes, works};
+use super::support::{after, failed, faults_fired, run, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::{Evidence, Stage},
-    oracle::Violation,
-    scenario::Scenario,
+    oracle::{Violation, staging, untouched, within},
+    scenario::{REPOSITORY, Scenario},
 };
 
 /// The checks of this requirement.
@@ -64,7 +64,7 @@ fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
     works(evidence, "good")?;
     let run = run(evidence, name)?;
     let mut violations = failed(run);
-    violations.extend(changed(after(evidence, "good")?, after(evidence, name)?, &[]));
+    violations.extend(untouched(after(evidence, "good")?, after(evidence, name)?, &[]));
     violations.extend(tag_writes(evidence, run, &[]));
     Ok(violations)
 }
@@ -82,7 +82,7 @@ fn still_there(evidence: &Evidence, name: &str) -> Judgement {
         })
         .collect();
     violations.dedup_by(|a, b| a.expected == b.expected);
-    violations.extend(changed(after(evidence, "good")?, after(evidence, name)?, &[]));
+    violations.extend(untouched(after(evidence, "good")?, after(evidence, name)?, &[]));
     Ok(violations)
 }
 
@@ -97,15 +97,17 @@ fn tagged_nowhere(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "refused")?);
-    violations.extend(changed(after(evidence, "good")?, after(evidence, "refused")?, &[]));
+    violations.extend(untouched(after(evidence, "good")?, after(evidence, "refused")?, &[]));
     Ok(violations)
 }
 
 fn staged_first(evidence: &Evidence) -> Judgement {
+    let servers: Vec<&str> = evidence.registries.iter().map(String::as_str).collect();
     let mut violations = Vec::new();
     for (name, tag) in [("first main", "latest"), ("release v1.2.0", "1.2.0"), ("second main", "latest")] {
-        let run = run(evidence, name)?;
-        violations.extend(staging(evidence, run, tag));
+        works(evidence, name)?;
+        let span = run(evidence, name)?.span_ms();
+        violations.extend(within(&evidence.history, [span], |part| staging(part, REPOSITORY, &servers, &[tag])));
     }
     Ok(violations)
 }
@@ -120,5 +122,3 @@ fn healed(evidence: &Evidence) -> Judgement {
     }
     Ok(violations)
 }
-
-fn staging(_: &Evidence, _: &crate::evidence::Run, _: &str) -> Vec<Violation> { Vec::new() }

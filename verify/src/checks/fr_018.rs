@@ -1,10 +1,10 @@
 //! FR-018: a failed registry operation is tried at most 3 times with exponential backoff.
 
-use super::support::{after, changed, failed, faults_fired, run, success, works};
+use super::support::{after, failed, faults_fired, run, spans, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
-    oracle::Violation,
+    oracle::{attempts, hopeless, told_waits, untouched, waits, within},
     scenario::{RETRY_BASE_MS, Scenario},
 };
 
@@ -31,17 +31,17 @@ fn survived(evidence: &Evidence) -> Judgement {
 fn three_times(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
-    Ok(attempts(&evidence.history, ATTEMPTS_MAX))
+    Ok(within(&evidence.history, spans(evidence), |part| attempts(part, ATTEMPTS_MAX)))
 }
 
 fn exponential(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
-    Ok(waits(&evidence.history, RETRY_BASE_MS))
+    Ok(within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS)))
 }
 
 fn kept(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
-    Ok(told_waits(&evidence.history))
+    Ok(within(&evidence.history, spans(evidence), |part| told_waits(part, evidence.start_unix_ms)))
 }
 
 fn limits_survived(evidence: &Evidence) -> Judgement {
@@ -53,7 +53,7 @@ fn once(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "denied")?);
-    violations.extend(hopeless(&evidence.history));
+    violations.extend(within(&evidence.history, spans(evidence), hopeless));
     Ok(violations)
 }
 
@@ -61,7 +61,7 @@ fn down_fails(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "down")?);
-    violations.extend(changed(after(evidence, "good")?, after(evidence, "down")?, &[]));
+    violations.extend(untouched(after(evidence, "good")?, after(evidence, "down")?, &[]));
     Ok(violations)
 }
 
@@ -69,8 +69,3 @@ fn made_whole(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
     Ok(success(run(evidence, "broken")?))
 }
-
-fn attempts(_: &[crate::history::Exchange], _: usize) -> Vec<Violation> { Vec::new() }
-fn waits(_: &[crate::history::Exchange], _: u64) -> Vec<Violation> { Vec::new() }
-fn told_waits(_: &[crate::history::Exchange]) -> Vec<Violation> { Vec::new() }
-fn hopeless(_: &[crate::history::Exchange]) -> Vec<Violation> { Vec::new() }

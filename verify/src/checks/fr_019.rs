@@ -14,11 +14,23 @@ const DENIAL: &[&str] = &["403", "denied", "forbidden", "permission", "not allow
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("the_first_build_of_all_succeeds", &["FR-019"], Scenario::FirstEver, first),
+    Check::watching("a_latest_that_is_not_there_is_a_warning", &["FR-019"], Scenario::FirstEver, warned),
     Check::watching("a_clean_up_that_is_denied_is_told", &["FR-019", "FR-015"], Scenario::CleanupDenied, denied),
 ];
 
 fn first(evidence: &Evidence) -> Judgement {
     Ok(success(run(evidence, "first")?))
+}
+
+/// Whoever expected a clean-up is told why there was none.
+fn warned(evidence: &Evidence) -> Judgement {
+    works(evidence, "first")?;
+    let stages = &run(evidence, "first")?.stages;
+    let warns = |line: &str| line.trim_start().starts_with("::warning") && line.to_lowercase().contains("latest");
+    if stages.iter().any(|stage| stage.printed().lines().any(warns)) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Violation::new("an annotation warns that there was no latest to clean up", "no `::warning…` names latest")])
 }
 
 /// Whether the run then fails is the pipeline's choice; that it says nothing is not.

@@ -2,11 +2,11 @@
 //!
 //! That GitHub sends the signal is GitHub's affair; what a pipeline makes of it is judged here.
 
-use super::support::{after, changed, faults_fired, run, tag_writes, works};
+use super::support::{after, faults_fired, run, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::{End, Evidence},
-    oracle::Violation,
+    oracle::{Violation, untouched},
     scenario::Scenario,
 };
 
@@ -26,7 +26,7 @@ fn nothing(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
     let run = run(evidence, "cancelled")?;
     let mut violations = super::support::failed(run);
-    violations.extend(changed(after(evidence, "good")?, after(evidence, "cancelled")?, &[]));
+    violations.extend(untouched(after(evidence, "good")?, after(evidence, "cancelled")?, &[]));
     violations.extend(tag_writes(evidence, run, &[]));
     Ok(violations)
 }

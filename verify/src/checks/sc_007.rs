@@ -1,10 +1,10 @@
 //! SC-007: version-tagged images stay available indefinitely.
 
-use super::support::{after, changed, works};
+use super::support::{after, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
-    oracle::{Violation, reachable},
+    oracle::{Violation, reachable, untouched},
     scenario::Scenario,
 };
 
@@ -24,7 +24,7 @@ fn keep(evidence: &Evidence) -> Judgement {
     for pair in MOMENTS.windows(2) {
         // What a release is called is new in its own run only.
         let new: &[&str] = if pair[1] == "release v1.0.0" { &["latest", "1.0.0"] } else { &["latest"] };
-        violations.extend(changed(after(evidence, pair[0])?, after(evidence, pair[1])?, new));
+        violations.extend(untouched(after(evidence, pair[0])?, after(evidence, pair[1])?, new));
     }
     Ok(violations)
 }

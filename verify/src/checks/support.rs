@@ -73,25 +73,6 @@ pub(super) fn tag<'a>(snapshots: &'a [Snapshot], tag: &str) -> BTreeMap<&'a str,
     snapshots.iter().map(|it| (it.server.as_str(), it.tags.get(tag).map(String::as_str))).collect()
 }
 
-/// Violations for all tags that changed between two moments, but for those that may.
-pub(super) fn changed(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    for (old, new) in before.iter().zip(after) {
-        let names: std::collections::BTreeSet<&String> = old.tags.keys().chain(new.tags.keys()).collect();
-        for name in names.into_iter().filter(|name| !may.contains(&name.as_str())) {
-            let (was, is) = (old.tags.get(name), new.tags.get(name));
-            if was != is {
-                let told = |digest: Option<&String>| digest.map_or("absent", String::as_str).to_owned();
-                violations.push(Violation::new(
-                    format!("{}:{name} stays {}", new.server, told(was)),
-                    format!("it is {}", told(is)),
-                ));
-            }
-        }
-    }
-    violations
-}
-
 /// The requests of some kinds, with their places in the history.
 pub(super) fn requests<'a>(
     evidence: &'a Evidence,
@@ -126,7 +107,8 @@ pub(super) fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Vi
             written.entry((&exchange.server, tag)).or_default().push(index);
         }
     }
-    let expected = format!("`{}` writes no tag but {}", run.name, may.join(", "));
+    let but = if may.is_empty() { String::new() } else { format!(" but {}", may.join(", ")) };
+    let expected = format!("`{}` writes no tag{but}", run.name);
     let violation = |((server, tag), indexes): ((&str, &str), Vec<usize>)| {
         Violation::new(expected.clone(), format!("{server}:{tag} is written")).shown_by(indexes)
     };
@@ -191,4 +173,10 @@ pub(super) fn containers(evidence: &Evidence) -> Result<&[ContainerRun], Inconcl
         return Err(Inconclusive("no published image was run".into()));
     }
     Ok(&evidence.containers)
+}
+
+/// From when to when each stage went, in milliseconds since the scenario began: what stages do, they are judged for one by
+/// one. The scenarios that are judged so build one platform after the other.
+pub(super) fn spans(evidence: &Evidence) -> impl Iterator<Item = (u64, u64)> + use<'_> {
+    evidence.runs.iter().flat_map(|run| &run.stages).map(|stage| (stage.began_ms, stage.ended_ms))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::harness::registry::Backend;
+use crate::{harness::registry::Backend, scenario::Scenario};
 
 /// Judges publishing pipelines: what they promise, what they do when things fail, what they leave on the registries.
 ///
@@ -30,7 +30,8 @@ pub(super) enum Command {
     Local(LocalArguments),
     /// Looks at published images, on any registry
     #[command(after_help = "  verify live ghcr.io/acme/hello:1.2.0 docker.io/acme/hello:1.2.0\n\nRegistries on this machine are \
-                            spoken to over plain HTTP unless --ca-file is given.")]
+                            spoken to over plain HTTP unless --ca-file is given. Accounts come from \
+                            VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST>, as in VERIFY_USER_GHCR_IO.")]
     Live(LiveArguments),
 }
 
@@ -76,6 +77,9 @@ pub(super) struct LocalArguments {
     /// Runs only checks whose names contain this: fr_017, fr-017, latest (may be repeated)
     #[arg(long, value_name = "TEXT")]
     pub(super) only: Vec<String>,
+    /// Runs only these scenarios (may be repeated)
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) scenario: Vec<Scenario>,
     /// What kind of registries the pipeline publishes to
     #[arg(long, value_enum, default_value_t, value_name = "KIND")]
     pub(super) registry: Registries,

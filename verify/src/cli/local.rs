@@ -20,11 +20,8 @@ use crate::{
 
 /// Takes the evidence that the chosen checks need, judges it, and prints the report.
 pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> {
-    let checks = chosen(&arguments.only);
-    if checks.is_empty() {
-        printing::progress(&format!("error: no check's name contains {}\nhint: verify list", arguments.only.join(" or ")));
-        return Ok(exit::USAGE);
-    }
+    let Some(mut checks) = chosen_or_told(&arguments.only) else { return Ok(exit::USAGE) };
+    checks.retain(|check| arguments.scenario.is_empty() || arguments.scenario.contains(&check.scenario));
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     let subject = Subject::new(&arguments.subject).map_err(HarnessError::io("cannot run the pipeline"))?;
     printing::progress(&format!("{} checks, seed {seed}", checks.len()));
@@ -90,8 +87,18 @@ fn judged(
     judge(checks, scenario, evidence).into_iter().map(outcome).collect()
 }
 
+/// The checks that are meant, or none after an error is told.
+pub(super) fn chosen_or_told(only: &[String]) -> Option<Vec<&'static Check>> {
+    let checks = chosen(only);
+    if checks.is_empty() {
+        printing::progress(&format!("error: no check's name contains {}\nhint: verify list", only.join(" or ")));
+        return None;
+    }
+    Some(checks)
+}
+
 /// The checks whose names contain one of the texts, all if there is none.
-pub(super) fn chosen(only: &[String]) -> Vec<&'static Check> {
+fn chosen(only: &[String]) -> Vec<&'static Check> {
     let meant = |check: &&Check| {
         let id = check.id();
         only.is_empty()

@@ -26,6 +26,9 @@ pub struct Evidence {
     pub registries: Vec<String>,
     /// From what the scenario's chances were drawn.
     pub seed: u64,
+    /// When the scenario began, in milliseconds since 1970: the zero of all other times.
+    #[serde(default)]
+    pub start_unix_ms: u64,
     /// The runs of the pipeline, in order.
     #[serde(default)]
     pub runs: Vec<Run>,

@@ -112,7 +112,8 @@ impl Subject {
     pub fn new(program: &Path) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", program.display()));
-        let program = program.canonicalize().map_err(at)?;
+        // A symbolic link is kept: programs look at the name by which they are called.
+        let program = std::path::absolute(program).map_err(at)?;
         let metadata = fs::metadata(&program).map_err(at)?;
         if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
             return Err(at(io::Error::new(io::ErrorKind::PermissionDenied, "not an executable file")));

@@ -43,12 +43,19 @@ impl Job {
         Ok(success)
     }
 
-    /// Builds all platforms at the same time. Whether all succeeded.
+    /// Builds all platforms, at the same time unless the scenario says otherwise. Whether all succeeded.
     ///
     /// # Errors
     /// The harness's own troubles.
     pub async fn build_all(&mut self, world: &World) -> Result<bool, HarnessError> {
         let platforms = self.platforms();
+        if world.builds_in_turn() {
+            let mut success = true;
+            for platform in &platforms {
+                success &= self.build(world, platform).await?;
+            }
+            return Ok(success);
+        }
         let builds = platforms.iter().map(|platform| self.call(world, Stage::Build, Some(platform)));
         let stages = futures::future::try_join_all(builds).await?;
         let success = stages.iter().all(|stage| stage.end.is_success());
@@ -132,9 +139,8 @@ impl Job {
 
     async fn call(&self, world: &World, stage: Stage, platform: Option<&str>) -> Result<StageRun, HarnessError> {
         let folder = self.stage_folder(stage, platform);
-        let checkout = folder.join("checkout");
         fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
-        world.source().check_out(&self.event.commit, &checkout).map_err(HarnessError::io("cannot check a commit out"))?;
+        let checkout = world.check_out(&self.event.commit, stage, &folder)?;
         let event_file = folder.join("event.json");
         fs::write(&event_file, self.event.payload().to_string()).map_err(HarnessError::at("write", &event_file))?;
         let mut environment = self.event.variables(self.run_id);

@@ -1,13 +1,17 @@
 //! The scenarios by name.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// What a pipeline is made to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[derive(ValueEnum)]
 pub enum Scenario {
     /// A build of main, a release, a build of changed main.
     Releases,
+    /// A real image is published, read, pulled and run.
+    Images,
     /// Git tags of every form, good and bad.
     Versions,
     /// Secrets that are missing, one at a time.
@@ -55,6 +59,7 @@ pub enum Scenario {
 impl Scenario {
     /// All, in the order in which they are run.
     pub const ALL: &[Self] = &[
+        Self::Images,
         Self::Releases,
         Self::Versions,
         Self::MissingSecrets,
@@ -99,7 +104,12 @@ impl Scenario {
 
     /// Whether what is published in it is looked into, pulled and run.
     pub const fn looks(self) -> bool {
-        matches!(self, Self::Releases)
+        matches!(self, Self::Images)
+    }
+
+    /// Whether one platform is built after the other: where requests are counted, it must be known who sent them.
+    pub const fn builds_in_turn(self) -> bool {
+        matches!(self, Self::Transients | Self::Refusals | Self::RateLimits)
     }
 
     /// Whether anything is built in it.
@@ -109,14 +119,6 @@ impl Scenario {
 
     /// Its name on the command line: `build-fails`.
     pub fn name(self) -> String {
-        let debug = format!("{self:?}");
-        let mut name = String::new();
-        for letter in debug.chars() {
-            if letter.is_ascii_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.push(letter.to_ascii_lowercase());
-        }
-        name
+        self.to_possible_value().map_or_else(|| format!("{self:?}"), |value| value.get_name().to_owned())
     }
 }

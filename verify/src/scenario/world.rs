@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tempfile::TempDir;
@@ -37,10 +38,12 @@ const FIRST_RUN_ID: u64 = 1_000;
 /// Everything that a scenario works with.
 #[derive(Debug)]
 pub struct World {
+    scenario: Scenario,
     subject: Subject,
     environment: BTreeMap<String, String>,
     seed: u64,
     recorder: Recorder,
+    start_unix_ms: u64,
     sides: Sides,
     source: Source,
     /// The commit that is at the head of main.
@@ -69,16 +72,19 @@ impl World {
     pub async fn start(options: &LocalOptions, scenario: Scenario) -> Result<Self, HarnessError> {
         let folder = sweep::folder()?;
         let recorder = Recorder::default();
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let secrets = new_secrets(options.seed);
         let sides = Sides::start(options.backend, &secrets, &recorder).await?;
         let source = source(options, scenario, folder.path().join("source"))?;
         let watched = folder.path().join("bin");
         watch::install(&watched).map_err(HarnessError::at("write programs to", &watched))?;
         let mut world = Self {
+            scenario,
             subject: options.subject.clone(),
             environment: options.environment.clone(),
             seed: options.seed,
             recorder,
+            start_unix_ms: u64::try_from(start.as_millis()).unwrap_or(u64::MAX),
             sides,
             source,
             head: String::new(),
@@ -294,6 +300,7 @@ impl World {
             subject: Some(self.subject.name),
             registries,
             seed: self.seed,
+            start_unix_ms: self.start_unix_ms,
             runs: self.runs,
             history,
             moments: self.moments,
@@ -318,8 +325,20 @@ impl World {
         variables
     }
 
-    pub(super) const fn source(&self) -> &Source {
-        &self.source
+    /// A checkout of a commit: each build and each merge has one of its own; deciding changes nothing, so those share one.
+    pub(super) fn check_out(&self, commit: &str, stage: Stage, folder: &Path) -> Result<PathBuf, HarnessError> {
+        let folder = match stage {
+            Stage::Prepare => self.folder.path().join("decide").join(commit),
+            Stage::Build | Stage::Merge => folder.join("checkout"),
+        };
+        if !folder.exists() {
+            self.source.check_out(commit, &folder).map_err(HarnessError::io("cannot check a commit out"))?;
+        }
+        Ok(folder)
+    }
+
+    pub(super) const fn builds_in_turn(&self) -> bool {
+        self.scenario.builds_in_turn()
     }
 
     pub(super) fn watched(&self) -> &Path {

@@ -17,6 +17,7 @@ use crate::harness::HarnessError;
 /// The harness's own troubles; what the subject does wrong is evidence.
 pub async fn play(scenario: Scenario, world: &mut World) -> Result<(), HarnessError> {
     match scenario {
+        Scenario::Images => ordinary::images(world).await,
         Scenario::Releases => ordinary::releases(world).await,
         Scenario::Overtaken => ordinary::overtaken(world).await,
         Scenario::Versions => deciding::versions(world).await,

@@ -82,7 +82,7 @@ async fn another_server_behind_takes_over() {
     assert_eq!((site.behind.seen().len(), other.seen().len()), (1, 1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_at_the_same_time_share_a_rule_exactly() {
     let (site, injected) = Site::with(Rule::on(Kind::ManifestPut).times(7).answer(503)).await;
     let address = site.proxy.address();

@@ -78,7 +78,7 @@ async fn a_reset_comes_before_anything_is_forwarded() {
 #[case(1)]
 #[case(100_000)]
 #[case(299_999)]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_cut_after_exactly_so_many_bytes(#[case] bytes: usize) {
     let (site, injected) = Site::with(Rule::on(Kind::ManifestPut).named("cut").cut_request(bytes as u64)).await;
     let mut stream = site.write(&put(&"x".repeat(300_000))).await;
@@ -106,7 +106,7 @@ async fn a_body_that_is_too_short_to_be_cut_uses_nothing_up() {
 #[rstest]
 #[case(Ending::Reset, Err(ErrorKind::ConnectionReset))]
 #[case(Ending::Cut, Ok(()))]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_lost_after_all_was_forwarded(#[case] ending: Ending, #[case] end: Result<(), ErrorKind>) {
     let (site, injected) = Site::with(Rule::on(Kind::ManifestPut).named("lost").lose_answer_by(ending)).await;
     let mut stream = site.write(&put("body")).await;
@@ -117,7 +117,7 @@ async fn an_answer_is_lost_after_all_was_forwarded(#[case] ending: Ending, #[cas
     assert_eq!((history[0].status, history[0].forwarded, history[0].fault.as_deref()), (None, true, Some("lost")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_truncated_after_exactly_so_many_bytes() {
     let (site, injected) = Site::with(Rule::on(Kind::BlobGet).named("cut off").times(1).truncate_answer(6)).await;
     let get = "GET /v2/acme/hello/blobs/sha256:1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
