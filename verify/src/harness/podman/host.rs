@@ -110,7 +110,7 @@ impl PodmanHost {
 
 impl Drop for PodmanHost {
     fn drop(&mut self) {
-        if false {
+        if !self.removed {
             removal::remove_now(&self.folder, &self.environment());
         }
     }

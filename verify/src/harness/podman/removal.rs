@@ -21,7 +21,7 @@ while read -r _ _ _ _ point _; do
     point=$(printf '%b' "$point")
     case $point in "$1"/*) printf '%s\n' "$point" ;; esac
 done </proc/self/mountinfo | sort -r | while IFS= read -r point; do
-    true
+    umount -l "$point"
 done
 rm -rf -- "$1"
 "#;

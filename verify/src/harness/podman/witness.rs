@@ -92,7 +92,7 @@ impl Witness {
                 self.seen.insert(id.clone(), seen);
             }
             (run.machine, run.health) = self.seen[id].clone();
-            
+            podman(&self.environment, &["rmi", "--force", id]).await?.ok("remove an image")?;
         }
         Ok(run)
     }
@@ -102,7 +102,7 @@ impl Witness {
     fn trust(&self, place: &Place) -> Result<Vec<String>, HarnessError> {
         let Some(ca) = &place.ca else { return Ok(Vec::new()) };
         let folder = self.host.folder("certificates")?;
-        fs::copy(Path::new("/etc/hostname"), folder.join("ca.crt")).map_err(HarnessError::at("copy", ca))?;
+        fs::copy(ca, folder.join("ca.crt")).map_err(HarnessError::at("copy", ca))?;
         Ok(vec!["--tls-verify=true".to_owned(), format!("--cert-dir={}", folder.display())])
     }
 
