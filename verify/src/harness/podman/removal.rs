@@ -1,4 +1,4 @@
-//! Removing a store for good: containers, mounts and files, whosever they are.
+//! Removing a store for good: containers, the steps of killed builds, mounts and files, whosever they are.
 //!
 //! Files in a store belong to users of a namespace, and podman leaves the store mounted onto itself there, for as long as
 //! the user's one pause process lives. `podman system reset` would remove all that, and also end that process and whatever
@@ -14,14 +14,29 @@ use std::{
 use super::command::podman;
 use crate::harness::HarnessError;
 
-/// Unmounts what is mounted below the folder that is its argument, the deepest first, and removes the folder. Spaces and the
-/// like are written as octal numbers in that list (proc(5)).
+/// Ends what runs in containers below the folder that is its argument, unmounts what is mounted there, the deepest first,
+/// and removes the folder.
+///
+/// A build that was killed leaves its step running and its container mounted. Such a process has that container as its
+/// root: by a mount of its own, or by chroot(2). Spaces and the like are octal numbers in lists of mounts (proc(5)).
 const REMOVE: &str = r#"
-while read -r _ _ _ _ point _; do
+mounts=$(while read -r _ _ _ _ point _; do
     point=$(printf '%b' "$point")
     case $point in "$1"/*) printf '%s\n' "$point" ;; esac
-done </proc/self/mountinfo | sort -r | while IFS= read -r point; do
-    umount -l "$point"
+done </proc/self/mountinfo | sort -r)
+case $mounts in */merged*)
+    for process in /proc/[0-9]*; do
+        inside=
+        case $(readlink "$process/root") in "$1"/*) inside=yes ;; esac
+        while read -r _ _ _ _ point rest; do
+            case $point:$rest in /:*"upperdir=$1/"*) inside=yes ;; esac
+        done 2>/dev/null <"$process/mountinfo"
+        [ -z "$inside" ] || kill -KILL "${process#/proc/}"
+    done
+    ;;
+esac
+printf '%s\n' "$mounts" | while IFS= read -r point; do
+    [ -z "$point" ] || umount -l "$point"
 done
 rm -rf -- "$1"
 "#;

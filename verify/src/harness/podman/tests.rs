@@ -4,9 +4,15 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
 
 use super::{PodmanHost, Witness, command::podman, emulation, is_rootless, version};
 use crate::{
@@ -56,14 +62,39 @@ async fn assert_gone(folder: &Path) {
     }
 }
 
-/// Starts a container that runs on, and leaves a build's container mounted.
-async fn keep_busy(host: &PodmanHost) {
+/// Starts a container that runs on, leaves another one mounted, and kills a build in the middle of a step. All have the
+/// host's folder in their command lines.
+async fn keep_busy(host: &PodmanHost, folder: &Path) {
     let environment = host.environment();
-    call(&environment, &["run", "--detach", "--pull=never", "--network=none", BASE, "sleep", "1000"]).await;
+    let sleep = format!("sleep 1000; : {}", folder.display());
+    let run = ["run", "--detach", "--pull=never", "--network=none", BASE, "sh", "-c", &sleep];
+    call(&environment, &run).await;
     let id = call(&environment, &["create", "--pull=never", "--network=none", BASE]).await;
     call(&environment, &["unshare", "podman", "mount", &id]).await;
+    kill_a_build(&environment, &folder.join("context"), &sleep).await;
     let mounts = call(&BTreeMap::new(), &["unshare", "cat", "/proc/self/mountinfo"]).await;
-    assert!(mounts.contains("/merged "), "{mounts}");
+    let mounted = |line: &&str| line.contains(folder.to_str().unwrap()) && line.contains("/merged ");
+    assert_eq!(mounts.lines().filter(mounted).count(), 3, "{mounts}");
+}
+
+async fn kill_a_build(environment: &BTreeMap<String, String>, context: &Path, step: &str) {
+    fs::create_dir(context).unwrap();
+    fs::write(context.join("Containerfile"), format!("FROM {BASE}\nRUN echo begun; {step}\n")).unwrap();
+    let mut build = Command::new("podman")
+        .args(["build", "--pull=never", "--network=none"])
+        .arg(context)
+        .envs(environment)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(build.stdout.take().unwrap()).lines();
+    while lines.next_line().await.unwrap().expect("the build ends too early") != "begun" {}
+    let group = Pid::from_raw(build.id().unwrap().cast_signed()).unwrap();
+    kill_process_group(group, Signal::KILL).unwrap();
+    build.wait().await.unwrap();
 }
 
 #[tokio::test]
@@ -105,7 +136,7 @@ async fn nothing_is_left_of_a_podman_host_that_was_removed() {
     let folder = folder().await;
     let place = folder.path().join("host");
     let host = PodmanHost::new(&place).unwrap();
-    keep_busy(&host).await;
+    keep_busy(&host, &place).await;
     host.remove().await.unwrap();
     assert_gone(&place).await;
 }
@@ -115,7 +146,7 @@ async fn nothing_is_left_of_a_podman_host_that_was_dropped() {
     let folder = folder().await;
     let place = folder.path().join("host");
     let host = PodmanHost::new(&place).unwrap();
-    keep_busy(&host).await;
+    keep_busy(&host, &place).await;
     drop(host);
     assert_gone(&place).await;
 }
