@@ -167,3 +167,21 @@ fn link(file: &Path) -> io::Result<Option<String>> {
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: an empty link", file.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_waited_for_until_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("link");
+        assert_eq!(link(&file).unwrap(), None);
+        fs::write(&file, "").unwrap();
+        assert_eq!(link(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let late = file.clone();
+        let writer = thread::spawn(move || fs::write(late, "sha256:1").unwrap());
+        assert_eq!(link(&file).unwrap().as_deref(), Some("sha256:1"));
+        writer.join().unwrap();
+    }
+}
