@@ -17,6 +17,8 @@ use crate::harness::HarnessError;
 const BASES: [&str; 2] = ["localhost/tallyman/base:amd64", "localhost/tallyman/base:arm64"];
 /// What makes them, beside the image that is built.
 const MAKE_BASES: &str = "make-bases";
+/// The file by which a host is known.
+pub(super) const STORAGE_CONF: &str = "storage.conf";
 /// Registries on this machine may be spoken to over plain HTTP.
 const REGISTRIES: &str = "[[registry]]\nprefix = \"127.0.0.1\"\nlocation = \"127.0.0.1\"\ninsecure = true\n";
 
@@ -66,11 +68,16 @@ impl PodmanHost {
         fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
         let bases = bases.map(|bases| format!("[storage.options]\nadditionalimagestores = [{}]\n", quoted(bases)));
         let storage = storage_conf(folder) + &bases.unwrap_or_default();
-        for (name, text) in [("storage.conf", storage.as_str()), ("registries.conf", REGISTRIES), ("auth.json", "{}")] {
+        for (name, text) in [(STORAGE_CONF, storage.as_str()), ("registries.conf", REGISTRIES), ("auth.json", "{}")] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(HarnessError::at("write", &path))?;
         }
         Ok(Self { folder: folder.to_owned(), removed: false })
+    }
+
+    /// One that another process made in a folder.
+    pub(super) fn adopt(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), removed: false }
     }
 
     /// The variables by which podman, buildah and skopeo find it. What they learn about blobs on registries is below
@@ -78,7 +85,7 @@ impl PodmanHost {
     pub fn environment(&self) -> BTreeMap<String, String> {
         let file = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
         BTreeMap::from([
-            ("CONTAINERS_STORAGE_CONF".to_owned(), file("storage.conf")),
+            ("CONTAINERS_STORAGE_CONF".to_owned(), file(STORAGE_CONF)),
             ("CONTAINERS_REGISTRIES_CONF".to_owned(), file("registries.conf")),
             ("REGISTRY_AUTH_FILE".to_owned(), file("auth.json")),
             ("XDG_DATA_HOME".to_owned(), file("data")),
@@ -133,7 +140,7 @@ async fn provide(image: &Path) -> Result<PathBuf, HarnessError> {
     let cache = cache.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")));
     let folder = cache.unwrap_or_else(env::temp_dir).join(BASES_FOLDER);
     fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
-    let configuration = folder.join("storage.conf");
+    let configuration = folder.join(STORAGE_CONF);
     fs::write(&configuration, storage_conf(&folder)).map_err(HarnessError::at("write", &configuration))?;
     let environment =
         BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), configuration.to_string_lossy().into_owned())]);

@@ -2,6 +2,7 @@
 
 mod command;
 mod host;
+mod leftovers;
 mod machine;
 mod removal;
 #[cfg(test)]
@@ -9,5 +10,6 @@ mod tests;
 mod witness;
 
 pub use host::PodmanHost;
+pub use leftovers::remove_hosts_below;
 pub use machine::{emulation, is_rootless, version};
 pub use witness::{ContainerRun, Witness};

@@ -14,7 +14,7 @@ use tokio::{
     process::Command,
 };
 
-use super::{PodmanHost, Witness, command::podman, emulation, is_rootless, version};
+use super::{PodmanHost, Witness, command::podman, emulation, is_rootless, remove_hosts_below, version};
 use crate::{
     harness::{
         proxy::Proxy,
@@ -149,6 +149,18 @@ async fn nothing_is_left_of_a_podman_host_that_was_dropped() {
     keep_busy(&host, &place).await;
     drop(host);
     assert_gone(&place).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_podman_host_whose_process_was_killed() {
+    let folder = folder().await;
+    let place = folder.path().join("run/build/podman");
+    let host = PodmanHost::new(&place).unwrap();
+    keep_busy(&host, &place).await;
+    std::mem::forget(host);
+    remove_hosts_below(folder.path()).await.unwrap();
+    assert_gone(&place).await;
+    assert!(folder.path().join("run/build").exists());
 }
 
 /// Builds an image and pushes it. Health checks are for Docker's format only.
