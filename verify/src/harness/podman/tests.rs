@@ -84,6 +84,8 @@ async fn kill_a_build(environment: &BTreeMap<String, String>, context: &Path, st
         .args(["build", "--pull=never", "--network=none"])
         .arg(context)
         .envs(environment)
+        // What a killed build leaves there goes with the host.
+        .env("TMPDIR", context.parent().unwrap())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0)
