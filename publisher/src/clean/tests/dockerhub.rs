@@ -127,3 +127,20 @@ async fn an_immutable_tag_stays_and_keeps_what_it_points_at() {
     assert!(report.warnings.iter().any(|it| it.contains("immutable")), "{:?}", report.warnings);
     assert!(ground.contents().holds(&index) && ground.contents().holds(&signature));
 }
+
+#[tokio::test]
+async fn a_tag_on_a_later_page_counts_as_any_other() {
+    let (ground, old, children) = ground().await;
+    {
+        let mut contents = ground.contents();
+        let mine = contents.list(&[&children[0]]);
+        contents.tag("mine", &mine);
+        for release in 0..150 {
+            contents.publish(&format!("2.0.{release}"), &format!("release {release}"));
+        }
+    }
+    assert_eq!(fates(&ground.superseded(&old).await), "Removed Kept Removed");
+    // The first look reads both pages, the others only the one with what changed since.
+    let contents = ground.contents();
+    assert_eq!((contents.count("page=2&"), contents.count("page=1&") > 2), (1, true));
+}

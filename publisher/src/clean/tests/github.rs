@@ -175,3 +175,26 @@ async fn an_answer_that_is_no_listing_forbids_everything() {
         assert!(ground.contents().holds(&old));
     }
 }
+
+/// A fallback tag may lead anywhere: to something that is older than all that was listed, and that an old release holds.
+#[tokio::test]
+async fn what_comes_to_light_as_ours_and_is_older_is_looked_for_too() {
+    let (ground, ancient) = (Ground::start(GitHub).await, "0.0.1");
+    let shared = {
+        let mut contents = ground.contents();
+        let release = contents.publish(ancient, "ancient");
+        for release in 0..80 {
+            contents.publish(&format!("1.0.{release}"), &format!("release {release}"));
+        }
+        contents.children(&release)[0].clone()
+    };
+    let old = ground.contents().publish("latest", "old");
+    {
+        let mut contents = ground.contents();
+        let index = contents.list(&[&shared]);
+        contents.tag(&old.to_string().replace(':', "-"), &index);
+    }
+    let report = ground.superseded(&old).await;
+    assert_eq!(fates(&report), "Removed Removed Removed Removed Kept");
+    assert!(ground.contents().holds(&shared), "{ancient} lost an image");
+}
