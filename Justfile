@@ -53,6 +53,11 @@ test *filters:
     fi
     cargo test --workspace --locked --doc --quiet
 
+# What checks say of good and bad subjects, against what is expected: just subjects 'test(one_attempt)'
+[group('before a merge')]
+subjects filter="all()":
+    {{ just }} test --ignore-default-filter -E 'test(/^subjects::/) and {{ filter }}'
+
 # Format, clippy, dependencies, shell scripts
 [group('before a merge')]
 lint: deny

@@ -1,11 +1,6 @@
 //! A check: one claim about a requirement, what it needs, and how evidence is judged.
 
-use crate::{
-    evidence::Evidence,
-    oracle::Violation,
-    scenario::Scenario,
-    verdict::Verdict,
-};
+use crate::{evidence::Evidence, oracle::Violation, scenario::Scenario, verdict::Verdict};
 
 /// What a target must have so that a check can run on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]

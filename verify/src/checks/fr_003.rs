@@ -34,7 +34,12 @@ fn agree(evidence: &Evidence) -> Judgement {
         let own = child.config.as_ref()?.facts.platform.as_ref();
         let same = own.is_some_and(|own| own.os == listed.os && own.architecture == listed.architecture);
         let expected = format!("{} {}: the image's configuration says so too", publication.name(), listed.name());
-        (!same).then(|| Violation::new(expected, own.map_or_else(|| "it says nothing".into(), |own| format!("it says {}", own.name()))))
+        (!same).then(|| {
+            Violation::new(
+                expected,
+                own.map_or_else(|| "it says nothing".into(), |own| format!("it says {}", own.name())),
+            )
+        })
     };
     each_image(evidence, disagrees)
 }
@@ -48,7 +53,8 @@ fn right_machine(evidence: &Evidence) -> Judgement {
     for publication in publications(evidence)? {
         for child in publication.platforms() {
             for executable in child.unusable_executables() {
-                let expected = format!("{} {}: {} runs there", publication.name(), child.platform_name(), executable.path);
+                let expected =
+                    format!("{} {}: {} runs there", publication.name(), child.platform_name(), executable.path);
                 violations.push(Violation::new(expected, format!("it is {:?}", executable.kind)));
             }
         }

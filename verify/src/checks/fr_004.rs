@@ -11,7 +11,8 @@ use crate::{
 /// Programs that give more rights than their caller has.
 const RAISING: &[&str] = &["doas", "pkexec", "su", "sudo"];
 /// Arguments that take from a build what keeps it apart from the machine.
-const UNFENCED: &[&str] = &["--privileged", "--security-opt=seccomp=unconfined", "--userns=host", "--cap-add=all", "--cap-add=ALL"];
+const UNFENCED: &[&str] =
+    &["--privileged", "--security-opt=seccomp=unconfined", "--userns=host", "--cap-add=all", "--cap-add=ALL"];
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
@@ -20,7 +21,8 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn no_root(evidence: &Evidence) -> Judgement {
-    let raised = |call: &Call| call.user_id == 0 || call.words.first().is_some_and(|name| RAISING.contains(&name.as_str()));
+    let raised =
+        |call: &Call| call.user_id == 0 || call.words.first().is_some_and(|name| RAISING.contains(&name.as_str()));
     calls(evidence, "no program is called as root, nor one that makes root", raised)
 }
 

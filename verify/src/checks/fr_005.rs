@@ -10,7 +10,9 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] =
-    &[Check::watching("every_run_publishes_to_docker_hub", &["FR-005"], Scenario::Releases, |evidence| published(evidence, "dockerhub"))];
+    &[Check::watching("every_run_publishes_to_docker_hub", &["FR-005"], Scenario::Releases, |evidence| {
+        published(evidence, "dockerhub")
+    })];
 
 /// Each run of the scenario must leave its tag on a registry.
 pub(super) fn published(evidence: &Evidence, server: &str) -> Judgement {
@@ -19,7 +21,8 @@ pub(super) fn published(evidence: &Evidence, server: &str) -> Judgement {
         violations.extend(success(run(evidence, name)?));
         for snapshot in after(evidence, name)?.iter().filter(|it| it.server == server && !it.tags.contains_key(tag)) {
             let tags: Vec<&String> = snapshot.tags.keys().collect();
-            violations.push(Violation::new(format!("{server} has {tag} after `{name}`"), format!("its tags: {tags:?}")));
+            violations
+                .push(Violation::new(format!("{server} has {tag} after `{name}`"), format!("its tags: {tags:?}")));
         }
     }
     Ok(violations)

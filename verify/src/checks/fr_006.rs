@@ -3,6 +3,7 @@
 use crate::{check::Check, scenario::Scenario};
 
 /// The checks of this requirement.
-pub(super) const CHECKS: &[Check] = &[Check::watching("every_run_publishes_to_ghcr", &["FR-006"], Scenario::Releases, |evidence| {
-    super::fr_005::published(evidence, "ghcr")
-})];
+pub(super) const CHECKS: &[Check] =
+    &[Check::watching("every_run_publishes_to_ghcr", &["FR-006"], Scenario::Releases, |evidence| {
+        super::fr_005::published(evidence, "ghcr")
+    })];

@@ -20,7 +20,8 @@ fn tagged(evidence: &Evidence) -> Judgement {
     for snapshot in after(evidence, "release v1.2.0")? {
         if !snapshot.tags.contains_key("1.2.0") {
             let tags: Vec<&str> = snapshot.tags.keys().map(String::as_str).collect();
-            violations.push(Violation::new(format!("{} has the tag 1.2.0", snapshot.server), format!("its tags: {tags:?}")));
+            violations
+                .push(Violation::new(format!("{} has the tag 1.2.0", snapshot.server), format!("its tags: {tags:?}")));
         }
     }
     Ok(violations)
@@ -40,7 +41,8 @@ fn every_version(evidence: &Evidence) -> Judgement {
         let Some(expected) = expected else { continue };
         let run = run(evidence, name)?;
         if run.succeeded() && run.tag() != Some(expected) {
-            violations.push(Violation::new(format!("`{name}` becomes `{expected}`"), format!("it becomes {:?}", run.tag())));
+            violations
+                .push(Violation::new(format!("`{name}` becomes `{expected}`"), format!("it becomes {:?}", run.tag())));
         }
     }
     Ok(violations)

@@ -11,14 +11,25 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("superseded_images_are_gone_from_docker_hub", &["FR-009", "SC-006"], Scenario::Accumulation, |evidence| {
-        superseded_gone(evidence, "dockerhub")
-    }),
-    Check::watching("superseded_images_are_gone_from_ghcr", &["FR-009", "SC-006"], Scenario::Accumulation, |evidence| {
-        superseded_gone(evidence, "ghcr")
-    }),
+    Check::watching(
+        "superseded_images_are_gone_from_docker_hub",
+        &["FR-009", "SC-006"],
+        Scenario::Accumulation,
+        |evidence| superseded_gone(evidence, "dockerhub"),
+    ),
+    Check::watching(
+        "superseded_images_are_gone_from_ghcr",
+        &["FR-009", "SC-006"],
+        Scenario::Accumulation,
+        |evidence| superseded_gone(evidence, "ghcr"),
+    ),
     Check::watching("no_manifest_is_left_without_a_tag", &["FR-009"], Scenario::Accumulation, no_orphans),
-    Check::watching("the_old_latest_goes_only_after_the_new_one_is_there", &["FR-009", "SC-006"], Scenario::Accumulation, order),
+    Check::watching(
+        "the_old_latest_goes_only_after_the_new_one_is_there",
+        &["FR-009", "SC-006"],
+        Scenario::Accumulation,
+        order,
+    ),
 ];
 
 /// The builds of main in this scenario but the last, whose images must be gone unless a release shares them.

@@ -37,7 +37,13 @@ fn media_types(evidence: &Evidence) -> Judgement {
         if let Some(descriptor) = &child.descriptor {
             expect(publication, child, "the list's entry", Some(&descriptor.media_type), DOCKER_MANIFEST);
         }
-        expect(publication, child, "the configuration", child.config_descriptor.as_ref().map(|it| it.media_type.as_str()), DOCKER_CONFIG);
+        expect(
+            publication,
+            child,
+            "the configuration",
+            child.config_descriptor.as_ref().map(|it| it.media_type.as_str()),
+            DOCKER_CONFIG,
+        );
         for layer in &child.layers {
             expect(publication, child, "each layer", Some(&layer.descriptor.media_type), DOCKER_LAYER);
         }
@@ -54,7 +60,8 @@ fn health_check(evidence: &Evidence) -> Judgement {
         let test = healthcheck.and_then(|it| it.get("Test")).and_then(|it| it.as_array());
         if !test.is_some_and(|test| test.first().is_some_and(|word| word != "NONE")) {
             let expected = format!("{} {} has a health check", publication.name(), child.platform_name());
-            violations.push(Violation::new(expected, healthcheck.map_or_else(|| "it has none".into(), ToString::to_string)));
+            violations
+                .push(Violation::new(expected, healthcheck.map_or_else(|| "it has none".into(), ToString::to_string)));
         }
     }
     Ok(violations)

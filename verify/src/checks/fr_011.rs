@@ -100,7 +100,8 @@ fn once(evidence: &Evidence) -> Judgement {
         let mut names: Vec<String> = publication.platforms().map(crate::look::Child::platform_name).collect();
         names.sort();
         for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
-            violations.push(Violation::new(format!("{} lists {} once", publication.name(), pair[0]), "it lists it again"));
+            violations
+                .push(Violation::new(format!("{} lists {} once", publication.name(), pair[0]), "it lists it again"));
         }
     }
     Ok(violations)

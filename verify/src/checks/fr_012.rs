@@ -9,12 +9,8 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub(super) const CHECKS: &[Check] = &[Check::watching(
-    "what_the_containerfile_says_is_in_the_image",
-    &["FR-012"],
-    Scenario::Images,
-    containerfile,
-)];
+pub(super) const CHECKS: &[Check] =
+    &[Check::watching("what_the_containerfile_says_is_in_the_image", &["FR-012"], Scenario::Images, containerfile)];
 
 /// Each commit's Containerfile carries a label of its own, which every image of that commit must carry too.
 fn containerfile(evidence: &Evidence) -> Judgement {
@@ -27,7 +23,8 @@ fn containerfile(evidence: &Evidence) -> Judgement {
             seen += 1;
             let label = child.label(SOURCE_LABEL);
             if label != wanted {
-                let expected = format!("{} {} has its commit's label, {wanted:?}", publication.name(), child.platform_name());
+                let expected =
+                    format!("{} {} has its commit's label, {wanted:?}", publication.name(), child.platform_name());
                 violations.push(Violation::new(expected, format!("{label:?}")));
             }
         }

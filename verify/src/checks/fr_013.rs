@@ -1,6 +1,5 @@
 //! FR-013: Docker Hub's credentials come from the secrets `DOCKERHUB_USERNAME` and `DOCKERHUB_TOKEN`, and stay secret.
 
-
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, Stage},

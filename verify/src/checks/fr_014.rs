@@ -10,7 +10,12 @@ use crate::{
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("ghcr_knows_who_pushes", &["FR-014", "FR-006"], Scenario::Releases, ghcr),
     Check::watching("a_missing_github_token_is_told_by_name", &["FR-014"], Scenario::MissingSecrets, missing),
-    Check::watching("a_token_that_expires_on_the_way_is_renewed", &["FR-014", "FR-013"], Scenario::TokenExpires, renewed),
+    Check::watching(
+        "a_token_that_expires_on_the_way_is_renewed",
+        &["FR-014", "FR-013"],
+        Scenario::TokenExpires,
+        renewed,
+    ),
 ];
 
 fn ghcr(evidence: &Evidence) -> Judgement {
@@ -22,6 +27,5 @@ fn missing(evidence: &Evidence) -> Judgement {
 }
 
 fn renewed(evidence: &Evidence) -> Judgement {
-    super::support::faults_fired(evidence)?;
-    Ok(super::support::success(super::support::run(evidence, "main")?))
+    super::support::survived(evidence, &["main"])
 }

@@ -11,7 +11,12 @@ use crate::{
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
-    Check::watching("a_success_names_the_tag_and_the_digest", &["FR-015"], Scenario::Releases, names_what_was_published),
+    Check::watching(
+        "a_success_names_the_tag_and_the_digest",
+        &["FR-015"],
+        Scenario::Releases,
+        names_what_was_published,
+    ),
     Check::watching("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
     Check::watching("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
     Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
@@ -32,14 +37,16 @@ fn summed_up(evidence: &Evidence) -> Judgement {
 fn names_what_was_published(evidence: &Evidence) -> Judgement {
     let run = run(evidence, "release v1.2.0")?;
     let merge = stages(run, Stage::Merge)?;
-    let told: String = merge.iter().map(|stage| format!("{}\n{}", stage.printed(), stage.summary)).collect();
+    let told: Vec<String> = merge.iter().flat_map(|stage| [stage.printed(), stage.summary.clone()]).collect();
+    let told = told.join("\n");
     let mut violations = Vec::new();
     if !told.contains("1.2.0") {
         violations.push(Violation::new("merge tells the tag", "1.2.0 is not in its output or summary"));
     }
     for snapshot in super::support::after(evidence, "release v1.2.0")? {
         if let Some(digest) = snapshot.tags.get("1.2.0").filter(|digest| !told.contains(digest.as_str())) {
-            violations.push(Violation::new("merge tells the digest", format!("{digest} is not in its output or summary")));
+            violations
+                .push(Violation::new("merge tells the digest", format!("{digest} is not in its output or summary")));
         }
     }
     Ok(violations)
@@ -81,8 +88,12 @@ fn annotated(run: &Run) -> Judgement {
 fn named(run: &Run, names: &[&str]) -> Judgement {
     let mut violations = Vec::new();
     for stage in run.stages.iter().filter(|stage| !stage.end.is_success()) {
-        let errors: Vec<String> =
-            stage.printed().lines().filter(|line| line.to_lowercase().contains("error")).map(str::to_lowercase).collect();
+        let errors: Vec<String> = stage
+            .printed()
+            .lines()
+            .filter(|line| line.to_lowercase().contains("error"))
+            .map(str::to_lowercase)
+            .collect();
         if !errors.iter().any(|line| names.iter().any(|name| line.contains(&name.to_lowercase()))) {
             violations.push(Violation::new(format!("an error names {}", names.join(" or ")), failure(stage)));
         }

@@ -27,7 +27,8 @@ fn default_tag(evidence: &Evidence) -> Judgement {
     let mut violations = success(run);
     for snapshot in after(evidence, "by hand")? {
         let short = |tag: &&String| {
-            tag.strip_prefix("manual-").is_some_and(|short| short.len() >= SHORT_COMMIT_MIN && run.commit.starts_with(short))
+            tag.strip_prefix("manual-")
+                .is_some_and(|short| short.len() >= SHORT_COMMIT_MIN && run.commit.starts_with(short))
         };
         if snapshot.tags.keys().find(short).is_none() {
             let tags: Vec<&String> = snapshot.tags.keys().collect();
@@ -43,7 +44,8 @@ fn given_tag(evidence: &Evidence) -> Judgement {
     for snapshot in after(evidence, "named")? {
         if !snapshot.tags.contains_key("try-1") {
             let tags: Vec<&String> = snapshot.tags.keys().collect();
-            violations.push(Violation::new(format!("{} has the tag try-1", snapshot.server), format!("its tags: {tags:?}")));
+            violations
+                .push(Violation::new(format!("{} has the tag try-1", snapshot.server), format!("its tags: {tags:?}")));
         }
     }
     Ok(violations)
@@ -67,14 +69,16 @@ fn without_push(evidence: &Evidence) -> Judgement {
     let run = run(evidence, "without push")?;
     let writes = super::support::during(evidence, run)
         .filter(|(_, exchange)| {
-            let ours = exchange.operation.as_ref().filter(|it| it.repository.as_deref() == Some(crate::scenario::REPOSITORY));
+            let ours =
+                exchange.operation.as_ref().filter(|it| it.repository.as_deref() == Some(crate::scenario::REPOSITORY));
             ours.is_some_and(|operation| operation.kind.writes())
         })
         .map(|(index, _)| index)
         .collect::<Vec<_>>();
     if !writes.is_empty() {
         let seen = format!("{} writing requests", writes.len());
-        violations.push(Violation::new("with skip_push nothing is written to the image's repository", seen).shown_by(writes));
+        violations
+            .push(Violation::new("with skip_push nothing is written to the image's repository", seen).shown_by(writes));
     }
     Ok(violations)
 }
@@ -85,7 +89,11 @@ fn deletes_nothing(evidence: &Evidence) -> Judgement {
     for name in ["by hand", "named", "without push"] {
         let (began, ended) = run(evidence, name)?.span_ms();
         let deleting = [
-            Kind::ManifestDelete, Kind::BlobDelete, Kind::HubTagDelete, Kind::PackageDelete, Kind::PackageVersionDelete,
+            Kind::ManifestDelete,
+            Kind::BlobDelete,
+            Kind::HubTagDelete,
+            Kind::PackageDelete,
+            Kind::PackageVersionDelete,
         ];
         let deletes: Vec<usize> = requests(evidence, &deleting)
             .filter(|(_, it)| (began..=ended).contains(&it.began_ms))
@@ -112,7 +120,8 @@ fn moves_nothing(evidence: &Evidence) -> Judgement {
     let short = format!("manual-{}", &run(evidence, "by hand")?.commit[..SHORT_COMMIT_MIN]);
     let longer = |tag: &str| tag.starts_with(&short);
     let by_hand = after(evidence, "by hand")?;
-    let manual: Vec<&str> = by_hand.iter().flat_map(|it| it.tags.keys()).map(String::as_str).filter(|tag| longer(tag)).collect();
+    let manual: Vec<&str> =
+        by_hand.iter().flat_map(|it| it.tags.keys()).map(String::as_str).filter(|tag| longer(tag)).collect();
     let mut violations = untouched(after(evidence, "main")?, by_hand, &manual);
     violations.extend(untouched(by_hand, after(evidence, "named")?, &["try-1"]));
     Ok(violations)

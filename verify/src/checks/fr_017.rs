@@ -52,12 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
         Scenario::Releases,
         staged_first,
     ),
-    Check::watching(
-        "a_run_that_was_killed_is_healed_by_the_next",
-        &["FR-017", "SC-008"],
-        Scenario::Killed,
-        healed,
-    ),
+    Check::watching("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
 ];
 
 fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
@@ -77,8 +72,12 @@ fn still_there(evidence: &Evidence, name: &str) -> Judgement {
     let gone = samples.filter(|sample| sample.digest.is_none() || !sample.whole);
     let mut violations: Vec<Violation> = gone
         .map(|it| {
-            let seen = it.digest.as_deref().map_or("it is gone".to_owned(), |digest| format!("it is {digest}, not whole"));
-            Violation::new(format!("{}:latest is there all the while", it.server), format!("{seen}, {} ms after the start", it.at_ms))
+            let seen =
+                it.digest.as_deref().map_or("it is gone".to_owned(), |digest| format!("it is {digest}, not whole"));
+            Violation::new(
+                format!("{}:latest is there all the while", it.server),
+                format!("{seen}, {} ms after the start", it.at_ms),
+            )
         })
         .collect();
     violations.dedup_by(|a, b| a.expected == b.expected);

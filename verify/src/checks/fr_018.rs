@@ -1,6 +1,6 @@
 //! FR-018: a failed registry operation is tried at most 3 times with exponential backoff.
 
-use super::support::{after, failed, faults_fired, run, spans, success, works};
+use super::support::{after, failed, faults_fired, run, spans, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -24,8 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn survived(evidence: &Evidence) -> Judgement {
-    faults_fired(evidence)?;
-    Ok(success(run(evidence, "uploads")?).into_iter().chain(success(run(evidence, "manifests")?)).collect())
+    super::support::survived(evidence, &["uploads", "manifests"])
 }
 
 fn three_times(evidence: &Evidence) -> Judgement {
@@ -45,8 +44,7 @@ fn kept(evidence: &Evidence) -> Judgement {
 }
 
 fn limits_survived(evidence: &Evidence) -> Judgement {
-    faults_fired(evidence)?;
-    Ok(success(run(evidence, "limited")?))
+    super::support::survived(evidence, &["limited"])
 }
 
 fn once(evidence: &Evidence) -> Judgement {
@@ -66,6 +64,5 @@ fn down_fails(evidence: &Evidence) -> Judgement {
 }
 
 fn made_whole(evidence: &Evidence) -> Judgement {
-    faults_fired(evidence)?;
-    Ok(success(run(evidence, "broken")?))
+    super::support::survived(evidence, &["broken"])
 }

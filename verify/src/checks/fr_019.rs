@@ -40,8 +40,8 @@ fn denied(evidence: &Evidence) -> Judgement {
         return Err(Inconclusive("nothing was to be deleted".into()));
     }
     let run = run(evidence, "second")?;
-    let printed: String = run.stages.iter().map(|stage| format!("{}\n{}\n", stage.printed(), stage.summary)).collect();
-    let told = printed.lines().any(|line| {
+    let printed: Vec<String> = run.stages.iter().flat_map(|stage| [stage.printed(), stage.summary.clone()]).collect();
+    let told = printed.iter().flat_map(|text| text.lines()).any(|line| {
         let line = line.to_lowercase();
         (line.contains("warning") || line.contains("error")) && DENIAL.iter().any(|word| line.contains(word))
     });

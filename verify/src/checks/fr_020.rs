@@ -53,7 +53,10 @@ fn no_process(evidence: &Evidence) -> Judgement {
     let left = run.stages.iter().flat_map(|stage| stage.left_behind.iter().map(move |process| (stage, process)));
     Ok(left
         .map(|(stage, process)| {
-            Violation::new(format!("{} leaves no process", super::support::shown(stage)), format!("still there: {process}"))
+            Violation::new(
+                format!("{} leaves no process", super::support::shown(stage)),
+                format!("still there: {process}"),
+            )
         })
         .collect())
 }

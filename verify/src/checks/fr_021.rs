@@ -50,10 +50,14 @@ fn says_what_is_expected(evidence: &Evidence) -> Judgement {
         let run = run?;
         let Some(stage) = run.stages.iter().find(|stage| !stage.end.is_success()) else { continue };
         let printed = stage.printed().to_lowercase();
-        if !["major", "x.y.z", "semver", "semantic version"].iter().any(|word| printed.contains(word)) && !names_a_version(&printed)
+        if !["major", "x.y.z", "semver", "semantic version"].iter().any(|word| printed.contains(word))
+            && !names_a_version(&printed)
         {
             let seen = format!("{} says\n{}", shown(stage), stage.printed().trim());
-            violations.push(Violation::new(format!("the refusal of `{}` shows the form v<major>.<minor>.<patch>", run.name), seen));
+            violations.push(Violation::new(
+                format!("the refusal of `{}` shows the form v<major>.<minor>.<patch>", run.name),
+                seen,
+            ));
         }
     }
     Ok(violations)
@@ -71,8 +75,14 @@ fn nothing_written(evidence: &Evidence) -> Judgement {
         return Err(Inconclusive("no git tag was tried".into()));
     }
     let writes = [
-        Kind::ManifestPut, Kind::UploadBegin, Kind::UploadMount, Kind::UploadWhole, Kind::ManifestDelete, Kind::HubTagDelete,
-        Kind::PackageVersionDelete, Kind::PackageDelete,
+        Kind::ManifestPut,
+        Kind::UploadBegin,
+        Kind::UploadMount,
+        Kind::UploadWhole,
+        Kind::ManifestDelete,
+        Kind::HubTagDelete,
+        Kind::PackageVersionDelete,
+        Kind::PackageDelete,
     ];
     let written: Vec<usize> = requests(evidence, &writes).map(|(index, _)| index).collect();
     if written.is_empty() {

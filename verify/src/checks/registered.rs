@@ -1,8 +1,8 @@
 //! The list of all checks, and of what no check on this machine can show.
 
 use super::{
-    fr_003, fr_004, fr_005, fr_006, fr_007, fr_008, fr_009, fr_010, fr_011, fr_012, fr_013, fr_014, fr_015, fr_016, fr_017,
-    fr_018, fr_019, fr_020, fr_021, sc_002, sc_003, sc_004, sc_005, sc_006, sc_007, sc_008, sc_009,
+    fr_003, fr_004, fr_005, fr_006, fr_007, fr_008, fr_009, fr_010, fr_011, fr_012, fr_013, fr_014, fr_015, fr_016,
+    fr_017, fr_018, fr_019, fr_020, fr_021, sc_002, sc_003, sc_004, sc_005, sc_006, sc_007, sc_008, sc_009,
 };
 use crate::check::Check;
 
@@ -110,11 +110,17 @@ mod tests {
         let checks = all();
         for check in &checks {
             assert!(check.claim.split('_').count() >= 3, "{} is no sentence", check.claim);
-            assert!(check.claim.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{}", check.claim);
+            assert!(
+                check.claim.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
+                "{}",
+                check.claim
+            );
             assert!(!check.needs.is_empty());
         }
         let mut counts = BTreeMap::<String, usize>::new();
-        checks.iter().for_each(|check| *counts.entry(check.id()).or_default() += 1);
+        for check in &checks {
+            *counts.entry(check.id()).or_default() += 1;
+        }
         assert_eq!(counts.into_iter().filter(|(_, count)| *count > 1).collect::<Vec<_>>(), []);
         let order: Vec<&str> = checks.iter().map(|check| check.requirements[0]).collect();
         assert!(order.is_sorted());

@@ -23,8 +23,11 @@ fn same_digest(evidence: &Evidence) -> Judgement {
         return Err(Inconclusive("each reference was looked at on one registry alone".into()));
     }
     for reference in references {
-        let digests: std::collections::BTreeMap<_, _> =
-            publications.iter().filter(|it| it.reference == reference).map(|it| (it.server.as_str(), it.digest())).collect();
+        let digests: std::collections::BTreeMap<_, _> = publications
+            .iter()
+            .filter(|it| it.reference == reference)
+            .map(|it| (it.server.as_str(), it.digest()))
+            .collect();
         let different: std::collections::BTreeSet<_> = digests.values().collect();
         if different.len() > 1 {
             violations.push(Violation::new(format!("{reference} is the same everywhere"), format!("{digests:?}")));

@@ -28,7 +28,10 @@ fn build(evidence: &Evidence) -> Judgement {
     let mut violations = success(run);
     let (began, ended) = run.span_ms();
     if ended - began > BUILD_MAX_MS {
-        violations.push(Violation::new(format!("a clean build takes {BUILD_MAX_MS} ms at most"), format!("{} ms", ended - began)));
+        violations.push(Violation::new(
+            format!("a clean build takes {BUILD_MAX_MS} ms at most"),
+            format!("{} ms", ended - began),
+        ));
     }
     Ok(violations)
 }
@@ -46,7 +49,8 @@ fn push(evidence: &Evidence) -> Judgement {
             let ours = it.operation.as_ref().is_some_and(|operation| operation.kind.writes());
             ours && it.server == *server && (began..=ended).contains(&it.began_ms)
         });
-        let (first, last) = writes.fold((u64::MAX, 0), |(first, last), it| (first.min(it.began_ms), last.max(it.ended_ms)));
+        let (first, last) =
+            writes.fold((u64::MAX, 0), |(first, last), it| (first.min(it.began_ms), last.max(it.ended_ms)));
         if last.saturating_sub(first) > PUSH_MAX_MS {
             let expected = format!("the push to {server} takes {PUSH_MAX_MS} ms at most");
             violations.push(Violation::new(expected, format!("{} ms", last - first)));
@@ -71,7 +75,8 @@ fn sent_once(evidence: &Evidence) -> Judgement {
             if other.ended_ms + SAME_TIME_MS < exchange.began_ms {
                 let digest = operation.reference.as_deref().unwrap_or_default();
                 let seen = format!("{}: {digest} is sent again", exchange.server);
-                violations.push(Violation::new("each blob is sent to a repository once", seen).shown_by([before, index]));
+                violations
+                    .push(Violation::new("each blob is sent to a repository once", seen).shown_by([before, index]));
             }
         }
     }

@@ -29,8 +29,12 @@ fn half(evidence: &Evidence) -> Judgement {
     let mut violations = [success(clean), success(cached)].concat();
     for (clean, cached) in stages(clean, Stage::Build)?.into_iter().zip(stages(cached, Stage::Build)?) {
         if took(cached) * 2 > took(clean) || took(cached) > CACHED_MAX_MS {
-            let expected = format!("{} takes {} ms at most the second time", shown(cached), (took(clean) / 2).min(CACHED_MAX_MS));
-            violations.push(Violation::new(expected, format!("{} ms, after {} ms the first time", took(cached), took(clean))));
+            let expected =
+                format!("{} takes {} ms at most the second time", shown(cached), (took(clean) / 2).min(CACHED_MAX_MS));
+            violations.push(Violation::new(
+                expected,
+                format!("{} ms, after {} ms the first time", took(cached), took(clean)),
+            ));
         }
     }
     Ok(violations)
@@ -38,14 +42,18 @@ fn half(evidence: &Evidence) -> Judgement {
 
 /// The slow step prints a line whenever it is really run.
 fn not_run_again(evidence: &Evidence) -> Judgement {
-    let (clean, cached) = (stages(run(evidence, "clean")?, Stage::Build)?, stages(run(evidence, "cached")?, Stage::Build)?);
+    let (clean, cached) =
+        (stages(run(evidence, "clean")?, Stage::Build)?, stages(run(evidence, "cached")?, Stage::Build)?);
     let ran = |stage: &StageRun| stage.printed().lines().any(|line| line.trim().ends_with(crate::scenario::STEP_RAN));
     if let Some(stage) = clean.iter().find(|stage| !ran(stage)) {
-        let cause = format!("{} does not show the output of the build, so nobody can tell which steps ran", shown(stage));
+        let cause =
+            format!("{} does not show the output of the build, so nobody can tell which steps ran", shown(stage));
         return Err(crate::check::Inconclusive(cause));
     }
     let again = cached.iter().filter(|stage| ran(stage));
     Ok(again
-        .map(|stage| Violation::new(format!("{} takes the slow step from a cache", shown(stage)), "it ran the step again"))
+        .map(|stage| {
+            Violation::new(format!("{} takes the slow step from a cache", shown(stage)), "it ran the step again")
+        })
         .collect())
 }

@@ -15,7 +15,12 @@ const MOMENTS: &[&str] = &["main 1", "main 2", "main 3", "release v1.0.0", "main
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("releases_keep_their_digests", &["SC-007"], Scenario::Accumulation, keep),
     Check::watching("releases_keep_all_their_parts", &["SC-007", "SC-003"], Scenario::Accumulation, whole),
-    Check::watching("a_release_that_shares_its_image_with_latest_survives_it", &["SC-007", "FR-009"], Scenario::Accumulation, shared),
+    Check::watching(
+        "a_release_that_shares_its_image_with_latest_survives_it",
+        &["SC-007", "FR-009"],
+        Scenario::Accumulation,
+        shared,
+    ),
 ];
 
 fn keep(evidence: &Evidence) -> Judgement {

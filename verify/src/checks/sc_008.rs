@@ -23,7 +23,12 @@ fn never_half(evidence: &Evidence) -> Judgement {
     let half = seen.filter(|sample| sample.platforms.len() < 2);
     let mut violations: Vec<Violation> = half
         .map(|sample| {
-            let seen = format!("{} with {:?}, {} ms after the start", sample.digest.as_deref().unwrap_or_default(), sample.platforms, sample.at_ms);
+            let seen = format!(
+                "{} with {:?}, {} ms after the start",
+                sample.digest.as_deref().unwrap_or_default(),
+                sample.platforms,
+                sample.at_ms
+            );
             Violation::new(format!("{}:latest always has both platforms", sample.server), seen)
         })
         .collect();

@@ -34,7 +34,13 @@ fn down(evidence: &Evidence) -> Judgement {
         let during = |it: &&Exchange| it.fault.is_some() && (stage.began_ms..=stage.ended_ms).contains(&it.began_ms);
         evidence.history.iter().find(during).map(|exchange| exchange.began_ms)
     };
-    soon(run.stages.iter().filter(|stage| !stage.end.is_success()).filter_map(|stage| Some((stage, met(stage)?))).collect())
+    soon(
+        run.stages
+            .iter()
+            .filter(|stage| !stage.end.is_success())
+            .filter_map(|stage| Some((stage, met(stage)?)))
+            .collect(),
+    )
 }
 
 fn soon(failed: Vec<(&StageRun, u64)>) -> Judgement {

@@ -88,8 +88,8 @@ pub(super) fn during<'a>(evidence: &'a Evidence, run: &Run) -> impl Iterator<Ite
     evidence.history.iter().enumerate().filter(move |(_, it)| (began..=ended).contains(&it.began_ms))
 }
 
-/// A violation for each given secret or registry that is missing, and for each stage that does not exist.
-pub(super) fn stages<'a>(run: &'a Run, stage: Stage) -> Result<Vec<&'a StageRun>, Inconclusive> {
+/// The calls of a stage of a run, which must have come to it.
+pub(super) fn stages(run: &Run, stage: Stage) -> Result<Vec<&StageRun>, Inconclusive> {
     let stages: Vec<&StageRun> = run.of(stage).collect();
     if stages.is_empty() {
         return Err(Inconclusive(format!("`{}` never came to {}", run.name, stage.name())));
@@ -123,6 +123,18 @@ pub(super) fn faults_fired(evidence: &Evidence) -> Result<(), Inconclusive> {
     }
 }
 
+/// Violations for the runs that trouble ended which passes. A run that it ended cannot meet what was to come after it.
+pub(super) fn survived(evidence: &Evidence, names: &[&str]) -> Result<Vec<Violation>, Inconclusive> {
+    let mut violations = Vec::new();
+    for name in names {
+        violations.extend(success(run(evidence, name)?));
+    }
+    if violations.is_empty() || evidence.faults.iter().all(|fired| fired.times == 0) {
+        faults_fired(evidence)?;
+    }
+    Ok(violations)
+}
+
 /// A violation unless a server was asked for a token by somebody with credentials, and every write had one.
 pub(super) fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation> {
     let here = |exchange: &Exchange| exchange.server == server;
@@ -133,8 +145,13 @@ pub(super) fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation>
         return vec![Violation::new(format!("a token for {server} is fetched with credentials"), "no such request")];
     }
     let writing = |exchange: &Exchange| exchange.operation.as_ref().is_some_and(|it| it.kind.writes());
-    let accepted = evidence.history.iter().any(|it| here(it) && writing(it) && it.status.is_some_and(|code| code < 300));
-    if accepted { Vec::new() } else { vec![Violation::new(format!("{server} accepts what is written"), "it accepted nothing")] }
+    let accepted =
+        evidence.history.iter().any(|it| here(it) && writing(it) && it.status.is_some_and(|code| code < 300));
+    if accepted {
+        Vec::new()
+    } else {
+        vec![Violation::new(format!("{server} accepts what is written"), "it accepted nothing")]
+    }
 }
 
 /// A violation unless a run without a secret fails in its first stage and names the secret.
@@ -143,7 +160,8 @@ pub(super) fn told_missing(evidence: &Evidence, secret: &str) -> Result<Vec<Viol
     let mut violations = failed(run);
     let prepare = stages(run, Stage::Prepare)?[0];
     if prepare.end.is_success() {
-        violations = vec![Violation::new(format!("without {secret} the run fails before any build"), "prepare ended with 0")];
+        violations =
+            vec![Violation::new(format!("without {secret} the run fails before any build"), "prepare ended with 0")];
     } else if !prepare.printed().contains(secret) {
         violations.push(Violation::new(format!("the failure names {secret}"), failure(prepare)));
     }

@@ -17,21 +17,26 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
+const EXIT_CODES: &str =
+    "Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists all checks, or the requirements that they belong to
     List(ListArguments),
     /// Puts a pipeline under test on this machine: runs it, injects faults, watches every request
-    #[command(after_help = "A pipeline is an executable that is called with `prepare`, `build` and `merge`; verify/SUBJECTS.md \
+    #[command(
+        after_help = "A pipeline is an executable that is called with `prepare`, `build` and `merge`; verify/SUBJECTS.md \
                             says with which variables.\n\n  verify local --subject ./my-pipeline\n  verify local --subject \
-                            ./my-pipeline --only fr_017 --keep evidence/")]
+                            ./my-pipeline --only fr_017 --keep evidence/"
+    )]
     Local(LocalArguments),
     /// Looks at published images, on any registry
-    #[command(after_help = "  verify live ghcr.io/acme/hello:1.2.0 docker.io/acme/hello:1.2.0\n\nRegistries on this machine are \
+    #[command(
+        after_help = "  verify live ghcr.io/acme/hello:1.2.0 docker.io/acme/hello:1.2.0\n\nRegistries on this machine are \
                             spoken to over plain HTTP unless --ca-file is given. Accounts come from \
-                            VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST>, as in VERIFY_USER_GHCR_IO.")]
+                            VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST>, as in VERIFY_USER_GHCR_IO."
+    )]
     Live(LiveArguments),
 }
 
@@ -74,7 +79,7 @@ pub(super) struct LocalArguments {
     /// The executable that is the pipeline
     #[arg(long, value_name = "FILE")]
     pub(super) subject: PathBuf,
-    /// Runs only checks whose names contain this: fr_017, fr-017, latest (may be repeated)
+    /// Runs only checks whose names contain this: fr-017, latest (may be repeated)
     #[arg(long, value_name = "TEXT")]
     pub(super) only: Vec<String>,
     /// Runs only these scenarios (may be repeated)

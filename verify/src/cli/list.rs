@@ -15,7 +15,7 @@ use crate::{
 /// Prints the list.
 pub(super) fn run(arguments: &ListArguments) -> Result<u8, HarnessError> {
     let text = match (arguments.requirements, arguments.output) {
-        (true, ListOutput::Text) => REQUIREMENTS.iter().map(|it| format!("{}  {}\n", it.id, it.text)).collect(),
+        (true, ListOutput::Text) => REQUIREMENTS.iter().flat_map(|it| [it.id, "  ", it.text, "\n"]).collect(),
         (true, ListOutput::Json) => format!("{:#}\n", json!(REQUIREMENTS)),
         (false, ListOutput::Text) => checks_text(),
         (false, ListOutput::Json) => format!("{:#}\n", checks_json()),
@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &ListArguments) -> Result<u8, HarnessError> {
 }
 
 fn checks_text() -> String {
-    let line = |id: String, requirements: &[&str], rest: &str| format!("{id:<80} {:<24} {rest}\n", requirements.join(" "));
+    let line =
+        |id: String, requirements: &[&str], rest: &str| format!("{id:<80} {:<24} {rest}\n", requirements.join(" "));
     let checks = all().into_iter().map(|check| {
         let needs: Vec<&str> = check.needs.iter().map(|need| need.name()).collect();
         line(check.id(), check.requirements, &format!("needs {}", needs.join(", ")))
@@ -48,8 +49,8 @@ fn checks_json() -> Value {
             "scenario": check.scenario,
         })
     });
-    let exceptions = EXCEPTIONS.iter().map(|it| {
-        json!({ "requirements": [it.requirement], "not-shown": it.not_shown, "instead": it.instead })
-    });
+    let exceptions = EXCEPTIONS
+        .iter()
+        .map(|it| json!({ "requirements": [it.requirement], "not-shown": it.not_shown, "instead": it.instead }));
     checks.chain(exceptions).collect()
 }

@@ -19,7 +19,9 @@ pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
     let live = match Live::new(options) {
         Ok(live) => live,
         Err(wrong) => {
-            printing::progress(&format!("error: {wrong}\nhint: a reference names a registry: ghcr.io/acme/hello:1.2.0"));
+            printing::progress(&format!(
+                "error: {wrong}\nhint: a reference names a registry: ghcr.io/acme/hello:1.2.0"
+            ));
             return Ok(exit::USAGE);
         }
     };

@@ -24,7 +24,15 @@ pub fn markdown(report: &Report) -> String {
             _ => "–",
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(page, "| {} | {} | {} of {} | {mark} {} |", row.id, cell(row.text), row.passed, row.run, row.verdict);
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} of {} | {mark} {} |",
+            row.id,
+            cell(row.text),
+            row.passed,
+            row.run,
+            row.verdict
+        );
     }
     for outcome in report.outcomes.iter().filter(|outcome| matches!(outcome.verdict.word(), "FAIL" | "UNKNOWN")) {
         let _ = write!(

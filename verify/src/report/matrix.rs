@@ -27,7 +27,13 @@ pub fn matrix(report: &Report) -> Vec<Row> {
         let words: Vec<&'static str> = checks.map(|outcome| outcome.verdict.word()).collect();
         let count = |word: &str| words.iter().filter(|it| **it == word).count();
         let verdict = ["FAIL", "UNKNOWN", "PASS"].into_iter().find(|word| count(word) > 0).unwrap_or("NOT RUN");
-        Row { id: requirement.id, text: requirement.text, verdict, passed: count("PASS"), run: words.len() - count("NOT RUN") }
+        Row {
+            id: requirement.id,
+            text: requirement.text,
+            verdict,
+            passed: count("PASS"),
+            run: words.len() - count("NOT RUN"),
+        }
     };
     REQUIREMENTS.iter().map(row).collect()
 }

@@ -46,7 +46,12 @@ pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
         }
         Verdict::Fail { violations } => {
             for (violation, shown) in violations.iter().zip(&outcome.shown) {
-                let _ = writeln!(text, "  expected  {}\n  seen      {}", indented(&violation.expected), indented(&violation.seen));
+                let _ = writeln!(
+                    text,
+                    "  expected  {}\n  seen      {}",
+                    indented(&violation.expected),
+                    indented(&violation.seen)
+                );
                 for request in &shown.requests {
                     let _ = writeln!(text, "    {request}");
                 }
@@ -64,7 +69,15 @@ pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
 pub fn summary_text(report: &Report, style: Style) -> String {
     let mut text = String::new();
     for row in matrix(report) {
-        let _ = writeln!(text, "{}  {}  {:>2} of {:<2}  {}", style.word(row.verdict), row.id, row.passed, row.run, row.text);
+        let _ = writeln!(
+            text,
+            "{}  {}  {:>2} of {:<2}  {}",
+            style.word(row.verdict),
+            row.id,
+            row.passed,
+            row.run,
+            row.text
+        );
     }
     let _ = writeln!(
         text,

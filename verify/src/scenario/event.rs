@@ -93,7 +93,8 @@ impl Event {
 
     /// What GitHub writes into the file that `GITHUB_EVENT_PATH` names, as far as pipelines use it.
     pub fn payload(&self) -> Value {
-        let repository = json!({ "full_name": REPOSITORY, "name": "hello", "owner": { "login": OWNER, "type": "User" } });
+        let repository =
+            json!({ "full_name": REPOSITORY, "name": "hello", "owner": { "login": OWNER, "type": "User" } });
         match &self.inputs {
             None => json!({ "ref": self.reference, "after": self.commit, "repository": repository }),
             // GitHub writes all inputs as texts, and those without a default only where they are given.

@@ -100,7 +100,8 @@ impl Job {
         for folder in self.handovers.values() {
             for entry in fs::read_dir(folder).map_err(HarnessError::at("read", folder))? {
                 let entry = entry.map_err(HarnessError::at("read", folder))?;
-                fs::copy(entry.path(), gathered.join(entry.file_name())).map_err(HarnessError::at("copy", &entry.path()))?;
+                fs::copy(entry.path(), gathered.join(entry.file_name()))
+                    .map_err(HarnessError::at("copy", &entry.path()))?;
             }
         }
         let stage = self.call(world, Stage::Merge, None).await?;
@@ -128,7 +129,8 @@ impl Job {
     /// The platforms that the event asks for.
     fn platforms(&self) -> Vec<String> {
         let asked = self.event.inputs.as_ref().map_or("", |inputs| inputs.platforms.as_str());
-        let asked: Vec<String> = asked.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+        let asked: Vec<String> =
+            asked.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
         if asked.is_empty() { vec![AMD64.to_owned(), ARM64.to_owned()] } else { asked }
     }
 

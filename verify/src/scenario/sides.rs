@@ -9,7 +9,9 @@ use super::{AMD64, ARM64, OWNER, REPOSITORY};
 use crate::{
     harness::{
         HarnessError,
-        management::{DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, Owner, TokenKind},
+        management::{
+            DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, Owner, TokenKind,
+        },
         podman::{ContainerRun, Witness},
         proxy::{Answer, Profile, Proxy, Rule},
         registry::{Backend, Registry},
@@ -56,7 +58,8 @@ impl Side {
         account: Account,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
-        let proxy = Proxy::start(name, Service::Registry, recorder).await.map_err(HarnessError::io("cannot start a proxy"))?;
+        let proxy =
+            Proxy::start(name, Service::Registry, recorder).await.map_err(HarnessError::io("cannot start a proxy"))?;
         let tokens = TokenService::start(TokenSettings::new(name, vec![account])).await?;
         let auth = tokens.auth(&format!("{}/token", proxy.url()));
         let registry = Registry::start(backend, Some(&auth)).await?;
@@ -96,7 +99,12 @@ impl Sides {
         let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
         let (ghcr, dockerhub) = tokio::try_join!(
             Side::start("ghcr", backend, Account::any_name(secret("GITHUB_TOKEN"), &rights), recorder),
-            Side::start("dockerhub", backend, Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights), recorder),
+            Side::start(
+                "dockerhub",
+                backend,
+                Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights),
+                recorder
+            ),
         )?;
         let failed = || HarnessError::io("cannot start a management interface");
         let workflow =
@@ -229,17 +237,19 @@ impl Sides {
 
 /// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
 fn manifest_deletion(hub: Arc<DockerHub>) -> Rule {
-    Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(move |operation| {
-        let reference = operation.reference.as_deref()?;
-        match hub.manifest_deletion(REPOSITORY, reference) {
-            Ok(ManifestDeletion::Accepted) => None,
-            Ok(refused) => {
-                let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Some(Answer::json(status, refused.body().unwrap_or_default()))
+    Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(
+        move |operation| {
+            let reference = operation.reference.as_deref()?;
+            match hub.manifest_deletion(REPOSITORY, reference) {
+                Ok(ManifestDeletion::Accepted) => None,
+                Ok(refused) => {
+                    let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    Some(Answer::json(status, refused.body().unwrap_or_default()))
+                }
+                Err(_) => Some(Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)),
             }
-            Err(_) => Some(Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)),
-        }
-    })
+        },
+    )
 }
 
 impl std::fmt::Debug for Sides {

@@ -17,7 +17,7 @@ const SLOW_STEP_S: u32 = 10;
 /// Files that cannot be read or written; git that fails.
 pub(super) fn mark(source: &mut Source, value: &str) -> io::Result<String> {
     edit(source, |text| {
-        let kept: String = text.lines().filter(|line| !line.contains(SOURCE_LABEL)).map(|line| format!("{line}\n")).collect();
+        let kept: String = text.split_inclusive('\n').filter(|line| !line.contains(SOURCE_LABEL)).collect();
         Some(format!("{kept}LABEL {SOURCE_LABEL}=\"{value}\"\n"))
     })
 }
@@ -27,7 +27,10 @@ pub(super) fn mark(source: &mut Source, value: &str) -> io::Result<String> {
 /// # Errors
 /// As [`mark`].
 pub(super) fn break_arm64(source: &mut Source) -> io::Result<String> {
-    append(source, "RUN if [ \"$(uname -m)\" = aarch64 ]; then echo \"verify: arm64 cannot be built\" >&2; exit 9; fi\n")
+    append(
+        source,
+        "RUN if [ \"$(uname -m)\" = aarch64 ]; then echo \"verify: arm64 cannot be built\" >&2; exit 9; fi\n",
+    )
 }
 
 /// Lets one step of the build take seconds, and say when it is run. It comes before all that changes.
@@ -47,7 +50,8 @@ fn append(source: &mut Source, step: &str) -> io::Result<String> {
 
 fn edit(source: &mut Source, change: impl FnOnce(&str) -> Option<String>) -> io::Result<String> {
     let text = std::fs::read_to_string(source.path().join("Containerfile"))?;
-    let changed = change(&text).ok_or_else(|| io::Error::other("the Containerfile has not the step that is to be changed"))?;
+    let changed =
+        change(&text).ok_or_else(|| io::Error::other("the Containerfile has not the step that is to be changed"))?;
     source.write("Containerfile", &changed)?;
     source.commit()
 }

@@ -13,7 +13,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Cancellation, Event, Job, Scenario, sides::{DOCKERHUB_USER, Sides}, source_edits};
+use super::{
+    Cancellation, Event, Job, Scenario,
+    sides::{DOCKERHUB_USER, Sides},
+    source_edits,
+};
 use crate::{
     evidence::{Evidence, Moment, Run, Stage},
     harness::{
@@ -132,7 +136,8 @@ impl World {
     /// # Errors
     /// Files or git that fail.
     pub fn break_arm64(&mut self) -> Result<String, HarnessError> {
-        let commit = source_edits::break_arm64(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
+        let commit =
+            source_edits::break_arm64(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
         self.head.clone_from(&commit);
         Ok(commit)
     }
@@ -142,7 +147,8 @@ impl World {
     /// # Errors
     /// Files or git that fail.
     pub fn add_slow_step(&mut self) -> Result<String, HarnessError> {
-        let commit = source_edits::add_slow_step(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
+        let commit =
+            source_edits::add_slow_step(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
         self.head.clone_from(&commit);
         Ok(commit)
     }
@@ -293,7 +299,9 @@ impl World {
         self.sides.end().await;
         trouble.extend(self.recorder.trouble());
         let mut history = self.recorder.history();
-        trouble.extend(unclassified(&history).first().map(|it| format!("nobody knows the request {} {}", it.method, it.path)));
+        trouble.extend(
+            unclassified(&history).first().map(|it| format!("nobody knows the request {} {}", it.method, it.path)),
+        );
         // What the harness itself asks for a token for comes through the proxies too.
         history.retain(|it| self.looked_ms.is_none_or(|looked| it.began_ms < looked) && !is_ours(it));
         Evidence {
@@ -394,7 +402,8 @@ fn is_ours(exchange: &Exchange) -> bool {
 /// Secrets that nobody has seen before, as long as real ones.
 fn new_secrets(seed: u64) -> Secrets {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut drawn = |prefix: &str| -> String { prefix.chars().chain((0..SECRET_LENGTH).map(|_| random.alphanumeric())).collect() };
+    let mut drawn =
+        |prefix: &str| -> String { prefix.chars().chain((0..SECRET_LENGTH).map(|_| random.alphanumeric())).collect() };
     let mut secrets = Secrets::default();
     secrets.add("DOCKERHUB_TOKEN", &drawn("dckr_pat_"));
     secrets.add("GITHUB_TOKEN", &drawn("ghs_"));

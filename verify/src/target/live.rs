@@ -7,7 +7,7 @@ use crate::{
     evidence::Evidence,
     harness::{
         HarnessError,
-        podman::{ContainerRun, PodmanHost, Witness},
+        podman::{ContainerRun, Witness},
         sweep,
     },
     look::{Depth, Looker, Place, Publication},
@@ -51,7 +51,8 @@ impl Live {
     /// The first that names no registry, or no tag and no digest, in words.
     pub fn new(options: LiveOptions) -> Result<Self, String> {
         let place = |reference: &String| {
-            let (repository, name) = split(reference).ok_or_else(|| format!("`{reference}` has neither tag nor digest"))?;
+            let (repository, name) =
+                split(reference).ok_or_else(|| format!("`{reference}` has neither tag nor digest"))?;
             let server = repository.split('/').next().unwrap_or_default();
             let place = Place::open(server, repository).ok_or_else(|| format!("`{reference}` names no registry"))?;
             let place = match &options.ca {
@@ -150,7 +151,8 @@ fn split(reference: &str) -> Option<(&str, &str)> {
 }
 
 fn with_account(place: Place) -> Place {
-    let host: String = place.host.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' }).collect();
+    let host: String =
+        place.host.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' }).collect();
     let variable = |prefix: &str| std::env::var(format!("{prefix}{host}")).ok();
     match (variable(USER_VARIABLE), variable(PASSWORD_VARIABLE)) {
         (Some(user), Some(password)) => place.with_credentials(&user, &password),

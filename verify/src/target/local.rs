@@ -1,6 +1,10 @@
 //! A pipeline on this machine: is made to run, has faults injected, and is watched.
 
-use std::{collections::{BTreeMap, BTreeSet}, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use super::{Shared, shared::Turn};
 use crate::{
@@ -62,7 +66,7 @@ impl Local {
         loop {
             match shared.turn(name, scenario).map_err(unshared())? {
                 Turn::There(evidence) => return Ok(*evidence),
-                Turn::Make(lock) => Shared::put(lock, &self.take(scenario).await).map_err(unshared())?,
+                Turn::Make(lock) => Shared::put(&lock, &self.take(scenario).await).map_err(unshared())?,
                 Turn::Busy => {
                     if !self.make_another(shared).await? {
                         shared.wait(name, scenario).map_err(unshared())?;
@@ -76,7 +80,7 @@ impl Local {
     async fn make_another(&self, shared: &Shared) -> Result<bool, HarnessError> {
         for scenario in Scenario::ALL {
             if let Turn::Make(lock) = shared.turn(&self.options.subject.name, *scenario).map_err(unshared())? {
-                Shared::put(lock, &self.take(*scenario).await).map_err(unshared())?;
+                Shared::put(&lock, &self.take(*scenario).await).map_err(unshared())?;
                 return Ok(true);
             }
         }

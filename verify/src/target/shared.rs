@@ -5,9 +5,14 @@
 //! makes the next scenario that nobody works on.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
 };
 
 use crate::{evidence::Evidence, scenario::Scenario};
@@ -63,14 +68,14 @@ impl Shared {
             return Ok(Turn::There(evidence));
         }
         let file = File::create(target.with_extension("lock"))?;
-        match file.try_lock() {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // It may have been made between the look and the lock.
             Ok(()) => match read(&target)? {
                 Some(evidence) => Ok(Turn::There(evidence)),
                 None => Ok(Turn::Make(Lock { _file: file, target })),
             },
-            Err(TryLockError::WouldBlock) => Ok(Turn::Busy),
-            Err(TryLockError::Error(error)) => Err(error),
+            Err(Errno::WOULDBLOCK) => Ok(Turn::Busy),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -80,14 +85,14 @@ impl Shared {
     /// Files that cannot be made.
     pub fn wait(&self, subject: &str, scenario: Scenario) -> io::Result<()> {
         let path = self.folder.join(format!("{subject}-{}.lock", scenario.name()));
-        File::create(path)?.lock()
+        Ok(flock(File::create(path)?, FlockOperation::LockExclusive)?)
     }
 
     /// Leaves evidence for all others, whole or not at all.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn put(lock: Lock, evidence: &Evidence) -> io::Result<()> {
+    pub fn put(lock: &Lock, evidence: &Evidence) -> io::Result<()> {
         let unfinished = lock.target.with_extension("new");
         let mut file = io::BufWriter::new(File::create(&unfinished)?);
         serde_json::to_writer(&mut file, evidence)?;
@@ -124,7 +129,8 @@ mod tests {
         assert!(matches!(shared.turn("ours", Scenario::Manual).unwrap(), Turn::Busy));
         assert!(matches!(shared.turn("ours", Scenario::Cached).unwrap(), Turn::Make(_)));
         assert!(matches!(shared.turn("others", Scenario::Manual).unwrap(), Turn::Make(_)));
-        Shared::put(lock, &Evidence { seed: 7, ..Evidence::default() }).unwrap();
+        Shared::put(&lock, &Evidence { seed: 7, ..Evidence::default() }).unwrap();
+        drop(lock);
         shared.wait("ours", Scenario::Manual).unwrap();
         let Turn::There(evidence) = shared.turn("ours", Scenario::Manual).unwrap() else { panic!("it is not there") };
         assert_eq!(evidence.seed, 7);

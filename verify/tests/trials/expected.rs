@@ -36,7 +36,10 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn read_all() -> Vec<Expected> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.into_iter().map(|path| parse(&path.file_name().unwrap().to_string_lossy(), &fs::read_to_string(&path).unwrap())).collect()
+    files
+        .into_iter()
+        .map(|path| parse(&path.file_name().unwrap().to_string_lossy(), &fs::read_to_string(&path).unwrap()))
+        .collect()
 }
 
 fn parse(file: &str, text: &str) -> Expected {

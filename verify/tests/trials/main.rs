@@ -3,6 +3,14 @@
 //!
 //! nextest runs a process for each trial. What they share is said in `verify::target::Shared`.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "trials are tests: what is amiss ends them"
+)]
+
+mod broken;
 mod expected;
 mod gate;
 mod matrix;
@@ -14,6 +22,6 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = gate::trials().into_iter().chain(matrix::trials()).collect();
+    let trials = [gate::trials(), matrix::trials(), broken::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,6 +1,9 @@
 //! The second build of a source that did not change, on a machine that knows nothing.
 
-use crate::{harness::HarnessError, scenario::{Event, World}};
+use crate::{
+    harness::HarnessError,
+    scenario::{Event, World},
+};
 
 /// A slow step is added to the Containerfile; a later file changes between two builds.
 pub(super) async fn cached(world: &mut World) -> Result<(), HarnessError> {

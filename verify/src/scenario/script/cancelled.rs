@@ -26,7 +26,9 @@ pub(super) async fn killed(world: &mut World) -> Result<(), HarnessError> {
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("killed")?;
     let kill = world.killer();
-    world.dockerhub().add(Rule::on(Kind::ManifestPut).tag("latest").named("killed at the tag").times(1).call(kill).reset());
+    world
+        .dockerhub()
+        .add(Rule::on(Kind::ManifestPut).tag("latest").named("killed at the tag").times(1).call(kill).reset());
     world.publish("killed", &Event::main(&commit)).await?;
     world.heal();
     let next = world.change("next")?;

@@ -7,7 +7,8 @@ use crate::{
 };
 
 /// Everything that removes something.
-const DELETIONS: [Kind; 4] = [Kind::ManifestDelete, Kind::HubTagDelete, Kind::PackageDelete, Kind::PackageVersionDelete];
+const DELETIONS: [Kind; 4] =
+    [Kind::ManifestDelete, Kind::HubTagDelete, Kind::PackageDelete, Kind::PackageVersionDelete];
 
 /// Four builds of main and two releases, one of them a second tag on what is `latest` just then.
 pub(super) async fn accumulation(world: &mut World) -> Result<(), HarnessError> {

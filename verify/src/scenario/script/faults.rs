@@ -52,7 +52,9 @@ pub(super) async fn transients(world: &mut World) -> Result<(), HarnessError> {
     world.publish("uploads", &Event::main(&first)).await?;
     world.heal();
     let second = world.change("second")?;
-    world.ghcr().add(Rule::on(Kind::ManifestPut).any_digest().named("manifests fail twice").times(FAILURES).answer(500));
+    world
+        .ghcr()
+        .add(Rule::on(Kind::ManifestPut).any_digest().named("manifests fail twice").times(FAILURES).answer(500));
     world.dockerhub().add(Rule::on(Kind::ManifestPut).any_tag().named("tags fail twice").times(FAILURES).answer(504));
     world.publish("manifests", &Event::main(&second)).await?;
     world.heal();
@@ -81,9 +83,13 @@ const DENIED: &str = r#"{"errors":[{"code":"DENIED","message":"requested access 
 pub(super) async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
     let first = world.head().to_owned();
     world.dockerhub().add(Rule::on_any(&BEGINS).named("wait in seconds").times(1).limit(Limit::Seconds(1)));
-    world.dockerhub().add(Rule::on(Kind::ManifestPut).any_digest().named("wait until a date").times(1).limit(Limit::Date(2)));
+    world
+        .dockerhub()
+        .add(Rule::on(Kind::ManifestPut).any_digest().named("wait until a date").times(1).limit(Limit::Date(2)));
     world.ghcr().add(Rule::on_any(&BEGINS).named("too many requests in plain text").times(1).limit(Limit::Plain(1)));
-    world.ghcr().add(Rule::on(Kind::ManifestPut).any_digest().named("secondary rate limit").times(1).limit(Limit::Secondary(1)));
+    world.ghcr().add(
+        Rule::on(Kind::ManifestPut).any_digest().named("secondary rate limit").times(1).limit(Limit::Secondary(1)),
+    );
     world.publish("limited", &Event::main(&first)).await?;
     world.heal();
     Ok(())

@@ -1,6 +1,9 @@
 //! When one platform is not there, or not ours.
 
-use crate::{harness::HarnessError, scenario::{AMD64, ARM64, Event, World}};
+use crate::{
+    harness::HarnessError,
+    scenario::{AMD64, ARM64, Event, World},
+};
 
 /// The Containerfile of a commit ends with an error for arm64.
 pub(super) async fn build_fails(world: &mut World) -> Result<(), HarnessError> {

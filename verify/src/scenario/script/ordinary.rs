@@ -1,6 +1,9 @@
 //! What happens every day.
 
-use crate::{harness::HarnessError, scenario::{Event, World}};
+use crate::{
+    harness::HarnessError,
+    scenario::{Event, World},
+};
 
 /// A build of main, whose image is then read, pulled and run.
 pub(super) async fn images(world: &mut World) -> Result<(), HarnessError> {

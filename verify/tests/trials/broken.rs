@@ -1,0 +1,94 @@
+//! A harness that is broken on purpose: nobody can tell then, and nothing may be green.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    os::unix::fs::symlink,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use verify::requirements::REQUIREMENTS;
+
+use crate::world::project;
+
+/// The exit code that says that nobody can tell.
+const UNKNOWN: i32 = 2;
+/// Programs that the harness needs besides podman and a registry.
+const NEEDED: &[&str] = &["bash", "cat", "dirname", "git", "id", "install", "mktemp", "rm", "sed", "sh"];
+
+/// One trial for each way to break it.
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("broken::without_podman_nobody_can_tell", without_podman),
+        Trial::test("broken::without_a_registry_nobody_can_tell", without_registry),
+        Trial::test("broken::a_registry_that_does_not_answer_is_no_verdict", silent_registry),
+        Trial::test("list::every_requirement_appears_with_all_that_is_asked_for", lists_everything),
+    ]
+}
+
+fn without_podman() -> Result<(), Failed> {
+    unknown(
+        &verify(&["local", "--subject", &ours(), "--scenario", "first-ever", "--registry", "embedded"], true),
+        "podman",
+    )
+}
+
+fn without_registry() -> Result<(), Failed> {
+    unknown(
+        &verify(&["local", "--subject", &ours(), "--scenario", "versions", "--registry", "process"], true),
+        "docker-registry",
+    )
+}
+
+/// The discard port (RFC 863), where nobody listens.
+fn silent_registry() -> Result<(), Failed> {
+    unknown(&verify(&["live", "127.0.0.1:9/acme/hello:latest"], false), "127.0.0.1:9")
+}
+
+fn lists_everything() -> Result<(), Failed> {
+    let output = verify(&["list", "--output", "json"], false);
+    let entries: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+    let named = entries.iter().flat_map(|entry| entry["requirements"].as_array().unwrap());
+    let named: BTreeSet<&str> = named.map(|id| id.as_str().unwrap()).collect();
+    let all: BTreeSet<&str> = REQUIREMENTS.iter().map(|requirement| requirement.id).collect();
+    let whole = |entry: &Value| {
+        let check = ["id", "claim", "needs", "scenario"].iter().all(|key| entry.get(key).is_some());
+        check || entry.get("not-shown").is_some()
+    };
+    if named == all && entries.iter().all(whole) { Ok(()) } else { Err(format!("{named:?}").into()) }
+}
+
+/// Not green, told as UNKNOWN, with what is missing.
+fn unknown(output: &Output, missing: &str) -> Result<(), Failed> {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let told = stdout.contains("UNKNOWN") && stdout.contains(missing) && !stdout.contains("PASS ");
+    if output.status.code() == Some(UNKNOWN) && told {
+        return Ok(());
+    }
+    Err(format!("{}\n{stdout}\n{}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+}
+
+fn ours() -> String {
+    project().join("fixtures/subjects/ours").to_string_lossy().into_owned()
+}
+
+/// Runs the program, with few programs on its path if so wanted.
+fn verify(arguments: &[&str], poor: bool) -> Output {
+    let program =
+        env::var_os("NEXTEST_BIN_EXE_verify").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_verify")), Into::into);
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(project());
+    let folder = tempfile::tempdir().unwrap();
+    if poor {
+        for name in NEEDED {
+            let found =
+                env::split_paths(&env::var_os("PATH").unwrap()).map(|folder| folder.join(name)).find(|it| it.exists());
+            symlink(found.unwrap_or_else(|| panic!("{name} is missing")), folder.path().join(name)).unwrap();
+        }
+        command.env("PATH", folder.path());
+    }
+    command.output().unwrap()
+}
