@@ -156,6 +156,17 @@ async fn what_cannot_be_read_forbids_everything(
     assert_eq!(report.items, []);
 }
 
+/// Docker Hub itself says that it holds nothing of ours.
+#[rstest]
+#[tokio::test]
+async fn a_list_that_makes_no_sense_may_hold_anything(#[values(GitHub, Distribution)] kind: DriverKind) {
+    let (ground, old, children) = ground(kind).await;
+    ground.contents().nonsense("odd");
+    let report = ground.superseded(&old).await;
+    assert!(report.problem.is_some_and(|problem| problem.causes[0].contains("cannot be read")));
+    assert_eq!((left(&ground, &old, &children), ground.contents().count("DELETE ")), (vec![true; 3], 0));
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_look_that_fails_stops_it_before_the_next_deletion(

@@ -197,4 +197,6 @@ async fn what_comes_to_light_as_ours_and_is_older_is_looked_for_too() {
     let report = ground.superseded(&old).await;
     assert_eq!(fates(&report), "Removed Removed Removed Removed Kept");
     assert!(ground.contents().holds(&shared), "{ancient} lost an image");
+    let item = report.items.iter().find(|item| item.digest == shared).unwrap();
+    assert_eq!((item.because.as_str(), report.warnings.len()), ("0.0.1 holds it", 0));
 }
