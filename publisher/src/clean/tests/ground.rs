@@ -50,6 +50,9 @@ struct Version {
 
 type Act = Box<dyn FnOnce(&mut Contents) + Send>;
 
+/// An answer that is planned: for which requests, how many of them, its status, headers and body.
+type Planned = (String, usize, u16, Vec<(&'static str, String)>, String);
+
 /// What it holds and how it behaves.
 #[derive(Default)]
 pub(super) struct Contents {
@@ -62,7 +65,7 @@ pub(super) struct Contents {
     clock: u64,
     /// `METHOD /path?query` of every request.
     pub(super) log: Vec<String>,
-    answers: Vec<(String, usize, u16, Vec<(&'static str, String)>, String)>,
+    answers: Vec<Planned>,
     acts: Vec<(String, Act)>,
     /// Below which address GitHub shows the package.
     pub(super) home: &'static str,
