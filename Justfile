@@ -63,7 +63,7 @@ subjects filter="all()":
 lint: deny
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    git ls-files -z | xargs -0 grep -lZE --no-messages '^(#!.*[ /](ba)?sh|# shellcheck shell=.*)$' | xargs -0 shellcheck --external-sources --exclude=SC1091
+    git ls-files -z -- ':!*.md' | xargs -0 grep -lZE --no-messages '^(#!.*[ /](ba)?sh|# shellcheck shell=.*)$' | xargs -0 shellcheck --external-sources --exclude=SC1091
 
 # Licences, sources and duplicates of all dependencies (known vulnerabilities are looked up where there is a network)
 [group('before a merge')]
