@@ -78,8 +78,8 @@ impl Site {
         let Task { recorded, known, moved, dry_run } = task;
         let mut view = View::new(&self.registry, driver, recorded);
         view.floating = moved.map(|(tag, list)| (tag.clone(), Some(list.digest.clone())));
-        let known = known.into_iter().chain(moved.map(|(_, list)| list.clone()));
-        let prepared = known.map(|manifest| view.library.put(manifest)).collect::<Result<(), _>>();
+        let mut known = known.into_iter().chain(moved.map(|(_, list)| list.clone()));
+        let prepared = known.try_for_each(|manifest| view.library.put(manifest));
         let outcome = match prepared {
             Ok(()) => sweep(&mut view, dry_run, &mut report).await,
             Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    CleanError, Decision, Graph, Node, decide,
+    CleanError, Decision, Graph, decide,
     decide::ours,
     driver::{Driver, Look, Sighting},
     fallback_subject,
@@ -145,7 +145,7 @@ impl<'a> View<'a> {
             }
             // What need not be read has nothing of ours, so it stands here without its parts.
             if !self.library.lacks(digest) {
-                nodes.entry(digest.clone()).or_insert_with(Node::default);
+                nodes.entry(digest.clone()).or_default();
             }
         }
         Graph { tags, nodes }

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::ground::{FORBIDDEN, Ground, fates};
+use super::ground::{Ground, fates};
 use crate::{
     clean::{Outcome, Task},
     config::DriverKind::{self, Distribution, DockerHub, GitHub},
@@ -189,12 +189,7 @@ async fn a_look_that_fails_stops_it_before_the_next_deletion(
 #[tokio::test]
 async fn who_may_not_is_told_which_permission_is_missing(#[values(GitHub, DockerHub, Distribution)] kind: DriverKind) {
     let (ground, old, children) = ground(kind).await;
-    ground.contents().answer(
-        "DELETE ",
-        usize::MAX,
-        FORBIDDEN,
-        r#"{"message":"Resource not accessible by integration"}"#,
-    );
+    ground.contents().answer("DELETE ", usize::MAX, 403, r#"{"message":"Resource not accessible by integration"}"#);
     let report = ground.superseded(&old).await;
     let problem = report.problem.unwrap();
     let permission = match kind {

@@ -39,8 +39,12 @@ impl<'a> Target<'a> {
     /// The repository.
     pub(super) fn repository(self) -> &'a str {
         match self {
-            Self::Uploads(name) | Self::Tags(name) => name,
-            Self::Upload(name, _) | Self::Blob(name, _) | Self::Manifest(name, _) | Self::Referrers(name, _) => name,
+            Self::Uploads(name)
+            | Self::Tags(name)
+            | Self::Upload(name, _)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Referrers(name, _) => name,
         }
     }
 }
