@@ -271,6 +271,33 @@ async fn taken_away_first_latest_goes_alone_or_with_what_it_alone_holds(
     assert!(children.iter().all(|child| contents.holds(child)), "an image went before the tag was set again");
 }
 
+/// The tag that this run moved itself is no exception: somebody may move it, too.
+#[rstest]
+#[case::back_to_the_old_list(true)]
+#[case::to_a_list_that_shares_an_image(false)]
+#[tokio::test]
+async fn latest_that_somebody_moves_meanwhile_loses_nothing(
+    #[case] back: bool,
+    #[values(GitHub, DockerHub, Distribution)] kind: DriverKind,
+) {
+    let (ground, old, children) = ground(kind).await;
+    let look = match kind {
+        GitHub => "GET /orgs/acme/packages/container/hello/versions?",
+        DockerHub => "GET /v2/namespaces/",
+        _ => "GET /v2/acme/hello/tags/list",
+    };
+    let (list, shared) = (old.clone(), children[0].clone());
+    ground.contents().before(look, move |contents| {
+        let other = contents.image("other");
+        let newer = if back { list } else { contents.list(&[&other, &shared]) };
+        contents.tag("latest", &newer);
+    });
+    let report = ground.superseded(&old).await;
+    assert_eq!(fates(&report), if back { "Kept Kept Kept" } else { "Removed Kept Removed" });
+    let contents = ground.contents();
+    assert!(contents.children(&contents.tags["latest"]).iter().all(|child| contents.holds(child)));
+}
+
 /// What a clean-up asks in a repository with so many releases of two images each.
 async fn requests(kind: DriverKind, releases: usize) -> usize {
     let ground = Ground::start(kind).await;
