@@ -25,7 +25,7 @@ pub enum CleanError {
     },
     /// The registry, or the interface beside it, failed.
     #[error(transparent)]
-    Failed(#[from] RegistryError),
+    Failed(Box<RegistryError>),
     /// We may not.
     #[error("{registry} does not allow it: {permission}")]
     Denied {
@@ -35,7 +35,7 @@ pub enum CleanError {
         permission: &'static str,
         /// What was refused.
         #[source]
-        source: Option<RegistryError>,
+        source: Option<Box<RegistryError>>,
     },
     /// The interface beside the registry has no good address.
     #[error("{variable} is no address that a secret may be sent to: `{address}`, expected https or this machine")]
@@ -56,9 +56,15 @@ impl CleanError {
     /// Takes a refusal for what it means here.
     pub(super) fn of(error: RegistryError, registry: &str, permission: &'static str) -> Self {
         if is_denial(&error.cause) {
-            return Self::Denied { registry: registry.into(), permission, source: Some(error) };
+            return Self::Denied { registry: registry.into(), permission, source: Some(Box::new(error)) };
         }
-        Self::Failed(error)
+        error.into()
+    }
+}
+
+impl From<RegistryError> for CleanError {
+    fn from(error: RegistryError) -> Self {
+        Self::Failed(Box::new(error))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     driver::Driver,
     report::Problem,
     sweep::{sweep, vacate},
-    view::View,
+    view::{Floating, View},
 };
 use crate::{
     auth::Credential,
@@ -77,7 +77,7 @@ impl Site {
         let Some(driver) = &self.driver else { return report };
         let Task { recorded, known, moved, dry_run } = task;
         let mut view = View::new(&self.registry, driver, recorded);
-        view.floating = moved.map(|(tag, list)| (tag.clone(), Some(list.digest.clone())));
+        view.floating = moved.map(|(tag, list)| Floating::Moved(tag.clone(), list.digest.clone()));
         let mut known = known.into_iter().chain(moved.map(|(_, list)| list.clone()));
         let prepared = known.try_for_each(|manifest| view.library.put(manifest));
         let outcome = match prepared {
@@ -95,7 +95,7 @@ impl Site {
     pub async fn vacate(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
         let Some(driver) = &self.driver else { return Ok(()) };
         let mut view = View::new(&self.registry, driver, vec![list.digest.clone()]);
-        view.floating = Some((tag.clone(), None));
+        view.floating = Some(Floating::Leaves(tag.clone()));
         view.library.put(list.clone())?;
         vacate(&mut view, tag, &list.digest).await
     }

@@ -6,7 +6,7 @@ use super::{
     CleanError, Decision, Fate, Graph, Outcome, Report,
     driver::{Deletion, Leaving, Stays},
     report::Item,
-    view::View,
+    view::{Floating, View},
 };
 use crate::{
     oci::{Digest, Tag, short},
@@ -33,7 +33,7 @@ pub(super) async fn sweep(view: &mut View<'_>, dry_run: bool, report: &mut Repor
 }
 
 async fn remove(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
-    let moved = view.floating.as_ref().map(|(tag, _)| tag.clone());
+    let moved = view.floating.as_ref().and_then(Floating::moved).cloned();
     for digest in &planned.removals {
         let (graph, now) = view.decide().await?;
         let outcome = match now.on(digest).map(|verdict| &verdict.fate) {
@@ -83,7 +83,7 @@ fn settle(view: &View<'_>, digest: &Digest, outcome: &Deletion, report: &mut Rep
         }
         Deletion::Stays(why) => {
             // That somebody tagged it is no trouble; that the tag which left it seems to be there still is.
-            let moved = view.floating.as_ref().map(|(tag, _)| tag);
+            let moved = view.floating.as_ref().and_then(Floating::moved);
             let is_held = matches!(why, Stays::Tagged(tags) if !tags.iter().any(|tag| Some(tag) == moved));
             if !is_held {
                 report.warnings.push(format!("{} stays: {}", short(digest), why.words()));
@@ -104,7 +104,7 @@ fn is_named_by_kept(graph: &Graph, digest: &Digest, report: &Report) -> bool {
 /// Looks once more at every tag that holds something that was ours, and at the floating one. What somebody came to need
 /// in the very moment of its deletion is put back: nobody but the registry itself could have prevented that.
 async fn check(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
-    if let Some((tag, Some(digest))) = view.floating.clone()
+    if let Some(Floating::Moved(tag, digest)) = view.floating.clone()
         && view.registry.resolve(&tag).await?.is_none()
         && let Some(manifest) = view.manifest(&digest).cloned()
     {
@@ -113,7 +113,7 @@ async fn check(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> 
     }
     let graph = view.graph().await?;
     let ours: HashSet<&Digest> = planned.verdicts.iter().map(|verdict| &verdict.digest).collect();
-    let floating = view.floating.as_ref().map(|(tag, _)| tag.clone());
+    let floating = view.floating.as_ref().and_then(Floating::moved).cloned();
     let mut looked_up = HashSet::new();
     for (tag, at) in &graph.tags {
         let parts = parts(&graph, at);

@@ -18,6 +18,25 @@ use crate::{
 /// How often tags that vanish or move in the middle of a look are followed before the look counts as failed.
 const FOLLOW_MAX: usize = 3;
 
+/// What a run does with the floating tag.
+#[derive(Debug, Clone)]
+pub(super) enum Floating {
+    /// It was moved to this list.
+    Moved(Tag, Digest),
+    /// It is taken away.
+    Leaves(Tag),
+}
+
+impl Floating {
+    /// The tag, if it was moved.
+    pub(super) fn moved(&self) -> Option<&Tag> {
+        match self {
+            Self::Moved(tag, _) => Some(tag),
+            Self::Leaves(_) => None,
+        }
+    }
+}
+
 /// What is looked at, and what is known of it beforehand.
 pub(super) struct View<'a> {
     pub(super) registry: &'a Registry,
@@ -25,8 +44,8 @@ pub(super) struct View<'a> {
     pub(super) library: Library<'a>,
     /// What records name.
     recorded: Vec<Digest>,
-    /// A floating tag and what it is known to point at, whatever a listing that lags may show.
-    pub(super) floating: Option<(Tag, Option<Digest>)>,
+    /// The tag that this run moves, if it does.
+    pub(super) floating: Option<Floating>,
 }
 
 impl<'a> View<'a> {
@@ -53,7 +72,7 @@ impl<'a> View<'a> {
             look = self.driver.look(self.registry, &sought).await?;
             self.learn_companions(&look).await?;
         }
-        self.settle(&mut look);
+        self.settle(&mut look).await?;
         self.learn_related(&mut look).await?;
         Ok(self.graph_of(&look))
     }
@@ -96,15 +115,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Lets the floating tag be where it is known to be.
-    fn settle(&self, look: &mut Look) {
-        let Some((tag, at)) = &self.floating else { return };
+    /// Asks the registry itself where the floating tag is: a listing may lag, and what this run knows may be past.
+    async fn settle(&self, look: &mut Look) -> Result<(), CleanError> {
+        let (tag, at) = match &self.floating {
+            None => return Ok(()),
+            Some(Floating::Moved(tag, to)) => (tag, self.registry.resolve(tag).await?.or_else(|| Some(to.clone()))),
+            Some(Floating::Leaves(tag)) => (tag, None),
+        };
         look.sightings.retain(|sighting| sighting.tag != *tag);
-        look.sightings.extend(at.iter().map(|digest| Sighting {
-            tag: tag.clone(),
-            digest: digest.clone(),
-            images: None,
-        }));
+        look.sightings.extend(at.map(|digest| Sighting { tag: tag.clone(), digest, images: None }));
+        Ok(())
     }
 
     /// Reads every tag that can have to do with what is ours. One that vanished or moved since it was listed is followed.

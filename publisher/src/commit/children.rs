@@ -120,3 +120,36 @@ pub async fn ensure_children(
     let left = || format!("{} was moved, and an image that it needs may be missing", to.tag);
     ensured.map(drop).map_err(|error: RegistryError| Failure::from(error).left(left()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        oci::Tag,
+        registry::testing::{Scripted, registry},
+    };
+
+    /// As somebody else's clean-up leaves it that looked before the tag was there.
+    #[tokio::test]
+    async fn an_image_that_vanished_while_its_tag_was_set_is_put_back() {
+        let server = Scripted::start(Vec::new()).await;
+        let (client, told) = registry(&server, "acme/hello");
+        let child = |platform: &str| {
+            let document = serde_json::json!({ "mediaType": DOCKER_MANIFEST, "for": platform });
+            let manifest = RawManifest::new(DOCKER_MANIFEST, document.to_string());
+            let (digest, size) = (manifest.digest.clone(), manifest.bytes.len() as u64);
+            let platform = platform.parse().unwrap();
+            Child { platform, variant: None, digest, size, build: Build::default(), manifest }
+        };
+        let children = [child("linux/amd64"), child("linux/arm64")];
+        server.store(|store| store.put_manifest("acme/hello", None, &children[0].manifest));
+        let (tag, list, build) = (Tag::latest(), children[0].manifest.clone(), Build::default());
+        let to = TagMove { tag: &tag, list: &list, build: &build, floating: true, fresh: &[true] };
+        let events = Arc::clone(&told) as Events;
+        ensure_children(&[Arc::new(client)], &children, &to, &events).await.unwrap();
+        assert!(server.store(|store| store.manifest("acme/hello", &children[1].digest).is_some()));
+        assert_eq!(server.story(), format!("HEAD HEAD PUT({})", children[1].size));
+        let [Event::Warning(warning)] = &told.events()[..] else { panic!("{:?}", told.events()) };
+        assert_eq!(warning, "the image for linux/arm64 had vanished from test: it was put back");
+    }
+}

@@ -136,7 +136,7 @@ impl GitHub {
                 let read = read.collect::<Result<Vec<_>, Cause>>()?;
                 Ok((versions, read, more))
             });
-            let (versions, read, more) = listed.await.map_err(|error| Self::failed(registry, error))?;
+            let (versions, read, more) = listed.await.map_err(|error| failed(registry, error))?;
             for (version, (digest, tags)) in versions.iter().zip(read) {
                 order.next(version.born());
                 look.born.extend(version.born().map(|born| (digest.clone(), born)));
@@ -186,7 +186,7 @@ impl GitHub {
             Ok(_) => Ok(Deletion::Gone),
             Err(cause) => cause.refusal().and_then(exception).map(Deletion::Stays).ok_or(cause),
         });
-        deleted.await.map_err(|error| Self::failed(registry, error))
+        deleted.await.map_err(|error| failed(registry, error))
     }
 
     /// The command by which a version that was deleted is restored, within thirty days.
@@ -209,7 +209,7 @@ impl GitHub {
                 let answer = self.call(registry, Method::GET, path).await?;
                 if answer.is_absent() { Ok(None) } else { answer.json::<Version>()?.tags().map(Some) }
             });
-            let Some(mut tags) = read.await.map_err(|error| Self::failed(registry, error))? else { return Ok(None) };
+            let Some(mut tags) = read.await.map_err(|error| failed(registry, error))? else { return Ok(None) };
             tags.retain(|tag| !leaving.with_it.contains(tag));
             // GitHub shows a tag where it was for some moments after it was moved.
             if leaving.moved.is_some_and(|tag| tags == [tag.clone()]) && look + 1 < SETTLE_LOOKS_MAX {
@@ -228,7 +228,7 @@ impl GitHub {
                 let there = registry.attempts("find the package", async || {
                     Ok(!self.call(registry, Method::GET, &home).await?.is_absent())
                 });
-                if there.await.map_err(|error| Self::failed(registry, error))? {
+                if there.await.map_err(|error| failed(registry, error))? {
                     return Ok(home);
                 }
             }
@@ -245,10 +245,6 @@ impl GitHub {
             request = request.header(AUTHORIZATION, bearer(token.expose())?);
         }
         self.api.send(registry, request.header(CONTENT_LENGTH, 0)).await.map_err(with_wait)
-    }
-
-    fn failed(registry: &Registry, error: RegistryError) -> CleanError {
-        CleanError::of(error, registry.name(), PERMISSION)
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<Digest, Seen>> {
@@ -277,6 +273,10 @@ impl Order {
     fn is_past(&self, moment: Option<SystemTime>) -> bool {
         !self.broken && moment.zip(self.last).is_some_and(|(moment, last)| last < moment)
     }
+}
+
+fn failed(registry: &Registry, error: RegistryError) -> CleanError {
+    CleanError::of(error, registry.name(), PERMISSION)
 }
 
 /// Refusals of a deletion that are facts of life and no failures.

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::ground::{FORBIDDEN, Ground, fates};
+use super::ground::{Ground, fates};
 use crate::{
     clean::{Outcome, Task},
     config::DriverKind::{self, Distribution, DockerHub, GitHub},
@@ -189,12 +189,7 @@ async fn a_look_that_fails_stops_it_before_the_next_deletion(
 #[tokio::test]
 async fn who_may_not_is_told_which_permission_is_missing(#[values(GitHub, DockerHub, Distribution)] kind: DriverKind) {
     let (ground, old, children) = ground(kind).await;
-    ground.contents().answer(
-        "DELETE ",
-        usize::MAX,
-        FORBIDDEN,
-        r#"{"message":"Resource not accessible by integration"}"#,
-    );
+    ground.contents().answer("DELETE ", usize::MAX, 403, r#"{"message":"Resource not accessible by integration"}"#);
     let report = ground.superseded(&old).await;
     let problem = report.problem.unwrap();
     let permission = match kind {
@@ -274,6 +269,33 @@ async fn taken_away_first_latest_goes_alone_or_with_what_it_alone_holds(
     assert_eq!(contents.tags.contains_key("latest"), released && kind != DockerHub);
     assert_eq!(contents.holds(&old), released || kind == DockerHub);
     assert!(children.iter().all(|child| contents.holds(child)), "an image went before the tag was set again");
+}
+
+/// The tag that this run moved itself is no exception: somebody may move it, too.
+#[rstest]
+#[case::back_to_the_old_list(true)]
+#[case::to_a_list_that_shares_an_image(false)]
+#[tokio::test]
+async fn latest_that_somebody_moves_meanwhile_loses_nothing(
+    #[case] back: bool,
+    #[values(GitHub, DockerHub, Distribution)] kind: DriverKind,
+) {
+    let (ground, old, children) = ground(kind).await;
+    let look = match kind {
+        GitHub => "GET /orgs/acme/packages/container/hello/versions?",
+        DockerHub => "GET /v2/namespaces/",
+        _ => "GET /v2/acme/hello/tags/list",
+    };
+    let (list, shared) = (old.clone(), children[0].clone());
+    ground.contents().before(look, move |contents| {
+        let other = contents.image("other");
+        let newer = if back { list } else { contents.list(&[&other, &shared]) };
+        contents.tag("latest", &newer);
+    });
+    let report = ground.superseded(&old).await;
+    assert_eq!(fates(&report), if back { "Kept Kept Kept" } else { "Removed Kept Removed" });
+    let contents = ground.contents();
+    assert!(contents.children(&contents.tags["latest"]).iter().all(|child| contents.holds(child)));
 }
 
 /// What a clean-up asks in a repository with so many releases of two images each.

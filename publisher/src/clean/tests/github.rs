@@ -5,7 +5,11 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::ground::{Ground, TOKEN, fates};
-use crate::{clean::Task, config::DriverKind::GitHub, oci::Digest};
+use crate::{
+    clean::Task,
+    config::DriverKind::GitHub,
+    oci::{Digest, Tag},
+};
 
 async fn ground() -> (Ground, Digest) {
     let ground = Ground::start(GitHub).await;
@@ -199,4 +203,15 @@ async fn what_comes_to_light_as_ours_and_is_older_is_looked_for_too() {
     assert!(ground.contents().holds(&shared), "{ancient} lost an image");
     let item = report.items.iter().find(|item| item.digest == shared).unwrap();
     assert_eq!((item.because.as_str(), report.warnings.len()), ("0.0.1 holds it", 0));
+}
+
+/// The order `before` falls back to moving the tag; the old image goes after that.
+#[tokio::test]
+async fn the_only_tag_of_a_package_cannot_be_taken_away_first() {
+    let (ground, old) = ground().await;
+    let manifest = ground.contents().manifest(&old);
+    ground.site().vacate(&Tag::latest(), &manifest).await.unwrap();
+    assert_eq!(ground.contents().tags.get("latest"), Some(&old));
+    assert_eq!(ground.contents().count("DELETE "), 1);
+    assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");
 }

@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     response::Response,
 };
 use serde_json::{Value, json};
@@ -48,6 +48,15 @@ struct Version {
     id: u64,
 }
 
+/// An answer that is given in place of the usual one.
+struct Canned {
+    contains: String,
+    left: usize,
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
 type Act = Box<dyn FnOnce(&mut Contents) + Send>;
 
 /// An answer that is planned: for which requests, how many of them, its status, headers and body.
@@ -65,7 +74,7 @@ pub(super) struct Contents {
     clock: u64,
     /// `METHOD /path?query` of every request.
     pub(super) log: Vec<String>,
-    answers: Vec<Planned>,
+    answers: Vec<Canned>,
     acts: Vec<(String, Act)>,
     /// Below which address GitHub shows the package.
     pub(super) home: &'static str,
@@ -150,13 +159,14 @@ impl Contents {
 
     /// From now on, so many requests whose line contains this text are answered so.
     pub(super) fn answer(&mut self, contains: &str, times: usize, status: u16, body: &str) {
-        self.answers.push((contains.into(), times, status, Vec::new(), body.into()));
+        let (contains, body) = (contains.into(), body.into());
+        self.answers.push(Canned { contains, left: times, status, headers: Vec::new(), body });
     }
 
     /// The same, with a header.
     pub(super) fn answer_with(&mut self, contains: &str, status: u16, headers: &[(&'static str, &str)], body: &str) {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        self.answers.push((contains.into(), 1, status, headers, body.into()));
+        self.answers.push(Canned { contains: contains.into(), left: 1, status, headers, body: body.into() });
     }
 
     /// Somebody else acts right before the next request whose line contains this text is served.
@@ -273,8 +283,8 @@ async fn serve(State(state): State<Arc<Mutex<Contents>>>, request: Request) -> R
         act(&mut contents);
     }
     contents.log.push(line.clone());
-    let meant = |it: &&mut (String, usize, u16, Vec<_>, String)| it.1 > 0 && line.contains(&it.0);
-    if let Some((_, left, status, headers, body)) = contents.answers.iter_mut().find(meant) {
+    let meant = |it: &&mut Canned| it.left > 0 && line.contains(&it.contains);
+    if let Some(Canned { left, status, headers, body, .. }) = contents.answers.iter_mut().find(meant) {
         *left -= 1;
         let builder = headers.iter().fold(Response::builder().status(*status), |it, (k, v)| it.header(*k, v.as_str()));
         return builder.body(Body::from(body.clone())).unwrap();
@@ -473,6 +483,3 @@ pub(super) fn fates(report: &Report) -> String {
     }
     text
 }
-
-/// So that a status can be told apart.
-pub(super) const FORBIDDEN: u16 = StatusCode::FORBIDDEN.as_u16();

@@ -20,7 +20,7 @@ fn held(registry: &Registry) -> BTreeSet<String> {
 
 /// A list and what it names.
 async fn whole(registry: &Registry, name: &str) -> BTreeSet<String> {
-    let bytes = registry.manifest(name).await.unwrap();
+    let bytes = registry.manifest(name).await.expect("a tag is gone");
     let list: Value = serde_json::from_slice(&bytes).unwrap();
     let mut parts = BTreeSet::from([registry.digest(name).await.unwrap()]);
     for entry in list["manifests"].as_array().unwrap() {
