@@ -59,9 +59,6 @@ struct Canned {
 
 type Act = Box<dyn FnOnce(&mut Contents) + Send>;
 
-/// An answer that is planned: for which requests, how many of them, its status, headers and body.
-type Planned = (String, usize, u16, Vec<(&'static str, String)>, String);
-
 /// What it holds and how it behaves.
 #[derive(Default)]
 pub(super) struct Contents {
