@@ -142,7 +142,7 @@ async fn a_cache_that_takes_no_writes_costs_a_warning() {
     ended.expect(0, &["cache-arm64 could not be written", "403"]);
     assert!(proxy.hits() > 0);
     let result = result(&ended);
-    assert_eq!(result["warnings"].as_array().unwrap().len(), 1, "{result}");
+    assert_eq!(warnings_of_the_cache(&result), 1, "{result}");
     assert_eq!(result["builds"], builds(3, 0));
     assert_eq!(layers(&registry).await.len(), 2);
 }
@@ -160,6 +160,12 @@ async fn podman_reads_and_writes_where_a_login_is_wanted_with_what_it_is_lent() 
         let ended = machines.on(machine, run).env("QUAY_USER", USER).env("QUAY_TOKEN", PASSWORD).run().await;
         let result = result(&ended);
         assert_eq!(result["builds"][0]["steps_reused"], reused);
-        assert_eq!(result["warnings"], json!([]));
+        assert_eq!(warnings_of_the_cache(&result), 0, "{result}");
     }
+}
+
+/// How many warnings are about the cache; that there is no `latest` yet to clean up is another one.
+fn warnings_of_the_cache(result: &Value) -> usize {
+    let warnings = result["warnings"].as_array().unwrap();
+    warnings.iter().filter(|warning| warning.as_str().is_some_and(|text| text.contains("cache"))).count()
 }
