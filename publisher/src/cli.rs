@@ -28,7 +28,7 @@ use crate::{
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  published (or, for plan, build and doctor: done)
+  0  published (or, for plan, build, clean and doctor: done)
   1  any other failure
   2  the tag or version is not acceptable
   3  an architecture failed to build

@@ -197,9 +197,15 @@ async fn still(registry: &Registry, before: &Live, tag: &Tag) -> String {
     }
 }
 
-/// Undoes the move on a registry where it succeeded, and says what came of it.
+/// Undoes the move on a registry where it succeeded, and says what came of it. Whoever has moved the tag on since then
+/// knows better: that is not ours to undo.
 async fn restore(registry: &Registry, before: &Live, to: &TagMove<'_>, fresh: bool) -> String {
     let (tag, name) = (to.tag, registry.name());
+    if let Ok(Some(seen)) = registry.resolve(tag).await
+        && seen != to.list.digest
+    {
+        return format!("{tag} points at {} on {name}, where somebody has moved it since", short(&seen));
+    }
     let undone = match &before.manifest {
         Some(manifest) if manifest.digest == to.list.digest => Ok(true),
         Some(manifest) => registry.put_manifest(Name::Tag(tag), manifest).await.map(|()| true),

@@ -290,3 +290,26 @@ async fn what_latest_was_on_the_other_registry_goes_too() {
     assert!(held(&world.ghcr).is_superset(&whole(&world.ghcr, "latest").await));
     assert_eq!(held(&world.ghcr).len(), 6);
 }
+
+#[tokio::test]
+async fn a_run_that_was_overtaken_while_its_tag_was_held_takes_nothing_back() {
+    let mut world = World::new().await;
+    let before = world.published("refs/heads/main", "latest").await;
+    // A release holds it, so that no registry would refuse to show it as `latest` again.
+    world.published("refs/tags/v1.0.0", "1.0.0").await;
+    world.change("two");
+    world.proxy.inject_times(1, "PUT", "/manifests/latest", Fault::Hold);
+    let held_run = world.publish("refs/heads/main").start();
+    world.proxy.hit().await;
+    // Its tag has moved on the other registry by then.
+    while world.ghcr.digest("latest").await.as_ref() == Some(&before) {}
+    world.change("three");
+    let newest = world.published("refs/heads/main", "latest").await;
+    world.proxy.heal();
+    let ended = crate::support::Ended::of(held_run).await;
+    assert_ne!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(world.shown("latest").await, [Some(newest.clone()), Some(newest)], "{}", ended.stderr);
+    for registry in [&world.ghcr, &world.dockerhub] {
+        assert_eq!(whole(registry, "latest").await.len(), 3);
+    }
+}
