@@ -53,6 +53,11 @@ test *filters:
     fi
     cargo test --workspace --locked --doc --quiet
 
+# What checks say of our own publisher, with registries in containers: just gate 'test(fr_017)'
+[group('before a merge')]
+gate filter="all()":
+    {{ just }} test --ignore-default-filter -E 'test(/^local::/) and {{ filter }}'
+
 # What checks say of good and bad subjects, against what is expected: just subjects 'test(one_attempt)'
 [group('before a merge')]
 subjects filter="all()":
