@@ -12,7 +12,7 @@ use crate::{
     check::Check,
     checks::all,
     evidence::Evidence,
-    harness::{HarnessError, subject::Subject, sweep},
+    harness::{HarnessError, subject::Subject, sweep::Sweep},
     report::{Outcome, Report},
     scenario::Scenario,
     target::{Local, LocalOptions, judge, scenarios},
@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
     let Some(mut checks) = chosen_or_told(&arguments.only) else { return Ok(exit::USAGE) };
     checks.retain(|check| arguments.scenario.is_empty() || arguments.scenario.contains(&check.scenario));
     if arguments.registry == Registries::Container {
-        sweep::leftovers().await?;
+        Sweep::begin().await?.leftovers().await?;
     }
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     let subject = Subject::new(&arguments.subject).map_err(HarnessError::io("cannot run the pipeline"))?;

@@ -2,6 +2,7 @@
 
 pub mod contents;
 pub mod error;
+mod lock;
 pub mod management;
 pub mod podman;
 pub mod proxy;

@@ -4,7 +4,12 @@
 //! folders a name, that says whose they are: process id, the time when that process started (ids are used again), and the
 //! process namespace (a daemon may be shared by processes that do not see each other).
 
-use std::{collections::HashMap, fs, os::linux::fs::MetadataExt as _, path::Path};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    os::linux::fs::MetadataExt as _,
+    path::Path,
+};
 
 use rustix::process::Pid;
 use tempfile::TempDir;
@@ -13,7 +18,12 @@ use testcontainers::bollard::{
     query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder},
 };
 
-use super::{error::HarnessError, registry::engine};
+use super::{
+    error::HarnessError,
+    lock,
+    podman::{remove_as_its_users, remove_hosts_below},
+    registry::engine,
+};
 
 /// The label of our containers; its value names the owner.
 pub const LABEL: &str = "tallyman.verify";
@@ -86,7 +96,7 @@ fn started(pid: i32) -> Option<u64> {
     fields.get(19)?.parse().ok()
 }
 
-/// A new folder of this process, removed when it is dropped, or by [`leftovers`].
+/// A new folder of this process, removed when it is dropped, or by [`Sweep::leftovers`].
 ///
 /// # Errors
 /// A temporary folder that cannot be written to.
@@ -104,19 +114,33 @@ pub struct Swept {
     pub folders: Vec<String>,
 }
 
-/// Removes the containers and the folders of processes that are no more. Containers go first, for they use the folders.
-/// Without an engine there are no containers. Folders are removed even if the engine is in trouble.
-///
-/// # Errors
-/// An engine that is there and does not answer, folders that cannot be removed.
-pub async fn leftovers() -> Result<Swept, HarnessError> {
-    let containers = match engine::connect().await {
-        Ok(docker) => containers(&docker).await,
-        Err(HarnessError::NoEngine) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    };
-    let folders = folders(&std::env::temp_dir())?;
-    Ok(Swept { containers: containers?, folders })
+/// The right to sweep. One process has it at a time: who removes what another one is removing sees it half gone.
+#[derive(Debug)]
+pub struct Sweep(#[expect(dead_code, reason = "is held, not used")] File);
+
+impl Sweep {
+    /// Waits until nobody else sweeps.
+    ///
+    /// # Errors
+    /// A temporary folder that cannot be written to.
+    pub async fn begin() -> Result<Self, HarnessError> {
+        lock::exclusive("sweep").await.map(Self)
+    }
+
+    /// Removes the containers and the folders of processes that are no more. Containers go first, for they use the folders.
+    /// Without an engine there are no containers. Folders are removed even if the engine is in trouble.
+    ///
+    /// # Errors
+    /// An engine that is there and does not answer, folders that cannot be removed.
+    pub async fn leftovers(&self) -> Result<Swept, HarnessError> {
+        let containers = match engine::connect().await {
+            Ok(docker) => containers(&docker).await,
+            Err(HarnessError::NoEngine) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        let folders = folders(&std::env::temp_dir()).await?;
+        Ok(Swept { containers: containers?, folders })
+    }
 }
 
 async fn containers(docker: &Docker) -> Result<Vec<String>, HarnessError> {
@@ -143,20 +167,29 @@ fn is_gone(error: &testcontainers::bollard::errors::Error) -> bool {
     matches!(error, DockerResponseServerError { status_code: 404 | 409, .. })
 }
 
-fn folders(parent: &Path) -> Result<Vec<String>, HarnessError> {
+async fn folders(parent: &Path) -> Result<Vec<String>, HarnessError> {
     let mut swept = Vec::new();
     for entry in fs::read_dir(parent).map_err(HarnessError::at("list", parent))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name.strip_prefix(FOLDER).and_then(|rest| Owner::parse(rest.split(SEPARATOR).next()?));
         if owner.is_some_and(|owner| owner.is_dead()) && is_ours(&entry) {
-            match fs::remove_dir_all(entry.path()) {
-                Ok(()) => swept.push(name),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(HarnessError::at("remove", &entry.path())(error)),
-            }
+            remove(&entry.path()).await?;
+            swept.push(name);
         }
     }
     Ok(swept)
+}
+
+/// Removes a folder of a dead process. It may hold podman hosts, with what they still run and have mounted, and files of
+/// users that exist in podman's namespace alone. What somebody else removes at the same time is gone as well.
+async fn remove(folder: &Path) -> Result<(), HarnessError> {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
+    remove_hosts_below(folder).await?;
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == PermissionDenied => remove_as_its_users(folder).await,
+        Err(error) if error.kind() != NotFound => Err(HarnessError::at("remove", folder)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Other users sweep for themselves.
@@ -207,17 +240,35 @@ mod tests {
         assert_eq!(Owner::parse(name), None);
     }
 
-    #[test]
-    fn folders_of_the_dead_are_removed_and_no_others() {
+    #[tokio::test]
+    async fn folders_of_the_dead_are_removed_and_no_others() {
         let parent = tempfile::tempdir().unwrap();
         let make = |name: &str| fs::create_dir_all(parent.path().join(name).join("data")).unwrap();
         let (left, living) = (format!("{FOLDER}{}_a", dead()), format!("{FOLDER}{}_b", Owner::this().unwrap()));
         make(&left);
         make(&living);
         make("tallyman-verify.mine");
-        assert_eq!(folders(parent.path()).unwrap(), [left]);
+        assert_eq!(folders(parent.path()).await.unwrap(), [left]);
         let mut kept: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
         kept.sort();
         assert_eq!(kept, [living.as_str(), "tallyman-verify.mine"]);
+    }
+
+    /// As a killed build leaves it: in a store, and beside it.
+    #[tokio::test]
+    async fn files_of_users_that_only_podman_knows_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let left = parent.path().join(format!("{FOLDER}{}_a", dead()));
+        fs::create_dir_all(left.join("host/root")).unwrap();
+        fs::write(left.join("host/storage.conf"), "").unwrap();
+        let script =
+            "mkdir \"$1/theirs\" \"$1/host/root/theirs\" && touch \"$1/theirs/file\" \"$1/host/root/theirs/file\" &&
+            chmod 700 \"$1/theirs\" \"$1/host/root/theirs\" && chown -R 100:100 \"$1/theirs\" \"$1/host/root/theirs\"";
+        let made =
+            std::process::Command::new("podman").args(["unshare", "sh", "-c", script, "make"]).arg(&left).status();
+        assert!(made.unwrap().success());
+        assert!(fs::remove_dir_all(&left).is_err(), "they are this user's own");
+        folders(parent.path()).await.unwrap();
+        assert!(!left.exists());
     }
 }

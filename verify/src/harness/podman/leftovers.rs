@@ -1,8 +1,8 @@
 //! Hosts that a process left which was killed: nobody else can remove their files and mounts.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
-use super::{PodmanHost, host::STORAGE_CONF};
+use super::{PodmanHost, host::STORAGE_CONF, removal};
 use crate::harness::HarnessError;
 
 /// How deep below a folder hosts are looked for.
@@ -21,6 +21,14 @@ pub async fn remove_hosts_below(folder: &Path) -> Result<(), HarnessError> {
     Ok(())
 }
 
+/// Removes a folder with files of users that exist only in podman's namespace, as stores have them.
+///
+/// # Errors
+/// podman that is missing; files that stay.
+pub async fn remove_as_its_users(folder: &Path) -> Result<(), HarnessError> {
+    removal::remove(folder, &BTreeMap::new()).await
+}
+
 fn find(folder: &Path, depth: usize, hosts: &mut Vec<PodmanHost>) -> io::Result<()> {
     if folder.join(STORAGE_CONF).exists() {
         hosts.push(PodmanHost::adopt(folder));
@@ -29,7 +37,12 @@ fn find(folder: &Path, depth: usize, hosts: &mut Vec<PodmanHost>) -> io::Result<
     if depth == 0 {
         return Ok(());
     }
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        // What belongs to a user that only podman knows is part of a store; hosts are made by users like this one.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             find(&entry.path(), depth - 1, hosts)?;

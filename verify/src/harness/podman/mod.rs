@@ -10,6 +10,6 @@ mod tests;
 mod witness;
 
 pub use host::PodmanHost;
-pub use leftovers::remove_hosts_below;
+pub use leftovers::{remove_as_its_users, remove_hosts_below};
 pub use machine::{emulation, is_rootless, version};
 pub use witness::{ContainerRun, Witness};

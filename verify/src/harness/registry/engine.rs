@@ -17,8 +17,7 @@ use std::{
 use testcontainers::{bollard::Docker, core::client::docker_client_instance};
 use tokio::{sync::OnceCell, time::sleep};
 
-use super::lock;
-use crate::harness::error::HarnessError;
+use crate::harness::{error::HarnessError, lock};
 
 /// Where engines say themselves that they are.
 const VARIABLE: &str = "DOCKER_HOST";

@@ -12,8 +12,8 @@ use futures::StreamExt as _;
 use testcontainers::bollard::{Docker, body_full, errors::Error, query_parameters::BuildImageOptionsBuilder};
 use tokio::task::spawn_blocking;
 
-use super::{lock, process::PROGRAM};
-use crate::harness::error::HarnessError;
+use super::process::PROGRAM;
+use crate::harness::{error::HarnessError, lock};
 
 /// Names another image, such as `docker.io/library/registry:2`.
 const VARIABLE: &str = "VERIFY_REGISTRY_IMAGE";

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use super::{Backend, Registry};
-use crate::harness::sweep;
+use crate::harness::sweep::Sweep;
 
 /// Names the backend of the registry that [`hold`] holds.
 const HELD: &str = "VERIFY_TEST_HOLDS";
@@ -133,9 +133,12 @@ async fn a_child_process_is_gone_after_a_kill() {
 async fn what_a_kill_leaves_is_swept_and_nothing_of_the_living() {
     let living = Registry::start(Backend::Container, None).await.unwrap();
     let other = Holder::start("container");
-    let left = Holder::start("container").end(Signal::KILL);
+    let left = Holder::start("container");
+    // Nobody else may sweep in between.
+    let sweep = Sweep::begin().await.unwrap();
+    let left = left.end(Signal::KILL);
     assert!(listens(&left).await, "nothing was left to sweep");
-    sweep::leftovers().await.unwrap();
+    sweep.leftovers().await.unwrap();
     gone(&left).await;
     assert!(listens(living.host()).await && listens(&other.host).await);
     other.end(Signal::TERM);

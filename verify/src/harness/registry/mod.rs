@@ -12,7 +12,6 @@ mod filesystem;
 mod image;
 #[cfg(test)]
 mod leaks;
-mod lock;
 mod media;
 mod process;
 #[cfg(test)]

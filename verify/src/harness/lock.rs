@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use rustix::fs::{FlockOperation, flock};
 use tokio::task::spawn_blocking;
 
-use crate::harness::error::HarnessError;
+use super::error::HarnessError;
 
 /// Waits until nobody else holds the lock of that name.
 pub(super) async fn exclusive(name: &str) -> Result<File, HarnessError> {
