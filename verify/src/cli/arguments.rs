@@ -1,6 +1,6 @@
 //! What the command line accepts.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -20,6 +20,27 @@ pub(super) struct Cli {
 const EXIT_CODES: &str =
     "Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
 
+const LIVE_HELP: &str = "\
+Examples:
+  verify live --image ghcr.io/acme/hello --image docker.io/acme/hello --tag latest
+  verify live --image ghcr.io/acme/hello --tag 1.2.0 --expect-digest sha256:4ac9… --output markdown
+  verify live docker.io/library/alpine:3.22 --only fr_003
+
+Registries: nothing is written to them. A tag is asked for by HEAD, which is not counted as a pull; each manifest is read
+once. When a registry answers 429, its Retry-After is obeyed up to a minute; longer waits end as UNKNOWN.
+
+With --expect-digest, a registry that does not show it yet is asked again for up to a minute (--wait), and the report says
+how long that took. What it shows after that is judged.
+
+Accounts are needed for images that are not public only: VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST> (as in
+VERIFY_USER_GHCR_IO), else what `podman login` and `docker login` have left (REGISTRY_AUTH_FILE, DOCKER_CONFIG, credential
+helpers).
+
+Certificates are checked against the machine's store, or SSL_CERT_FILE, and --ca-file besides. Registries on this machine
+are spoken to over plain HTTP unless --ca-file is given or the name begins with https://; http:// is for others without TLS.
+
+Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists all checks, or the requirements that they belong to
@@ -31,12 +52,8 @@ pub(super) enum Command {
                             ./my-pipeline --only fr_017 --keep evidence/"
     )]
     Local(LocalArguments),
-    /// Looks at published images, on any registry
-    #[command(
-        after_help = "  verify live ghcr.io/acme/hello:1.2.0 docker.io/acme/hello:1.2.0\n\nRegistries on this machine are \
-                            spoken to over plain HTTP unless --ca-file is given. Accounts come from \
-                            VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST>, as in VERIFY_USER_GHCR_IO."
-    )]
+    /// Looks at published images, on any registry: all checks that need no more than that
+    #[command(after_help = LIVE_HELP)]
     Live(LiveArguments),
 }
 
@@ -137,23 +154,39 @@ impl From<Registries> for Backend {
     }
 }
 
+/// What is published, and how it is reached.
 #[derive(Debug, Args)]
-pub(super) struct LiveArguments {
-    /// What is published, one reference a registry: ghcr.io/acme/hello:1.2.0
-    #[arg(required = true, value_name = "REFERENCE")]
+pub(super) struct PublishedArguments {
+    /// References with tag or digest: ghcr.io/acme/hello:1.2.0
+    #[arg(required_unless_present = "image", value_name = "REFERENCE")]
     pub(super) references: Vec<String>,
-    /// The digest that every reference must have
-    #[arg(long, value_name = "DIGEST")]
-    pub(super) expect_digest: Option<String>,
+    /// A repository on a registry, to be looked at under --tag (may be repeated): ghcr.io/acme/hello
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(super) image: Vec<String>,
+    /// A tag that each --image has (may be repeated)
+    #[arg(long, default_value = "latest", requires = "image", value_name = "TAG")]
+    pub(super) tag: Vec<String>,
     /// Runs only checks whose names contain this (may be repeated)
     #[arg(long, value_name = "TEXT")]
     pub(super) only: Vec<String>,
-    /// Pulls every image for every platform with podman and runs it
-    #[arg(long)]
-    pub(super) run: bool,
     /// A certificate authority to trust besides the usual ones
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LiveArguments {
+    #[command(flatten)]
+    pub(super) published: PublishedArguments,
+    /// The digest that every reference must have
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) expect_digest: Option<String>,
+    /// For how long a registry may not show yet what was published [default: 1m with --expect-digest, else 0s]
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub(super) wait: Option<Duration>,
+    /// Pulls every image for every platform with podman and runs it
+    #[arg(long)]
+    pub(super) run: bool,
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Output,

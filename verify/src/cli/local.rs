@@ -52,7 +52,8 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
     }
     // In the catalogue's order, whichever scenario came first.
     let outcomes = checks.iter().filter_map(|check| outcomes.remove(&check.id())).collect();
-    let report = Report { target: "local".into(), subject: arguments.subject.display().to_string(), outcomes };
+    let subject = arguments.subject.display().to_string();
+    let report = Report { target: "local".into(), subject, outcomes, looked: Vec::new(), waits: Vec::new() };
     printing::report(&report, arguments.output)?;
     if arguments.output == Output::Text && !report.is_green() {
         printing::progress(&format!("seed {seed}"));

@@ -2,6 +2,7 @@
 
 mod json;
 mod junit;
+mod looked;
 mod markdown;
 mod matrix;
 mod outcome;
@@ -9,6 +10,7 @@ mod text;
 
 pub use json::json;
 pub use junit::junit;
+pub use looked::{Looked, LookedImage};
 pub use markdown::markdown;
 pub use matrix::{Row, matrix};
 pub use outcome::{Outcome, Report, Shown};

@@ -2,8 +2,10 @@
 
 mod live;
 mod local;
+mod reference;
 mod shared;
 
 pub use live::{Live, LiveOptions};
 pub use local::{Local, LocalOptions, judge, scenarios};
+pub use reference::{Reference, ReferenceError, checked_digest};
 pub use shared::Shared;
