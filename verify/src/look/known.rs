@@ -52,6 +52,11 @@ impl Reader {
         self.known.round += 1;
     }
 
+    /// Forgets everything.
+    pub fn forget(&mut self) {
+        self.known = Known::default();
+    }
+
     /// A manifest that is known. That it is still there, who resolved a tag to it has just seen.
     pub(super) fn known_manifest(&mut self, digest: &str) -> Option<Manifest> {
         Known::look_up(&mut self.known.roots, digest, self.known.round).map(|(manifest, _)| manifest)

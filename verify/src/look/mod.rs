@@ -21,7 +21,7 @@ mod read;
 mod settle;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 mod unpacked;
 

@@ -108,6 +108,13 @@ impl Live {
         evidence
     }
 
+    /// Forgets what was read, so that the next round reads everything anew.
+    pub async fn forget(&self) {
+        for repository in &self.repositories {
+            repository.reader.lock().await.forget();
+        }
+    }
+
     /// All references, in words.
     pub fn subject(&self) -> String {
         self.options.references.iter().map(Reference::to_string).collect::<Vec<_>>().join(" ")

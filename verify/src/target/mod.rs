@@ -4,6 +4,8 @@ mod live;
 mod local;
 mod reference;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use live::{Live, LiveOptions};
 pub use local::{Local, LocalOptions, judge, scenarios};
