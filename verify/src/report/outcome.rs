@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Looked;
+use super::{Looked, Timeline};
 use crate::{check::Check, evidence::Evidence, history::Exchange, look::Wait, verdict::Verdict};
 
 /// How many requests are shown for one violation.
@@ -21,6 +21,8 @@ pub struct Report {
     pub looked: Vec<Looked>,
     /// What registries did not show at once. That is told apart from what is wrong.
     pub waits: Vec<Wait>,
+    /// What happened in each scenario in which something is wrong.
+    pub timelines: Vec<Timeline>,
 }
 
 impl Report {
