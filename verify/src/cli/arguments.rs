@@ -1,8 +1,8 @@
 //! What the command line accepts.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::{harness::registry::Backend, scenario::Scenario};
 
@@ -41,6 +41,35 @@ are spoken to over plain HTTP unless --ca-file is given or the name begins with 
 
 Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
 
+const WATCH_HELP: &str = "\
+Examples:
+  verify watch --image ghcr.io/acme/hello --image docker.io/acme/hello --every 15m
+  verify watch ghcr.io/acme/hello:1.2.0 --listen 0.0.0.0:9180
+  verify watch --probe
+
+Served are:
+  /             the last report as a page
+  /report.json  the same for programs
+  /metrics      the same as numbers, for Prometheus: tallyman_verified, tallyman_check_passed{check=…}, …
+  /healthz      200 as long as rounds end in time, else 503
+
+An image that fails its checks does not make the service unhealthy: it shows in the report, and tallyman_verified is 0. A
+round may take ten minutes.
+
+What was read once is later only asked for by HEAD, which is not counted as a pull, and read again once a day.
+
+--probe asks a service that listens at --listen for /healthz, and ends with 0 if it is healthy: for an image's HEALTHCHECK.
+SIGTERM and SIGINT end the service. Accounts and certificates: see `verify live --help`.
+
+Exit codes: 0 ended when asked to, or healthy · 1 not healthy · 2 cannot serve, or nobody answers · 3 wrong usage";
+
+/// Where the service listens unless somebody says otherwise.
+const LISTEN: &str = "127.0.0.1:9180";
+/// How often it looks.
+const EVERY: &str = "15m";
+/// The shortest time between two rounds.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists all checks, or the requirements that they belong to
@@ -53,8 +82,16 @@ pub(super) enum Command {
     )]
     Local(LocalArguments),
     /// Looks at published images, on any registry: all checks that need no more than that
-    #[command(after_help = LIVE_HELP)]
+    #[command(after_help = LIVE_HELP, group = published(&["references", "image"]))]
     Live(LiveArguments),
+    /// Looks at published images again and again, and serves what it finds
+    #[command(after_help = WATCH_HELP, group = published(&["references", "image", "probe"]))]
+    Watch(WatchArguments),
+}
+
+/// What is to be looked at must be named in one way at least.
+fn published(ways: &[&'static str]) -> ArgGroup {
+    ArgGroup::new("published").args(ways.iter().copied()).required(true).multiple(true)
 }
 
 /// The forms of a report.
@@ -69,6 +106,8 @@ pub(super) enum Output {
     Junit,
     /// For a job summary
     Markdown,
+    /// One page that needs nothing else, with a timeline of what went wrong
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -158,7 +197,7 @@ impl From<Registries> for Backend {
 #[derive(Debug, Args)]
 pub(super) struct PublishedArguments {
     /// References with tag or digest: ghcr.io/acme/hello:1.2.0
-    #[arg(required_unless_present = "image", value_name = "REFERENCE")]
+    #[arg(value_name = "REFERENCE")]
     pub(super) references: Vec<String>,
     /// A repository on a registry, to be looked at under --tag (may be repeated): ghcr.io/acme/hello
     #[arg(long, value_name = "REPOSITORY")]
@@ -190,4 +229,50 @@ pub(super) struct LiveArguments {
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArguments {
+    #[command(flatten)]
+    pub(super) published: PublishedArguments,
+    /// How often it looks
+    #[arg(long, default_value = EVERY, value_parser = every, value_name = "TIME")]
+    pub(super) every: Duration,
+    /// Where it listens
+    #[arg(long, env = "VERIFY_LISTEN", default_value = LISTEN, value_name = "ADDRESS")]
+    pub(super) listen: SocketAddr,
+    /// Asks a running service how it is
+    #[arg(long)]
+    pub(super) probe: bool,
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if every < EVERY_MIN { Err("registries want more rest than that".to_owned()) } else { Ok(every) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[rstest::rstest]
+    #[case("verify live", false)]
+    #[case("verify live ghcr.io/a/b:1", true)]
+    #[case("verify live --image ghcr.io/a/b", true)]
+    #[case("verify live --image ghcr.io/a/b --image docker.io/a/b --tag latest --expect-digest sha256:1", true)]
+    #[case("verify live ghcr.io/a/b:1 --tag latest", false)]
+    #[case("verify watch", false)]
+    #[case("verify watch --image ghcr.io/a/b --every 1s", true)]
+    #[case("verify watch --image ghcr.io/a/b --every 0s", false)]
+    #[case("verify watch --probe", true)]
+    fn something_must_be_named(#[case] line: &str, #[case] good: bool) {
+        assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), good);
+    }
 }

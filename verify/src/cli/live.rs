@@ -20,13 +20,12 @@ pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
     let Some(checks) = local::chosen_or_told(&arguments.published.only) else { return Ok(exit::USAGE) };
     let options = match options(arguments) {
         Ok(options) => options,
-        Err(error) => {
-            printing::progress(&format!("error: {error}\nhint: {}", error.hint()));
-            return Ok(exit::USAGE);
-        }
+        Err(error) => return Ok(printing::usage(&error, error.hint())),
     };
     let live = Live::new(options, &Environment::of_process()).await.map_err(HarnessError::other("cannot look"))?;
-    let report = look(&live, &checks, &named(arguments)).await;
+    let digest = arguments.expect_digest.iter().map(|it| format!("--expect-digest {it}"));
+    let named: Vec<String> = named(&arguments.published).into_iter().chain(digest).collect();
+    let report = look(&live, &checks, &named).await;
     printing::report(&report, arguments.output)?;
     Ok(local::code(&report))
 }
@@ -50,13 +49,12 @@ pub(super) fn references(published: &PublishedArguments) -> Result<Vec<Reference
 }
 
 /// The arguments that name what is looked at, as they are typed again.
-fn named(arguments: &LiveArguments) -> Vec<String> {
-    let PublishedArguments { references, image, tag, ca_file, .. } = &arguments.published;
+pub(super) fn named(published: &PublishedArguments) -> Vec<String> {
+    let PublishedArguments { references, image, tag, ca_file, .. } = published;
     let images = image.iter().map(|it| format!("--image {it}"));
     let tags = tag.iter().filter(|_| !image.is_empty()).map(|it| format!("--tag {it}"));
-    let digest = arguments.expect_digest.iter().map(|it| format!("--expect-digest {it}"));
     let ca = ca_file.iter().map(|it| format!("--ca-file {}", it.display()));
-    references.iter().cloned().chain(images).chain(tags).chain(digest).chain(ca).collect()
+    references.iter().cloned().chain(images).chain(tags).chain(ca).collect()
 }
 
 /// Takes evidence and judges it; `named` is what names the images on the command line.
@@ -75,5 +73,6 @@ pub(super) async fn look(live: &Live, checks: &[&'static Check], named: &[String
         outcomes,
         looked: publications.iter().map(Looked::from).collect(),
         waits: waits.clone(),
+        timelines: Vec::new(),
     }
 }
