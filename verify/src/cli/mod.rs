@@ -5,6 +5,8 @@ mod list;
 mod live;
 mod local;
 mod printing;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use clap::Parser as _;
@@ -34,6 +36,10 @@ pub async fn main() -> u8 {
             return code;
         }
     };
+    run(cli).await
+}
+
+async fn run(cli: Cli) -> u8 {
     let result = match cli.command {
         Command::List(arguments) => list::run(&arguments),
         Command::Local(arguments) => local::run(&arguments).await,

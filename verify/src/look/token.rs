@@ -67,6 +67,9 @@ fn parameters(text: &str) -> Vec<(&str, String)> {
     parameters
 }
 
+/// What is asked for, in errors.
+const WHAT: &str = "a token";
+
 /// Fetches a token. None if the service refuses one: the request goes on without, and shows what that means.
 pub(super) async fn fetch(
     http: &reqwest::Client,
@@ -74,7 +77,6 @@ pub(super) async fn fetch(
     challenge: &Challenge,
 ) -> Result<Option<String>, LookError> {
     let Challenge::Bearer { realm, service, scope } = challenge else { return Ok(None) };
-    const WHAT: &str = "a token";
     let url = Url::parse(realm).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
     let mut parameters = vec![("scope", scope.clone().unwrap_or_else(|| place.scope()))];

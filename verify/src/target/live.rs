@@ -70,16 +70,16 @@ impl Live {
     /// # Errors
     /// Accounts and certificates that cannot be read.
     pub async fn new(options: LiveOptions, environment: &Environment) -> Result<Self, LookError> {
-        let mut named: BTreeMap<(String, String), (Place, Vec<String>)> = BTreeMap::new();
+        let mut asked: BTreeMap<(String, String), (Place, Vec<String>)> = BTreeMap::new();
         for Reference { place, name } in &options.references {
             let (_, names) =
-                named.entry((place.host.clone(), place.name.clone())).or_insert_with(|| (place.clone(), Vec::new()));
+                asked.entry((place.host.clone(), place.name.clone())).or_insert_with(|| (place.clone(), Vec::new()));
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
         let mut repositories = Vec::new();
-        for (place, names) in named.into_values() {
+        for (place, names) in asked.into_values() {
             let credentials = account(environment, &place).await?;
             let place = Place { ca: options.ca.clone(), credentials, ..place };
             let reader = Mutex::new(Reader::new(Looker::new(place.clone())?, Depth::Layers));

@@ -5,7 +5,7 @@ mod local;
 mod reference;
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use live::{Live, LiveOptions};
 pub use local::{Local, LocalOptions, judge, scenarios};

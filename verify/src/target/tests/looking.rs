@@ -9,7 +9,7 @@ use crate::{
     harness::proxy::{Answer, Injected, Rule},
     history::Kind,
     look::{
-        Environment, Wait,
+        Environment, Publication, Wait,
         tests::image::{AARCH64, DOCKER, X86_64, image, push_good, push_list},
     },
     target::Live,
@@ -145,7 +145,7 @@ async fn a_tag_that_is_not_there_yet_is_waited_for() {
     let evidence = published.live(options).await.take().await;
     assert_eq!(absent.times(), 2);
     assert_eq!(told(&evidence.waits), [("it is there", true)]);
-    assert!(evidence.publications.iter().all(|it| it.is_there()));
+    assert!(evidence.publications.iter().all(Publication::is_there));
 }
 
 #[tokio::test]

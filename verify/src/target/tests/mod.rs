@@ -2,5 +2,5 @@
 //! ones for each way to tamper with it.
 
 mod looking;
-mod published;
+pub(crate) mod published;
 mod tampered;

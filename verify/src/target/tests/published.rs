@@ -22,17 +22,17 @@ const REPOSITORY: &str = "acme/hello";
 const ACCOUNT: (&str, &str) = ("acme", "correct horse");
 
 /// A registry behind TLS that wants tokens.
-pub(super) struct Side {
+pub(crate) struct Side {
     name: &'static str,
-    pub(super) registry: Registry,
+    pub(crate) registry: Registry,
     pub(super) proxy: Proxy,
     _tokens: TokenService,
 }
 
 /// Both registries, and the authority behind their certificates.
-pub(super) struct Published {
-    pub(super) ghcr: Side,
-    pub(super) dockerhub: Side,
+pub(crate) struct Published {
+    pub(crate) ghcr: Side,
+    pub(crate) dockerhub: Side,
     folder: TempDir,
 }
 
@@ -56,14 +56,14 @@ impl Side {
     }
 
     /// As users name it.
-    pub(super) fn repository(&self) -> String {
+    pub(crate) fn repository(&self) -> String {
         format!("https://{}/{REPOSITORY}", self.proxy.address())
     }
 }
 
 impl Published {
     /// Two empty registries, where everybody, or an account alone, may read.
-    pub(super) async fn start(public: bool) -> Self {
+    pub(crate) async fn start(public: bool) -> Self {
         let authority = Authority::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
@@ -72,12 +72,12 @@ impl Published {
         Self { ghcr, dockerhub, folder }
     }
 
-    pub(super) fn sides(&self) -> [&Side; 2] {
+    pub(crate) fn sides(&self) -> [&Side; 2] {
         [&self.ghcr, &self.dockerhub]
     }
 
     /// The certificate of the authority.
-    pub(super) fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 

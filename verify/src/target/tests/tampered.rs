@@ -74,7 +74,6 @@ async fn publish(side: &Side, tampering: Tampering, last: bool) -> String {
     let arm64_digest = good[1]["digest"].as_str().unwrap().to_owned();
     let without_health_check = json!({"Entrypoint": ["/bin/app"]});
     match tampering {
-        Tampering::None => {}
         Tampering::Amd64ProgramInArm64 => {
             entries[1] = arm64().layers(&amd64().layers).push(registry).await;
             list(side, DOCKER, &entries).await;
@@ -118,7 +117,7 @@ async fn publish(side: &Side, tampering: Tampering, last: bool) -> String {
             entries = [other(amd64(), X86_64).push(registry).await, other(arm64(), AARCH64).push(registry).await];
             list(side, DOCKER, &entries).await;
         }
-        Tampering::GoneFromOneRegistry => {}
+        Tampering::None | Tampering::GoneFromOneRegistry => {}
     }
     digest
 }
