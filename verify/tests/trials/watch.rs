@@ -1,14 +1,14 @@
 //! `verify watch` as a process: it serves, answers its own probe, and ends when it is asked to.
 
 use std::{
-    env,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use libtest_mimic::{Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::verify;
 
 /// What the service says when it listens; the address follows.
 const LISTENING: &str = "listening on http://";
@@ -52,12 +52,4 @@ impl Drop for Service {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn verify() -> Command {
-    let program =
-        env::var_os("NEXTEST_BIN_EXE_verify").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_verify")), Into::into);
-    let mut command = Command::new(program);
-    command.env_remove("VERIFY_LISTEN");
-    command
 }
