@@ -90,3 +90,13 @@ build:
 [group('work')]
 bench rounds="5": build
     ROOTLESS_COPY=target/release/publisher scripts/rootless scripts/bench {{ rounds }}
+
+# Compiles the programs for Tallyman's own image, for both platforms: dist/linux-amd64, dist/linux-arm64
+[group('work')]
+dist *architectures:
+    scripts/dist "$@"
+
+# Publishes Tallyman's own image to two local registries, runs it for both platforms, and lets it verify itself
+[group('work')]
+image: dist
+    ROOTLESS_COPY="$(find dist -type f | xargs)" scripts/rootless scripts/image

@@ -56,7 +56,9 @@ fn media_types(evidence: &Evidence) -> Judgement {
 fn health_check(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for (publication, child) in images(evidence)? {
-        let healthcheck = child.config.as_ref().and_then(|it| it.facts.healthcheck.as_ref());
+        // A configuration that cannot be read is missing (FR-011); nobody knows what it says.
+        let Some(config) = &child.config else { continue };
+        let healthcheck = config.facts.healthcheck.as_ref();
         let test = healthcheck.and_then(|it| it.get("Test")).and_then(|it| it.as_array());
         if !test.is_some_and(|test| test.first().is_some_and(|word| word != "NONE")) {
             let expected = format!("{} {} has a health check", publication.name(), child.platform_name());
@@ -77,8 +79,12 @@ fn healthy(evidence: &Evidence) -> Judgement {
         .collect())
 }
 
+/// The images whose manifests could be read; that one cannot is another requirement's matter.
 fn images(evidence: &Evidence) -> Result<Vec<(&Publication, &Child)>, Inconclusive> {
-    let images: Vec<_> =
-        publications(evidence)?.iter().flat_map(|it| it.platforms().map(move |child| (it, child))).collect();
+    let readable = |child: &&Child| child.manifest.is_some();
+    let images: Vec<_> = publications(evidence)?
+        .iter()
+        .flat_map(|it| it.platforms().filter(readable).map(move |child| (it, child)))
+        .collect();
     if images.is_empty() { Err(Inconclusive("no image could be read".into())) } else { Ok(images) }
 }

@@ -1,8 +1,8 @@
 //! What the command line accepts.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::{harness::registry::Backend, scenario::Scenario};
 
@@ -20,6 +20,56 @@ pub(super) struct Cli {
 const EXIT_CODES: &str =
     "Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
 
+const LIVE_HELP: &str = "\
+Examples:
+  verify live --image ghcr.io/acme/hello --image docker.io/acme/hello --tag latest
+  verify live --image ghcr.io/acme/hello --tag 1.2.0 --expect-digest sha256:4ac9… --output markdown
+  verify live docker.io/library/alpine:3.22 --only fr_003
+
+Registries: nothing is written to them. A tag is asked for by HEAD, which is not counted as a pull; each manifest is read
+once. When a registry answers 429, its Retry-After is obeyed up to a minute; longer waits end as UNKNOWN.
+
+With --expect-digest, a registry that does not show it yet is asked again for up to a minute (--wait), and the report says
+how long that took. What it shows after that is judged.
+
+Accounts are needed for images that are not public only: VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST> (as in
+VERIFY_USER_GHCR_IO), else what `podman login` and `docker login` have left (REGISTRY_AUTH_FILE, DOCKER_CONFIG, credential
+helpers).
+
+Certificates are checked against the machine's store, or SSL_CERT_FILE, and --ca-file besides. Registries on this machine
+are spoken to over plain HTTP unless --ca-file is given or the name begins with https://; http:// is for others without TLS.
+
+Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
+
+const WATCH_HELP: &str = "\
+Examples:
+  verify watch --image ghcr.io/acme/hello --image docker.io/acme/hello --every 15m
+  verify watch ghcr.io/acme/hello:1.2.0 --listen 0.0.0.0:9180
+  verify watch --probe
+
+Served are:
+  /             the last report as a page
+  /report.json  the same for programs
+  /metrics      the same as numbers, for Prometheus: tallyman_verified, tallyman_check_passed{check=…}, …
+  /healthz      200 as long as rounds end in time, else 503
+
+An image that fails its checks does not make the service unhealthy: it shows in the report, and tallyman_verified is 0. A
+round may take ten minutes.
+
+What was read once is later only asked for by HEAD, which is not counted as a pull, and read again once a day.
+
+--probe asks a service that listens at --listen for /healthz, and ends with 0 if it is healthy: for an image's HEALTHCHECK.
+SIGTERM and SIGINT end the service. Accounts and certificates: see `verify live --help`.
+
+Exit codes: 0 ended when asked to, or healthy · 1 not healthy · 2 cannot serve, or nobody answers · 3 wrong usage";
+
+/// Where the service listens unless somebody says otherwise.
+const LISTEN: &str = "127.0.0.1:9180";
+/// How often it looks.
+const EVERY: &str = "15m";
+/// The shortest time between two rounds.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists all checks, or the requirements that they belong to
@@ -31,13 +81,17 @@ pub(super) enum Command {
                             ./my-pipeline --only fr_017 --keep evidence/"
     )]
     Local(LocalArguments),
-    /// Looks at published images, on any registry
-    #[command(
-        after_help = "  verify live ghcr.io/acme/hello:1.2.0 docker.io/acme/hello:1.2.0\n\nRegistries on this machine are \
-                            spoken to over plain HTTP unless --ca-file is given. Accounts come from \
-                            VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST>, as in VERIFY_USER_GHCR_IO."
-    )]
+    /// Looks at published images, on any registry: all checks that need no more than that
+    #[command(after_help = LIVE_HELP, group = published(&["references", "image"]))]
     Live(LiveArguments),
+    /// Looks at published images again and again, and serves what it finds
+    #[command(after_help = WATCH_HELP, group = published(&["references", "image", "probe"]))]
+    Watch(WatchArguments),
+}
+
+/// What is to be looked at must be named in one way at least.
+fn published(ways: &[&'static str]) -> ArgGroup {
+    ArgGroup::new("published").args(ways.iter().copied()).required(true).multiple(true)
 }
 
 /// The forms of a report.
@@ -52,6 +106,8 @@ pub(super) enum Output {
     Junit,
     /// For a job summary
     Markdown,
+    /// One page that needs nothing else, with a timeline of what went wrong
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -137,24 +193,86 @@ impl From<Registries> for Backend {
     }
 }
 
+/// What is published, and how it is reached.
 #[derive(Debug, Args)]
-pub(super) struct LiveArguments {
-    /// What is published, one reference a registry: ghcr.io/acme/hello:1.2.0
-    #[arg(required = true, value_name = "REFERENCE")]
+pub(super) struct PublishedArguments {
+    /// References with tag or digest: ghcr.io/acme/hello:1.2.0
+    #[arg(value_name = "REFERENCE")]
     pub(super) references: Vec<String>,
-    /// The digest that every reference must have
-    #[arg(long, value_name = "DIGEST")]
-    pub(super) expect_digest: Option<String>,
+    /// A repository on a registry, to be looked at under --tag (may be repeated): ghcr.io/acme/hello
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(super) image: Vec<String>,
+    /// A tag that each --image has (may be repeated)
+    #[arg(long, default_value = "latest", requires = "image", value_name = "TAG")]
+    pub(super) tag: Vec<String>,
     /// Runs only checks whose names contain this (may be repeated)
     #[arg(long, value_name = "TEXT")]
     pub(super) only: Vec<String>,
-    /// Pulls every image for every platform with podman and runs it
-    #[arg(long)]
-    pub(super) run: bool,
     /// A certificate authority to trust besides the usual ones
     #[arg(long, value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LiveArguments {
+    #[command(flatten)]
+    pub(super) published: PublishedArguments,
+    /// The digest that every reference must have
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) expect_digest: Option<String>,
+    /// For how long a registry may not show yet what was published [default: 1m with --expect-digest, else 0s]
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub(super) wait: Option<Duration>,
+    /// Pulls every image for every platform with podman and runs it
+    #[arg(long)]
+    pub(super) run: bool,
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArguments {
+    #[command(flatten)]
+    pub(super) published: PublishedArguments,
+    /// How often it looks
+    #[arg(long, default_value = EVERY, value_parser = every, value_name = "TIME")]
+    pub(super) every: Duration,
+    /// Where it listens
+    #[arg(long, env = "VERIFY_LISTEN", default_value = LISTEN, value_name = "ADDRESS")]
+    pub(super) listen: SocketAddr,
+    /// Asks a running service how it is
+    #[arg(long)]
+    pub(super) probe: bool,
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if every < EVERY_MIN { Err("registries want more rest than that".to_owned()) } else { Ok(every) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[rstest::rstest]
+    #[case("verify live", false)]
+    #[case("verify live ghcr.io/a/b:1", true)]
+    #[case("verify live --image ghcr.io/a/b", true)]
+    #[case("verify live --image ghcr.io/a/b --image docker.io/a/b --tag latest --expect-digest sha256:1", true)]
+    #[case("verify live ghcr.io/a/b:1 --tag latest", false)]
+    #[case("verify watch", false)]
+    #[case("verify watch --image ghcr.io/a/b --every 1s", true)]
+    #[case("verify watch --image ghcr.io/a/b --every 0s", false)]
+    #[case("verify watch --probe", true)]
+    fn something_must_be_named(#[case] line: &str, #[case] good: bool) {
+        assert_eq!(Cli::try_parse_from(line.split(' ')).is_ok(), good);
+    }
 }

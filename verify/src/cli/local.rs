@@ -13,7 +13,7 @@ use crate::{
     checks::all,
     evidence::Evidence,
     harness::{HarnessError, subject::Subject, sweep::Sweep},
-    report::{Outcome, Report},
+    report::{Outcome, Report, Timeline},
     scenario::Scenario,
     target::{Local, LocalOptions, judge, scenarios},
 };
@@ -40,7 +40,7 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         async move { (scenario, local.take(scenario).await) }
     };
     let mut taken = stream::iter(scenarios(&checks)).map(take).buffer_unordered(arguments.jobs.into());
-    let mut outcomes = BTreeMap::new();
+    let (mut outcomes, mut timelines) = (BTreeMap::new(), BTreeMap::new());
     while let Some((scenario, evidence)) = taken.next().await {
         if let Some(folder) = &arguments.keep {
             keep(folder, scenario, &evidence)?;
@@ -48,11 +48,16 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         let judged = judged(&checks, scenario, &evidence, arguments);
         let wrong = judged.iter().filter(|(_, outcome)| !outcome.verdict.is_green()).count();
         printing::progress(&format!("{}: {} of {} passed", scenario.name(), judged.len() - wrong, judged.len()));
+        if wrong > 0 {
+            timelines.extend(Timeline::of(&scenario.name(), &evidence).map(|timeline| (scenario, timeline)));
+        }
         outcomes.extend(judged);
     }
     // In the catalogue's order, whichever scenario came first.
     let outcomes = checks.iter().filter_map(|check| outcomes.remove(&check.id())).collect();
-    let report = Report { target: "local".into(), subject: arguments.subject.display().to_string(), outcomes };
+    let timelines = timelines.into_values().collect();
+    let subject = arguments.subject.display().to_string();
+    let report = Report { target: "local".into(), subject, outcomes, looked: Vec::new(), waits: Vec::new(), timelines };
     printing::report(&report, arguments.output)?;
     if arguments.output == Output::Text && !report.is_green() {
         printing::progress(&format!("seed {seed}"));

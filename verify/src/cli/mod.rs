@@ -5,6 +5,9 @@ mod list;
 mod live;
 mod local;
 mod printing;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use clap::Parser as _;
 
@@ -33,10 +36,15 @@ pub async fn main() -> u8 {
             return code;
         }
     };
+    run(cli).await
+}
+
+async fn run(cli: Cli) -> u8 {
     let result = match cli.command {
         Command::List(arguments) => list::run(&arguments),
         Command::Local(arguments) => local::run(&arguments).await,
         Command::Live(arguments) => live::run(&arguments).await,
+        Command::Watch(arguments) => watch::run(&arguments).await,
     };
     result.unwrap_or_else(|error| {
         printing::error(&error);

@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::arguments::Output;
+use super::{arguments::Output, exit};
 use crate::{
     harness::HarnessError,
-    report::{Report, Style, json, junit, markdown, outcome_text, summary_text},
+    report::{Report, Style, html, json, junit, markdown, outcome_text, summary_text},
 };
 
 /// Prints a report.
@@ -14,6 +14,7 @@ pub(super) fn report(report: &Report, output: Output) -> Result<(), HarnessError
         Output::Json => json(report) + "\n",
         Output::Junit => junit(report).map_err(HarnessError::other("cannot write JUnit"))?,
         Output::Markdown => markdown(report),
+        Output::Html => html(report),
         Output::Text => {
             let style = Style::coloured(
                 io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
@@ -35,6 +36,12 @@ pub(super) fn print(text: &str) -> Result<(), HarnessError> {
 pub(super) fn progress(text: &str) {
     // Nobody reads it if it cannot be written.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells what is wrong with the command line; the exit code for that.
+pub(super) fn usage(error: &dyn std::error::Error, hint: &str) -> u8 {
+    progress(&format!("error: {error}\nhint: {hint}"));
+    exit::USAGE
 }
 
 /// Tells why nothing can be told.

@@ -12,7 +12,7 @@ use super::Run;
 use crate::{
     harness::{podman::ContainerRun, proxy::Fired},
     history::Exchange,
-    look::{Publication, Sample},
+    look::{Publication, Sample, Wait},
     oracle::Snapshot,
 };
 
@@ -44,6 +44,9 @@ pub struct Evidence {
     /// Published images, as read by a client of our own.
     #[serde(default)]
     pub publications: Vec<Publication>,
+    /// What registries did not show at once, and for how long it was waited for.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
     /// Published images, as pulled and run by podman.
     #[serde(default)]
     pub containers: Vec<ContainerRun>,

@@ -26,7 +26,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const ATTEMPTS: u32 = 3;
 /// The wait before the second attempt; it doubles with each.
 pub const RETRY_BASE: Duration = Duration::from_millis(500);
-/// The longest wait that a registry may ask for.
+/// The longest wait that a registry may ask for; one that asks for more is not asked again.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How many redirects are followed: blobs are often served by other hosts. The authorisation does not go there.
 const REDIRECTS_MAX: usize = 5;
@@ -86,7 +86,7 @@ impl Looker {
         if let Some(path) = &place.ca {
             let pem = std::fs::read(path);
             let pem = pem.map_err(|source| LookError::Certificate { path: path.clone(), source })?;
-            builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).map_err(failed)?);
+            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).map_err(failed)?);
         }
         let http = builder.build().map_err(failed)?;
         Ok(Self { place: Arc::new(place), http, authorization: Arc::default() })
@@ -109,23 +109,28 @@ impl Looker {
 
     /// Asks whether something is there, and takes no answer for an answer: for those who will ask again anyway.
     pub(super) async fn head_once(&self, path: &str) -> Result<Answer, LookError> {
-        self.authorized(Method::HEAD, path).await.map_err(|failure| failure.error)
+        self.authorized(Method::HEAD, path).await
     }
 
+    /// Asks again where that may help, and when the registry says that it may be asked again.
     async fn patiently(&self, method: Method, path: &str) -> Result<Answer, LookError> {
         let mut wait = RETRY_BASE;
         for _ in 1..ATTEMPTS {
-            match self.authorized(method.clone(), path).await {
+            let error = match self.authorized(method.clone(), path).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => tokio::time::sleep(failure.retry_after.unwrap_or(wait)).await,
+                Err(error) => error,
+            };
+            match error.retry_after() {
+                Some(asked) if asked > RETRY_AFTER_MAX => return Err(error),
+                asked => tokio::time::sleep(asked.unwrap_or(wait)).await,
             }
             wait *= 2;
         }
-        self.authorized(method, path).await.map_err(|failure| failure.error)
+        self.authorized(method, path).await
     }
 
     /// One request, and another one if a token has to be fetched first.
-    async fn authorized(&self, method: Method, path: &str) -> Result<Answer, Failure> {
+    async fn authorized(&self, method: Method, path: &str) -> Result<Answer, LookError> {
         let answer = self.send(method.clone(), path).await?;
         let answer = if answer.status() == StatusCode::UNAUTHORIZED && self.authorize(&answer).await? {
             self.send(method, path).await?
@@ -137,17 +142,12 @@ impl Looker {
             return Ok(Answer::Here(answer));
         }
         if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
-            let error = LookError::Unavailable {
-                host: self.place.host.clone(),
-                what: path.to_owned(),
-                status: status.as_u16(),
-            };
-            return Err(Failure { error, retry_after: retry_after(&answer) });
+            return Err(LookError::unavailable(&self.place.host, path, &answer));
         }
         Ok(Answer::Refused(self.refusal(path, answer).await?))
     }
 
-    async fn send(&self, method: Method, path: &str) -> Result<Response, Failure> {
+    async fn send(&self, method: Method, path: &str) -> Result<Response, LookError> {
         let mut request = self.http.request(method, format!("{}/{path}", self.place.base()));
         if path.starts_with("manifests/") {
             request = request.header(header::ACCEPT, ACCEPTED.join(", "));
@@ -157,7 +157,7 @@ impl Looker {
             (Authorization::Basic, Some(it)) => request = request.basic_auth(&it.user, Some(&it.password)),
             _ => {}
         }
-        request.send().await.map_err(|source| self.unreachable(path, source).into())
+        request.send().await.map_err(|source| self.unreachable(path, source))
     }
 
     /// Does what a 401 asks for; whether that changed anything.
@@ -215,23 +215,6 @@ impl Looker {
         // URLs of redirects are signed: what is in them is a secret.
         LookError::Unreachable { host: self.place.host.clone(), what: what.to_owned(), source: source.without_url() }
     }
-}
-
-/// An attempt that brought no answer.
-struct Failure {
-    error: LookError,
-    retry_after: Option<Duration>,
-}
-
-impl From<LookError> for Failure {
-    fn from(error: LookError) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
-fn retry_after(answer: &Response) -> Option<Duration> {
-    let header = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    header.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
 /// A header of an answer, as text.

@@ -61,6 +61,9 @@ pub struct Manifest {
 pub struct Missing {
     /// What: `manifest sha256:…`.
     pub what: String,
+    /// Where in the repository it should have been, if it was asked for: `manifests/sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// What the registry answered, if that was the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -100,6 +103,13 @@ impl Publication {
     /// How reports call it: `ghcr:latest`.
     pub fn name(&self) -> String {
         format!("{}:{}", self.server, self.reference)
+    }
+}
+
+impl Missing {
+    /// Whether the registry says that there is no such thing, which may be a matter of time.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self.status, Some(404))
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     Child, Config, Descriptor, Layer, LookError, Looker, Manifest, Missing, Publication, Raw, Shape,
+    known::Known,
     looker::{Answer, Refusal, header},
     unpacked::{Layered, executables, unpack},
 };
@@ -36,50 +37,82 @@ impl Looker {
     /// # Errors
     /// Only where nothing can be said about what is published: see [`LookError`].
     pub async fn publication(&self, reference: &str, depth: Depth) -> Result<Publication, LookError> {
-        let mut reading = Reading { looker: self, depth, missing: Vec::new() };
-        let root = reading.manifest(reference).await?;
+        Reader::new(self.clone(), depth).publication(reference).await
+    }
+}
+
+/// Reads references of one repository, and remembers what it read by digest.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) looker: Looker,
+    depth: Depth,
+    pub(super) missing: Vec<Missing>,
+    pub(super) known: Known,
+}
+
+impl Reader {
+    /// A reader that knows nothing yet.
+    pub fn new(looker: Looker, depth: Depth) -> Self {
+        Self { looker, depth, missing: Vec::new(), known: Known::default() }
+    }
+
+    /// By whom it reads.
+    pub const fn looker(&self) -> &Looker {
+        &self.looker
+    }
+
+    /// Reads what a tag or digest leads to.
+    ///
+    /// # Errors
+    /// Only where nothing can be said about what is published: see [`LookError`].
+    pub async fn publication(&mut self, reference: &str) -> Result<Publication, LookError> {
+        self.missing.clear();
+        let root = self.root(reference).await?;
         let (shape, children) = match &root {
             None => (Shape::Absent, Vec::new()),
-            Some(root) => reading.children(root).await?,
+            Some(root) => self.children(root).await?,
         };
         Ok(Publication {
-            server: self.place().server.clone(),
-            repository: self.place().repository(),
+            server: self.looker.place().server.clone(),
+            repository: self.looker.place().repository(),
             reference: reference.to_owned(),
             root,
             shape,
             children,
-            missing: reading.missing,
+            missing: std::mem::take(&mut self.missing),
         })
     }
-}
 
-struct Reading<'a> {
-    looker: &'a Looker,
-    depth: Depth,
-    missing: Vec<Missing>,
-}
-
-impl Reading<'_> {
     fn miss(&mut self, what: impl Into<String>, cause: impl Into<String>) {
-        self.missing.push(Missing { what: what.into(), status: None, cause: cause.into() });
+        self.missing.push(Missing { what: what.into(), path: None, status: None, cause: cause.into() });
     }
 
     /// What an answer gives; nothing, and a note, if it is a refusal.
-    fn given(&mut self, what: &str, answer: Answer) -> Option<Response> {
+    pub(super) fn given(&mut self, what: &str, path: &str, answer: Answer) -> Option<Response> {
         match answer {
             Answer::Here(response) => Some(response),
             Answer::Refused(Refusal { status, said }) => {
-                self.missing.push(Missing { what: what.to_owned(), status: Some(status), cause: said });
+                let (what, path) = (what.to_owned(), Some(path.to_owned()));
+                self.missing.push(Missing { what, path, status: Some(status), cause: said });
                 None
             }
         }
     }
 
+    /// What a reference names. What a digest names is read once.
+    async fn root(&mut self, reference: &str) -> Result<Option<Manifest>, LookError> {
+        if let Some(manifest) = self.known_manifest(reference) {
+            return Ok(Some(manifest));
+        }
+        let manifest = self.manifest(reference).await?;
+        self.known.learn_root(manifest.as_ref());
+        Ok(manifest)
+    }
+
     async fn manifest(&mut self, reference: &str) -> Result<Option<Manifest>, LookError> {
         let (what, path) = (format!("manifest {reference}"), format!("manifests/{reference}"));
         let answer = self.looker.get(&path).await?;
-        let Some(answer) = self.given(&what, answer) else { return Ok(None) };
+        let Some(answer) = self.given(&what, &path, answer) else { return Ok(None) };
         let media_type = header(&answer, "content-type").unwrap_or_default();
         let stated_digest = header(&answer, DIGEST_HEADER);
         let Some(bytes) = self.looker.body(&what, answer, MANIFEST_BYTES_MAX).await? else {
@@ -111,11 +144,19 @@ impl Reading<'_> {
         if descriptor.is_attestation() {
             let path = format!("manifests/{}", descriptor.digest);
             let answer = self.looker.head(&path).await?;
-            self.given(&format!("attestation {}", descriptor.digest), answer);
+            self.given(&format!("attestation {}", descriptor.digest), &path, answer);
             return Ok(Child { descriptor: Some(descriptor), ..Child::default() });
         }
+        if let Some(child) = self.known_image(&descriptor).await? {
+            return Ok(child);
+        }
+        let before = self.missing.len();
         let manifest = self.manifest(&descriptor.digest).await?;
-        self.image(Some(descriptor), manifest).await
+        let child = self.image(Some(descriptor), manifest).await?;
+        if self.missing.len() == before {
+            self.known.learn(&child);
+        }
+        Ok(child)
     }
 
     async fn image(&mut self, descriptor: Option<Descriptor>, manifest: Option<Manifest>) -> Result<Child, LookError> {
@@ -144,7 +185,7 @@ impl Reading<'_> {
     async fn config(&mut self, descriptor: &Descriptor) -> Result<Option<Config>, LookError> {
         let (what, path) = (format!("configuration {}", descriptor.digest), format!("blobs/{}", descriptor.digest));
         let answer = self.looker.get(&path).await?;
-        let Some(answer) = self.given(&what, answer) else { return Ok(None) };
+        let Some(answer) = self.given(&what, &path, answer) else { return Ok(None) };
         let Some(bytes) = self.looker.body(&what, answer, CONFIG_BYTES_MAX).await? else {
             self.miss(what, format!("larger than {CONFIG_BYTES_MAX} bytes"));
             return Ok(None);
@@ -157,8 +198,9 @@ impl Reading<'_> {
     }
 
     async fn layer_there(&mut self, descriptor: Descriptor) -> Result<Layer, LookError> {
-        let answer = self.looker.head(&format!("blobs/{}", descriptor.digest)).await?;
-        let answer = self.given(&format!("layer {}", descriptor.digest), answer);
+        let path = format!("blobs/{}", descriptor.digest);
+        let answer = self.looker.head(&path).await?;
+        let answer = self.given(&format!("layer {}", descriptor.digest), &path, answer);
         Ok(Layer { stated_size: answer.as_ref().and_then(size), descriptor, content: None })
     }
 
@@ -166,14 +208,14 @@ impl Reading<'_> {
         let mut archives = Vec::new();
         let expected = layers.len();
         for descriptor in layers {
-            let what = format!("layer {}", descriptor.digest);
-            let answer = self.looker.get(&format!("blobs/{}", descriptor.digest)).await?;
-            let Some(answer) = self.given(&what, answer) else {
+            let (what, path) = (format!("layer {}", descriptor.digest), format!("blobs/{}", descriptor.digest));
+            let answer = self.looker.get(&path).await?;
+            let Some(answer) = self.given(&what, &path, answer) else {
                 child.layers.push(Layer { descriptor, stated_size: None, content: None });
                 continue;
             };
             let stated_size = size(&answer);
-            let Layered { content, archive } = unpack(self.looker, &what, answer).await?;
+            let Layered { content, archive } = unpack(&self.looker, &what, answer).await?;
             match &content.problem {
                 Some(problem) => self.miss(format!("the files of {what}"), problem),
                 None => archives.push(archive),

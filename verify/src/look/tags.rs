@@ -41,6 +41,15 @@ impl Looker {
         self.digest(&path, answer).await
     }
 
+    /// Whether something below the repository is there: `blobs/sha256:…`.
+    ///
+    /// # Errors
+    /// As [`Looker::resolve`].
+    pub(super) async fn is_there(&self, path: &str) -> Result<bool, LookError> {
+        let answer = self.head(path).await?;
+        Ok(self.there(path, answer)?.is_some())
+    }
+
     /// The digest of what was asked for by HEAD. The header with it is only recommended.
     async fn digest(&self, path: &str, answer: Answer) -> Result<Option<String>, LookError> {
         let Some(answer) = self.there(path, answer)? else { return Ok(None) };

@@ -2,8 +2,15 @@
 //! token specification).
 
 use serde::Deserialize;
+use url::Url;
 
-use super::{LookError, place::Place};
+use super::{
+    IDENTITY_TOKEN_USER, LookError,
+    place::{Place, is_local},
+};
+
+/// How this program calls itself towards token services that want to know.
+const CLIENT: &str = "tallyman-verify";
 
 /// What a registry asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +67,9 @@ fn parameters(text: &str) -> Vec<(&str, String)> {
     parameters
 }
 
+/// What is asked for, in errors.
+const WHAT: &str = "a token";
+
 /// Fetches a token. None if the service refuses one: the request goes on without, and shows what that means.
 pub(super) async fn fetch(
     http: &reqwest::Client,
@@ -67,24 +77,32 @@ pub(super) async fn fetch(
     challenge: &Challenge,
 ) -> Result<Option<String>, LookError> {
     let Challenge::Bearer { realm, service, scope } = challenge else { return Ok(None) };
-    let what = || "a token".to_owned();
-    let host = url::Url::parse(realm).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let scope = scope.clone().unwrap_or_else(|| place.scope());
-    let mut query = vec![("scope", scope)];
-    query.extend(service.iter().map(|service| ("service", service.clone())));
-    let mut request = http.get(realm).query(&query);
-    if let Some(it) = &place.credentials {
-        request = request.basic_auth(&it.user, Some(&it.password));
-    }
+    let url = Url::parse(realm).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+    let mut parameters = vec![("scope", scope.clone().unwrap_or_else(|| place.scope()))];
+    parameters.extend(service.iter().map(|service| ("service", service.clone())));
+    let request = match &place.credentials {
+        None => http.get(realm).query(&parameters),
+        Some(_) if !is_safe(url.as_ref(), place) => {
+            return Err(LookError::InsecureRealm { host: place.host.clone(), realm: host });
+        }
+        Some(it) if it.user == IDENTITY_TOKEN_USER => {
+            parameters.push(("grant_type", "refresh_token".to_owned()));
+            parameters.push(("refresh_token", it.password.clone()));
+            parameters.push(("client_id", CLIENT.to_owned()));
+            http.post(realm).form(&parameters)
+        }
+        Some(it) => http.get(realm).query(&parameters).basic_auth(&it.user, Some(&it.password)),
+    };
     let unreachable = |source: reqwest::Error| LookError::Unreachable {
         host: host.clone(),
-        what: what(),
+        what: WHAT.to_owned(),
         source: source.without_url(),
     };
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
     if status.is_server_error() || status.as_u16() == 429 {
-        return Err(LookError::Unavailable { host, what: what(), status: status.as_u16() });
+        return Err(LookError::unavailable(&host, WHAT, &answer));
     }
     if !status.is_success() {
         return Ok(None);
@@ -93,8 +111,14 @@ pub(super) async fn fetch(
     let token = serde_json::from_slice::<Answer>(&answer).ok().and_then(|answer| answer.token.or(answer.access_token));
     match token {
         Some(token) => Ok(Some(token)),
-        None => Err(LookError::Senseless { host, what: what(), problem: "no token in it".into() }),
+        None => Err(LookError::Senseless { host, what: WHAT.to_owned(), problem: "no token in it".into() }),
     }
+}
+
+/// A password goes by TLS, or stays on this machine, or goes where the user wants no TLS.
+fn is_safe(realm: Option<&Url>, place: &Place) -> bool {
+    let Some(realm) = realm else { return false };
+    realm.scheme() == "https" || realm.host_str().is_some_and(is_local) || (!place.speaks_tls() && !place.is_local())
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub fn json(report: &Report) -> String {
         "counts": counts,
         "requirements": matrix(report),
         "checks": report.outcomes,
+        "looked": report.looked,
+        "waits": report.waits,
     });
     format!("{document:#}")
 }

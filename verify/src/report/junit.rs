@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report as JunitReport, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Report, outcome_text, text::Style};
+use super::{Report, looked::looked_text, outcome_text, text::Style};
 use crate::verdict::Verdict;
 
 /// The report as XML.
@@ -25,6 +25,10 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
         let mut case = TestCase::new(outcome.id.clone(), status);
         case.set_classname(format!("{}::{}", report.target, outcome.requirements[0]));
         suite.add_test_case(case);
+    }
+    let looked = looked_text(report);
+    if !looked.is_empty() {
+        suite.set_system_out(looked);
     }
     let mut document = JunitReport::new(format!("verify {} {}", report.target, report.subject));
     document.add_test_suite(suite);

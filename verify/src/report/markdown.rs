@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, matrix, outcome_text, text::Style};
+use super::{Report, looked::wait_text, matrix, outcome_text, text::Style};
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -43,6 +43,17 @@ pub fn markdown(report: &Report) -> String {
             cell(&outcome.claim),
             outcome_text(outcome, Style::plain()).replace("```", "'''"),
         );
+    }
+    if !report.looked.is_empty() {
+        page.push_str("\n| looked at | digest | images |\n| --- | --- | --- |\n");
+    }
+    for looked in &report.looked {
+        let images: Vec<String> = looked.images.iter().map(|image| cell(&image.short())).collect();
+        let digest = looked.digest.as_deref().unwrap_or("not there");
+        let _ = writeln!(page, "| `{}` | `{}` | {} |", cell(&looked.reference), cell(digest), images.join(", "));
+    }
+    for wait in &report.waits {
+        let _ = writeln!(page, "\n{}", cell(&wait_text(wait)));
     }
     page
 }

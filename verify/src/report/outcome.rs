@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{check::Check, evidence::Evidence, history::Exchange, verdict::Verdict};
+use super::{Looked, Timeline};
+use crate::{check::Check, evidence::Evidence, history::Exchange, look::Wait, verdict::Verdict};
 
 /// How many requests are shown for one violation.
 const SHOWN_MAX: usize = 12;
@@ -16,6 +17,12 @@ pub struct Report {
     pub subject: String,
     /// One a check, in the catalogue's order.
     pub outcomes: Vec<Outcome>,
+    /// What was looked at, if the target is published images.
+    pub looked: Vec<Looked>,
+    /// What registries did not show at once. That is told apart from what is wrong.
+    pub waits: Vec<Wait>,
+    /// What happened in each scenario in which something is wrong.
+    pub timelines: Vec<Timeline>,
 }
 
 impl Report {

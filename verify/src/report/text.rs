@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Outcome, Report, matrix};
+use super::{Outcome, Report, looked::looked_text, matrix};
 use crate::verdict::Verdict;
 
 /// Whether there is colour.
@@ -67,7 +67,7 @@ pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
 
 /// All requirements with their verdicts, and one line with the counts.
 pub fn summary_text(report: &Report, style: Style) -> String {
-    let mut text = String::new();
+    let mut text = looked_text(report);
     for row in matrix(report) {
         let _ = writeln!(
             text,

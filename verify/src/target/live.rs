@@ -1,7 +1,11 @@
 //! Images that are published somewhere: only looked at.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use futures::future;
+use tokio::sync::Mutex;
+
+use super::Reference;
 use crate::{
     check::{Check, Need},
     evidence::Evidence,
@@ -10,27 +14,27 @@ use crate::{
         podman::{ContainerRun, Witness},
         sweep,
     },
-    look::{Depth, Looker, Place, Publication},
+    look::{Depth, Environment, LookError, Looker, Missing, Patience, Place, Publication, Reader, Wait, account},
     oracle::Violation,
     scenario::{AMD64, ARM64},
     verdict::Verdict,
 };
 
-/// The variables with the account for a registry that wants one; `{}` is the host in capitals, other characters as `_`.
-const USER_VARIABLE: &str = "VERIFY_USER_";
-/// See [`USER_VARIABLE`].
-const PASSWORD_VARIABLE: &str = "VERIFY_PASSWORD_";
 /// The argument with which images that can tell their machine are run.
 const TELL_MACHINE: &str = "arch";
+/// The check that a given digest makes stricter.
+const SAME_DIGEST: &str = "a_tag_has_the_same_digest_on_all_registries";
 
 /// What is looked at, and how.
 #[derive(Debug, Clone)]
 pub struct LiveOptions {
-    /// References: `ghcr.io/acme/hello:1.2.0`, `docker.io/acme/hello@sha256:…`.
-    pub references: Vec<String>,
+    /// What is published.
+    pub references: Vec<Reference>,
     /// The digest that each of them must have.
     pub expect_digest: Option<String>,
-    /// The one certificate authority that is trusted, if not the machine's.
+    /// For how long a registry may not show it yet.
+    pub wait: Duration,
+    /// A certificate authority that is trusted besides the machine's.
     pub ca: Option<PathBuf>,
     /// Whether images are pulled and run.
     pub run: bool,
@@ -40,40 +44,60 @@ pub struct LiveOptions {
 #[derive(Debug)]
 pub struct Live {
     options: LiveOptions,
-    /// Repository and tag or digest of each.
-    places: Vec<(Place, String)>,
+    /// One a repository: requests to one registry are sent one after the other, to several at once.
+    repositories: Vec<Repository>,
+}
+
+/// A repository and the tags or digests that are looked at in it.
+#[derive(Debug)]
+struct Repository {
+    place: Place,
+    names: Vec<String>,
+    reader: Mutex<Reader>,
+}
+
+/// What was seen in one repository.
+#[derive(Debug, Default)]
+struct Sight {
+    publications: Vec<Publication>,
+    waits: Vec<Wait>,
+    trouble: Option<String>,
 }
 
 impl Live {
-    /// Reads references.
+    /// Prepares to look. Accounts come from the environment.
     ///
     /// # Errors
-    /// The first that names no registry, or no tag and no digest, in words.
-    pub fn new(options: LiveOptions) -> Result<Self, String> {
-        let place = |reference: &String| {
-            let (repository, name) =
-                split(reference).ok_or_else(|| format!("`{reference}` has neither tag nor digest"))?;
-            let server = repository.split('/').next().unwrap_or_default();
-            let place = Place::open(server, repository).ok_or_else(|| format!("`{reference}` names no registry"))?;
-            let place = match &options.ca {
-                Some(ca) => place.with_ca(ca.clone()),
-                None => place,
-            };
-            Ok::<_, String>((with_account(place), name.to_owned()))
-        };
-        let places = options.references.iter().map(place).collect::<Result<_, _>>()?;
-        Ok(Self { options, places })
+    /// Accounts and certificates that cannot be read.
+    pub async fn new(options: LiveOptions, environment: &Environment) -> Result<Self, LookError> {
+        let mut asked: BTreeMap<(String, String), (Place, Vec<String>)> = BTreeMap::new();
+        for Reference { place, name } in &options.references {
+            let (_, names) =
+                asked.entry((place.host.clone(), place.name.clone())).or_insert_with(|| (place.clone(), Vec::new()));
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let mut repositories = Vec::new();
+        for (place, names) in asked.into_values() {
+            let credentials = account(environment, &place).await?;
+            let place = Place { ca: options.ca.clone(), credentials, ..place };
+            let reader = Mutex::new(Reader::new(Looker::new(place.clone())?, Depth::Layers));
+            repositories.push(Repository { place, names, reader });
+        }
+        Ok(Self { options, repositories })
     }
 
-    /// Reads everything. Registries that do not answer are trouble: nothing is known then.
+    /// Reads everything. Registries that do not answer, or not to us, are trouble: nothing is known then.
+    ///
+    /// What was read before by digest is only asked for again.
     pub async fn take(&self) -> Evidence {
-        let registries = self.places.iter().map(|(place, _)| place.server.clone()).collect();
+        let registries = self.repositories.iter().map(|it| it.place.server.clone()).collect();
         let mut evidence = Evidence { registries, ..Evidence::default() };
-        for (place, name) in &self.places {
-            match look(place, name).await {
-                Ok(publication) => evidence.publications.push(publication),
-                Err(error) => evidence.trouble.push(error.with_causes()),
-            }
+        for sight in future::join_all(self.repositories.iter().map(|it| it.look(&self.options))).await {
+            evidence.publications.extend(sight.publications);
+            evidence.waits.extend(sight.waits);
+            evidence.trouble.extend(sight.trouble);
         }
         if self.options.run && evidence.trouble.is_empty() {
             match self.run().await {
@@ -84,34 +108,62 @@ impl Live {
         evidence
     }
 
+    /// Forgets what was read, so that the next round reads everything anew.
+    pub async fn forget(&self) {
+        for repository in &self.repositories {
+            repository.reader.lock().await.forget();
+        }
+    }
+
+    /// All references, in words.
+    pub fn subject(&self) -> String {
+        self.options.references.iter().map(Reference::to_string).collect::<Vec<_>>().join(" ")
+    }
+
     async fn run(&self) -> Result<Vec<ContainerRun>, HarnessError> {
         let folder = sweep::folder()?;
-        let places: Vec<Place> = self.places.iter().map(|(place, _)| place.clone()).collect();
+        let places: Vec<Place> = self.repositories.iter().map(|it| it.place.clone()).collect();
         let mut witness = Witness::new(&folder.path().join("witness"), &places)?;
         let mut runs = Vec::new();
-        for (place, name) in &self.places {
-            for platform in [AMD64, ARM64] {
-                runs.push(witness.see(place, name, platform, TELL_MACHINE).await?);
+        for Repository { place, names, .. } in &self.repositories {
+            for name in names {
+                for platform in [AMD64, ARM64] {
+                    runs.push(witness.see(place, name, platform, TELL_MACHINE).await?);
+                }
             }
         }
         witness.remove().await?;
         Ok(runs)
     }
 
-    /// What this target has.
-    const fn has(&self, need: Need) -> bool {
+    /// What is missing for a check; none if it can be run.
+    fn lacks(&self, check: &Check) -> Option<&'static str> {
+        let need = check.needs.iter().find(|need| match need {
+            Need::Image => false,
+            Need::Podman => !self.options.run,
+            Need::Subject | Need::Faults | Need::History | Need::Contents => true,
+        });
         match need {
-            Need::Image => true,
-            Need::Podman => self.options.run,
-            Need::Subject | Need::Faults | Need::History | Need::Contents => false,
+            Some(Need::Podman) => Some("podman and emulation: --run"),
+            Some(need) => Some(need.name()),
+            None if check.claim == SAME_DIGEST && !self.compares() => {
+                Some("the same tag on another registry, or --expect-digest")
+            }
+            None => None,
         }
+    }
+
+    /// Whether there is anything that a digest can be compared with.
+    fn compares(&self) -> bool {
+        let mut names: Vec<&String> = self.repositories.iter().flat_map(|it| &it.names).collect();
+        names.sort();
+        self.options.expect_digest.is_some() || names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     /// The verdicts of checks; those that need what published images alone do not give are not run.
     pub fn judge<'a>(&self, checks: &[&'a Check], evidence: &Evidence) -> Vec<(&'a Check, Verdict)> {
-        let verdict = |check: &'a Check| match check.needs.iter().find(|need| !self.has(**need)) {
-            Some(Need::Podman) => Verdict::NotRun { reason: format!("{}: --run", Need::Podman.name()) },
-            Some(need) => Verdict::NotRun { reason: need.name().to_owned() },
+        let verdict = |check: &'a Check| match self.lacks(check) {
+            Some(lack) => Verdict::NotRun { reason: lack.to_owned() },
             None => self.expected(check, evidence).unwrap_or_else(|| check.verdict(evidence)),
         };
         checks.iter().map(|check| (*check, verdict(check))).collect()
@@ -132,47 +184,48 @@ impl Live {
     }
 }
 
-/// The check that a given digest makes stricter.
-const SAME_DIGEST: &str = "a_tag_has_the_same_digest_on_all_registries";
-
-async fn look(place: &Place, name: &str) -> Result<Publication, HarnessError> {
-    let cannot = || format!("cannot look at {}", place.repository());
-    let looker = Looker::new(place.clone()).map_err(HarnessError::other(cannot()))?;
-    looker.publication(name, Depth::Layers).await.map_err(HarnessError::other(cannot()))
-}
-
-/// Repository and tag or digest: a colon behind the last slash is a tag's, one before it a port's.
-fn split(reference: &str) -> Option<(&str, &str)> {
-    if let Some((repository, digest)) = reference.split_once('@') {
-        return Some((repository, digest));
-    }
-    let at = reference.rfind(':').filter(|at| !reference[*at..].contains('/'))?;
-    Some((&reference[..at], &reference[at + 1..]))
-}
-
-fn with_account(place: Place) -> Place {
-    let host: String =
-        place.host.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' }).collect();
-    let variable = |prefix: &str| std::env::var(format!("{prefix}{host}")).ok();
-    match (variable(USER_VARIABLE), variable(PASSWORD_VARIABLE)) {
-        (Some(user), Some(password)) => place.with_credentials(&user, &password),
-        _ => place,
+impl Repository {
+    async fn look(&self, options: &LiveOptions) -> Sight {
+        let mut sight = Sight::default();
+        let mut reader = self.reader.lock().await;
+        reader.next_round();
+        for name in &self.names {
+            if let Err(error) = look_at(&mut reader, name, options, &mut sight).await {
+                sight.trouble = Some(told(error, &self.place));
+                break;
+            }
+        }
+        sight
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("ghcr.io/acme/hello:1.2.0", Some(("ghcr.io/acme/hello", "1.2.0")))]
-    #[case("127.0.0.1:5000/acme/hello:latest", Some(("127.0.0.1:5000/acme/hello", "latest")))]
-    #[case("ghcr.io/acme/hello@sha256:ab", Some(("ghcr.io/acme/hello", "sha256:ab")))]
-    #[case("127.0.0.1:5000/acme/hello", None)]
-    #[case("ghcr.io/acme/hello", None)]
-    fn references_are_read(#[case] reference: &str, #[case] expected: Option<(&str, &str)>) {
-        assert_eq!(split(reference), expected);
+/// Waits until a reference shows what it should, and reads what it shows then.
+async fn look_at(reader: &mut Reader, name: &str, options: &LiveOptions, sight: &mut Sight) -> Result<(), LookError> {
+    let mut patience = Patience::new(options.wait);
+    let looker = reader.looker().clone();
+    let (digest, wait) = looker.settled(name, options.expect_digest.as_deref(), &mut patience).await?;
+    sight.waits.extend(wait);
+    // Asked for by the digest that the tag has now, it cannot become another image on the way.
+    let reference = digest.as_deref().unwrap_or(name);
+    let mut publication = reader.publication(reference).await?;
+    let late: Vec<String> =
+        publication.missing.iter().filter(|it| digest.is_some() && it.is_absent()).filter_map(path).collect();
+    if let Some(wait) = looker.arrived(name, &late, &mut patience).await? {
+        if wait.came {
+            publication = reader.publication(reference).await?;
+        }
+        sight.waits.push(wait);
     }
+    name.clone_into(&mut publication.reference);
+    sight.publications.push(publication);
+    Ok(())
+}
+
+fn path(missing: &Missing) -> Option<String> {
+    missing.path.clone()
+}
+
+fn told(error: LookError, place: &Place) -> String {
+    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    HarnessError::other(format!("cannot look at {}", place.repository()))(error).with_causes() + &hint
 }

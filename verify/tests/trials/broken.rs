@@ -1,12 +1,6 @@
 //! A harness that is broken on purpose: nobody can tell then, and nothing may be green.
 
-use std::{
-    collections::BTreeSet,
-    env,
-    os::unix::fs::symlink,
-    path::PathBuf,
-    process::{Command, Output},
-};
+use std::{collections::BTreeSet, env, os::unix::fs::symlink, process::Output};
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
@@ -31,25 +25,25 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn without_podman() -> Result<(), Failed> {
     unknown(
-        &verify(&["local", "--subject", &ours(), "--scenario", "first-ever", "--registry", "embedded"], true),
+        &run(&["local", "--subject", &ours(), "--scenario", "first-ever", "--registry", "embedded"], true),
         "podman",
     )
 }
 
 fn without_registry() -> Result<(), Failed> {
     unknown(
-        &verify(&["local", "--subject", &ours(), "--scenario", "versions", "--registry", "process"], true),
+        &run(&["local", "--subject", &ours(), "--scenario", "versions", "--registry", "process"], true),
         "docker-registry",
     )
 }
 
 /// The discard port (RFC 863), where nobody listens.
 fn silent_registry() -> Result<(), Failed> {
-    unknown(&verify(&["live", "127.0.0.1:9/acme/hello:latest"], false), "127.0.0.1:9")
+    unknown(&run(&["live", "127.0.0.1:9/acme/hello:latest"], false), "127.0.0.1:9")
 }
 
 fn lists_everything() -> Result<(), Failed> {
-    let output = verify(&["list", "--output", "json"], false);
+    let output = run(&["list", "--output", "json"], false);
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout)?;
     let named = entries.iter().flat_map(|entry| entry["requirements"].as_array().unwrap());
     let named: BTreeSet<&str> = named.map(|id| id.as_str().unwrap()).collect();
@@ -76,10 +70,8 @@ fn ours() -> String {
 }
 
 /// Runs the program, with few programs on its path if so wanted.
-fn verify(arguments: &[&str], poor: bool) -> Output {
-    let program =
-        env::var_os("NEXTEST_BIN_EXE_verify").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_verify")), Into::into);
-    let mut command = Command::new(program);
+fn run(arguments: &[&str], poor: bool) -> Output {
+    let mut command = crate::world::verify();
     command.args(arguments).current_dir(project());
     let folder = tempfile::tempdir().unwrap();
     if poor {

@@ -13,7 +13,9 @@
 mod broken;
 mod expected;
 mod gate;
+mod live;
 mod matrix;
+mod watch;
 mod world;
 
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [gate::trials(), matrix::trials(), broken::trials()].into_iter().flatten().collect();
+    let trials = [gate::trials(), matrix::trials(), broken::trials(), live::trials(), watch::trials()];
+    let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,6 +1,6 @@
 //! Where things are, at run time: tests are also run from a copy of the project, and from an archive.
 
-use std::{collections::BTreeMap, env, future::Future, path::PathBuf};
+use std::{collections::BTreeMap, env, future::Future, path::PathBuf, process::Command};
 
 use verify::{
     harness::{registry::Backend, subject::Subject},
@@ -32,6 +32,15 @@ pub(crate) fn shared() -> Option<Shared> {
     let target = env::current_exe().unwrap();
     let all = target.parent().unwrap().parent().unwrap().parent().unwrap().join("tmp/verify-evidence");
     Some(Shared::open(&all, &run).unwrap())
+}
+
+/// The program under its tests, without this process's settings for it.
+pub(crate) fn verify() -> Command {
+    let program =
+        env::var_os("NEXTEST_BIN_EXE_verify").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_verify")), Into::into);
+    let mut command = Command::new(program);
+    command.env_remove("VERIFY_LISTEN");
+    command
 }
 
 /// Runs something to its end.

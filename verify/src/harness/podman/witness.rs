@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{PodmanHost, command::podman};
-use crate::{harness::HarnessError, look::Place};
+use crate::{
+    harness::HarnessError,
+    look::{IDENTITY_TOKEN_USER, Place},
+};
 
 /// How often a container's health is asked for.
 const HEALTH_LOOKS: u32 = 40;
@@ -50,6 +53,12 @@ impl Witness {
         let host = PodmanHost::empty(folder)?;
         let entry = |place: &Place| {
             let account = place.credentials.as_ref()?;
+            if account.user == IDENTITY_TOKEN_USER {
+                return Some((
+                    place.host.clone(),
+                    json!({ "auth": STANDARD.encode(format!("{IDENTITY_TOKEN_USER}:")), "identitytoken": account.password }),
+                ));
+            }
             let auth = STANDARD.encode(format!("{}:{}", account.user, account.password));
             Some((place.host.clone(), json!({ "auth": auth })))
         };

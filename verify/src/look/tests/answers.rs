@@ -168,7 +168,7 @@ async fn nobody_there_is_trouble() {
 }
 
 #[tokio::test]
-async fn only_the_ca_that_is_named_is_trusted() {
+async fn a_ca_that_is_named_is_trusted_and_no_stranger() {
     use crate::{
         harness::{proxy::Proxy, tls::Authority},
         history::{Recorder, Service},

@@ -12,26 +12,26 @@ use crate::look::{
     media_type::{DOCKER_CONFIG, DOCKER_LIST, DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST},
 };
 
-pub(super) const X86_64: u16 = 62;
-pub(super) const AARCH64: u16 = 183;
+pub(crate) const X86_64: u16 = 62;
+pub(crate) const AARCH64: u16 = 183;
 
 /// The media types of one of the two families.
 #[derive(Clone, Copy)]
-pub(super) struct Family {
-    pub(super) list: &'static str,
-    pub(super) manifest: &'static str,
+pub(crate) struct Family {
+    pub(crate) list: &'static str,
+    pub(crate) manifest: &'static str,
     config: &'static str,
     layer: &'static str,
 }
 
-pub(super) const DOCKER: Family = Family {
+pub(crate) const DOCKER: Family = Family {
     list: DOCKER_LIST,
     manifest: DOCKER_MANIFEST,
     config: DOCKER_CONFIG,
     layer: "application/vnd.docker.image.rootfs.diff.tar.gzip",
 };
 
-pub(super) const OCI: Family = Family {
+pub(crate) const OCI: Family = Family {
     list: OCI_INDEX,
     manifest: OCI_MANIFEST,
     config: OCI_CONFIG,
@@ -40,18 +40,18 @@ pub(super) const OCI: Family = Family {
 
 /// A layer as it is pushed, and the digest of what it unpacks to.
 #[derive(Clone)]
-pub(super) struct LayerBytes {
-    pub(super) bytes: Vec<u8>,
-    pub(super) diff_id: String,
+pub(crate) struct LayerBytes {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) diff_id: String,
 }
 
 /// A file, with its content, or a symbolic link, with its target.
-pub(super) enum Entry<'a> {
+pub(crate) enum Entry<'a> {
     File(&'a str, Vec<u8>),
     Link(&'a str, &'a str),
 }
 
-pub(super) fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
+pub(crate) fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for entry in entries {
         let mut header = Header::new_gnu();
@@ -72,36 +72,36 @@ pub(super) fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
 }
 
 /// One gzip member.
-pub(super) fn member(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn member(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-pub(super) fn layer(entries: &[Entry<'_>]) -> LayerBytes {
+pub(crate) fn layer(entries: &[Entry<'_>]) -> LayerBytes {
     let archive = archive(entries);
     LayerBytes { bytes: member(&archive), diff_id: Raw::from(archive).digest() }
 }
 
 /// The same files, not compressed.
-pub(super) fn plain_layer(entries: &[Entry<'_>]) -> LayerBytes {
+pub(crate) fn plain_layer(entries: &[Entry<'_>]) -> LayerBytes {
     let archive = archive(entries);
     LayerBytes { diff_id: Raw::from(archive.clone()).digest(), bytes: archive }
 }
 
 /// An image to be pushed.
 #[derive(Clone)]
-pub(super) struct ImageToPush {
-    pub(super) family: Family,
+pub(crate) struct ImageToPush {
+    pub(crate) family: Family,
     /// What its configuration says that it is for.
-    pub(super) architecture: &'static str,
+    pub(crate) architecture: &'static str,
     /// The part `config` of its configuration.
-    pub(super) running: Value,
-    pub(super) layers: Vec<LayerBytes>,
+    pub(crate) running: Value,
+    pub(crate) layers: Vec<LayerBytes>,
 }
 
 /// An image with one program, `/bin/app`, made for a machine.
-pub(super) fn image(architecture: &'static str, machine: u16) -> ImageToPush {
+pub(crate) fn image(architecture: &'static str, machine: u16) -> ImageToPush {
     ImageToPush {
         family: DOCKER,
         architecture,
@@ -115,21 +115,21 @@ pub(super) fn image(architecture: &'static str, machine: u16) -> ImageToPush {
 }
 
 impl ImageToPush {
-    pub(super) fn running(self, running: Value) -> Self {
+    pub(crate) fn running(self, running: Value) -> Self {
         Self { running, ..self }
     }
 
-    pub(super) fn layers(self, layers: &[LayerBytes]) -> Self {
+    pub(crate) fn layers(self, layers: &[LayerBytes]) -> Self {
         Self { layers: layers.to_vec(), ..self }
     }
 
     /// Pushes it; its entry for a list, for the platform that it says itself.
-    pub(super) async fn push(&self, registry: &Registry) -> Value {
+    pub(crate) async fn push(&self, registry: &Registry) -> Value {
         self.push_as(registry, None).await
     }
 
     /// Pushes it under a tag.
-    pub(super) async fn push_as(&self, registry: &Registry, tag: Option<&str>) -> Value {
+    pub(crate) async fn push_as(&self, registry: &Registry, tag: Option<&str>) -> Value {
         let config = json!({
             "architecture": self.architecture, "os": "linux", "config": self.running,
             "rootfs": {"type": "layers", "diff_ids": self.layers.iter().map(|it| &*it.diff_id).collect::<Vec<_>>()},
@@ -155,25 +155,25 @@ impl ImageToPush {
 }
 
 /// Pushes a list under a tag; its digest.
-pub(super) async fn push_list(registry: &Registry, tag: &str, family: Family, entries: &[Value]) -> String {
+pub(crate) async fn push_list(registry: &Registry, tag: &str, family: Family, entries: &[Value]) -> String {
     let list = json!({"schemaVersion": 2, "mediaType": family.list, "manifests": entries});
     registry.put_manifest(Some(tag), family.list, &list).await.0
 }
 
 /// Pushes a good image of both platforms under a tag; the list's digest.
-pub(super) async fn push_good(registry: &Registry, tag: &str, family: Family) -> String {
+pub(crate) async fn push_good(registry: &Registry, tag: &str, family: Family) -> String {
     let amd64 = ImageToPush { family, ..image("amd64", X86_64) }.push(registry).await;
     let arm64 = ImageToPush { family, ..image("arm64", AARCH64) }.push(registry).await;
     push_list(registry, tag, family, &[amd64, arm64]).await
 }
 
 /// The beginning of a static program for a machine.
-pub(super) fn elf(machine: u16) -> Vec<u8> {
+pub(crate) fn elf(machine: u16) -> Vec<u8> {
     linked_elf(machine, None, &[], None)
 }
 
 /// A program that names a loader, libraries, and a folder for those.
-pub(super) fn linked_elf(machine: u16, loader: Option<&str>, libraries: &[&str], folder: Option<&str>) -> Vec<u8> {
+pub(crate) fn linked_elf(machine: u16, loader: Option<&str>, libraries: &[&str], folder: Option<&str>) -> Vec<u8> {
     const HEADER: usize = 64;
     const SEGMENT: usize = 56;
     const BASE: u64 = 0x40_0000;

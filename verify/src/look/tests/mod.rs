@@ -1,9 +1,9 @@
 //! Looking at a real registry with hand-made images on it, good ones and each kind of bad one.
 
 mod answers;
-mod image;
+pub(crate) mod image;
 mod polling;
 mod programs;
 mod publications;
-mod registry;
+pub(crate) mod registry;
 mod tags;

@@ -10,33 +10,53 @@ use reqwest::{Client, Method, StatusCode, header};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::look::{Looker, Place, Raw};
+use crate::{
+    harness::token::Auth,
+    look::{Looker, Place, Raw},
+};
 
 /// The one account of a registry that wants a login, and its password.
-pub(super) const ACCOUNT: (&str, &str) = ("acme", "correct horse");
+pub(crate) const ACCOUNT: (&str, &str) = ("acme", "correct horse");
 /// The same as the registry reads it (bcrypt).
 const HTPASSWD: &str = "acme:$2b$04$u724Gxe5YL3VRGbLEYV83.TpLukdJKtGOHehvMGy69xPLVPKbu23e\n";
 /// What the registry writes when it is there.
 const LISTENS: &str = "listening on ";
 
 /// A registry that ends with the test.
-pub(super) struct Registry {
-    pub(super) host: String,
+pub(crate) struct Registry {
+    pub(crate) host: String,
     folder: TempDir,
     child: Child,
     http: Client,
+    /// What lets the test in, where the registry wants tokens.
+    token: Option<String>,
 }
 
 impl Registry {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::launch("")
     }
 
-    pub(super) fn start_with_login() -> Self {
+    pub(crate) fn start_with_login() -> Self {
         Self::launch("auth: { htpasswd: { realm: test, path: htpasswd } }\n")
     }
 
+    /// One that believes a token service, and a token of it that allows everything.
+    pub(crate) fn start_with_tokens(auth: &Auth, token: String) -> Self {
+        let (realm, service, issuer) = (&auth.realm, auth.service(), auth.issuer());
+        let token_auth = format!(
+            "auth: {{ token: {{ realm: \"{realm}\", service: {service}, issuer: {issuer}, rootcertbundle: authority.pem }} }}\n"
+        );
+        let mut registry = Self::launch_with(&token_auth, &[("authority.pem", &auth.authority)]);
+        registry.token = Some(token);
+        registry
+    }
+
     fn launch(auth: &str) -> Self {
+        Self::launch_with(auth, &[("htpasswd", HTPASSWD)])
+    }
+
+    fn launch_with(auth: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "version: 0.1\nlog: {{ level: info }}\n{auth}\
@@ -44,7 +64,9 @@ impl Registry {
              http: {{ addr: \"127.0.0.1:0\" }}\n"
         );
         std::fs::write(folder.path().join("config.yml"), config).unwrap();
-        std::fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
         let mut child = Command::new("docker-registry")
             .args(["serve", "config.yml"])
             .current_dir(folder.path())
@@ -61,30 +83,30 @@ impl Registry {
         let host = line.split_once(LISTENS).unwrap().1;
         let host = host.split(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()).next().unwrap().to_owned();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { host, folder, child, http: Client::builder().no_proxy().build().unwrap() }
+        Self { host, folder, child, http: Client::builder().no_proxy().build().unwrap(), token: None }
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         Place::open("ghcr", &format!("{}/acme/hello", self.host)).unwrap()
     }
 
-    pub(super) fn looker(&self) -> Looker {
+    pub(crate) fn looker(&self) -> Looker {
         Looker::new(self.place()).unwrap()
     }
 
     /// Puts a blob; its digest.
-    pub(super) async fn put_blob(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn put_blob(&self, bytes: &[u8]) -> String {
         let digest = Raw::from(bytes.to_vec()).digest();
         let begin = self.request(Method::POST, "blobs/uploads/").send().await.unwrap();
         let location = begin.headers()[header::LOCATION].to_str().unwrap();
         let query = [("digest", digest.as_str())];
-        let put = self.http.put(location).query(&query).body(bytes.to_vec()).send().await.unwrap();
+        let put = self.let_in(self.http.put(location)).query(&query).body(bytes.to_vec()).send().await.unwrap();
         assert_eq!(put.status(), StatusCode::CREATED);
         digest
     }
 
     /// Puts a manifest under a tag or, without one, under its digest; its digest and size.
-    pub(super) async fn put_manifest(&self, tag: Option<&str>, media_type: &str, body: &Value) -> (String, usize) {
+    pub(crate) async fn put_manifest(&self, tag: Option<&str>, media_type: &str, body: &Value) -> (String, usize) {
         let bytes = serde_json::to_vec(body).unwrap();
         let (digest, size) = (Raw::from(bytes.clone()).digest(), bytes.len());
         let path = format!("manifests/{}", tag.unwrap_or(&digest));
@@ -95,13 +117,13 @@ impl Registry {
     }
 
     /// Deletes below the repository: `manifests/sha256:…`.
-    pub(super) async fn delete(&self, path: &str) {
+    pub(crate) async fn delete(&self, path: &str) {
         let answer = self.request(Method::DELETE, path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::ACCEPTED, "{path}");
     }
 
     /// Changes a blob or manifest behind the registry's back.
-    pub(super) fn corrupt(&self, digest: &str, bytes: &[u8]) {
+    pub(crate) fn corrupt(&self, digest: &str, bytes: &[u8]) {
         let hex = digest.strip_prefix("sha256:").unwrap();
         let path = format!("data/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
         let path = self.folder.path().join(path);
@@ -110,7 +132,14 @@ impl Registry {
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("http://{}/v2/acme/hello/{path}", self.host))
+        self.let_in(self.http.request(method, format!("http://{}/v2/acme/hello/{path}", self.host)))
+    }
+
+    fn let_in(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 }
 
