@@ -16,3 +16,4 @@ pub mod requirements;
 pub mod scenario;
 pub mod target;
 pub mod verdict;
+pub mod workflow;
