@@ -38,6 +38,14 @@ pub(super) enum Command {
                             VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST>, as in VERIFY_USER_GHCR_IO."
     )]
     Live(LiveArguments),
+    /// Reads GitHub workflows: what starts them, what they may do, where secrets go, how failures are told
+    #[command(
+        after_help = "  verify workflow .github/workflows/build-images.yml\n\nThe files are judged as one pipeline, with the \
+                            workflows that they call and their composite actions. What is called from other repositories \
+                            is followed where --repository says where that repository is:\n\n  verify workflow \
+                            .github/workflows/publish.yml --repository acme/pipelines=../pipelines"
+    )]
+    Workflow(WorkflowArguments),
 }
 
 /// The forms of a report.
@@ -157,4 +165,29 @@ pub(super) struct LiveArguments {
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkflowArguments {
+    /// The files that make up the pipeline, below .github/workflows
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Where another repository is on this machine, whose workflows and actions are called (may be repeated)
+    #[arg(long, value_name = "OWNER/NAME=FOLDER", value_parser = repository)]
+    pub(super) repository: Vec<(String, PathBuf)>,
+    /// Runs only checks whose names contain this (may be repeated)
+    #[arg(long, value_name = "TEXT")]
+    pub(super) only: Vec<String>,
+    /// Prints the report in this form
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) output: Output,
+}
+
+fn repository(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, folder)) if name.split('/').filter(|part| !part.is_empty()).count() == 2 && !folder.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(folder)))
+        }
+        _ => Err("a repository is OWNER/NAME=FOLDER".to_owned()),
+    }
 }

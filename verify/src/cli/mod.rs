@@ -5,6 +5,7 @@ mod list;
 mod live;
 mod local;
 mod printing;
+mod workflow;
 
 use clap::Parser as _;
 
@@ -37,6 +38,7 @@ pub async fn main() -> u8 {
         Command::List(arguments) => list::run(&arguments),
         Command::Local(arguments) => local::run(&arguments).await,
         Command::Live(arguments) => live::run(&arguments).await,
+        Command::Workflow(arguments) => workflow::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         printing::error(&error);

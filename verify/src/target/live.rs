@@ -103,7 +103,7 @@ impl Live {
         match need {
             Need::Image => true,
             Need::Podman => self.options.run,
-            Need::Subject | Need::Faults | Need::History | Need::Contents => false,
+            Need::Subject | Need::Faults | Need::History | Need::Contents | Need::Workflow | Need::Matrix => false,
         }
     }
 
