@@ -76,7 +76,7 @@ fn ours() -> String {
 }
 
 /// Runs the program, with few programs on its path if so wanted.
-fn verify(arguments: &[&str], poor: bool) -> Output {
+pub(crate) fn verify(arguments: &[&str], poor: bool) -> Output {
     let program =
         env::var_os("NEXTEST_BIN_EXE_verify").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_verify")), Into::into);
     let mut command = Command::new(program);

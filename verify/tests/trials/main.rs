@@ -1,5 +1,5 @@
 //! The trials: every check on our own publisher (`local::fr_017::…`), and every subject that is kept to show that checks can
-//! fail (`subjects::…`), with the verdicts that are expected of each.
+//! fail (`subjects::…`, `workflows::…`), with the verdicts that are expected of each.
 //!
 //! nextest runs a process for each trial. What they share is said in `verify::target::Shared`.
 
@@ -14,6 +14,7 @@ mod broken;
 mod expected;
 mod gate;
 mod matrix;
+mod workflows;
 mod world;
 
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [gate::trials(), matrix::trials(), broken::trials()].into_iter().flatten().collect();
+    let trials =
+        [gate::trials(), matrix::trials(), workflows::trials(), broken::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
