@@ -59,22 +59,32 @@ const BUILDING: &[&str] = &["buildah", "docker", "podman", "publisher", "skopeo"
 /// Programs that run what they are given.
 const RUNNING: &[&str] = &["bash", "env", "sh"];
 
+/// Actions that have Docker build.
+const DOCKER_ACTIONS: &[&str] = &["docker/bake-action", "docker/build-push-action"];
+/// Docker's commands that build.
+const DOCKER_COMMANDS: &[&[&str]] =
+    &[&["bake"], &["build"], &["buildx", "bake"], &["buildx", "build"], &["compose", "build"], &["image", "build"]];
+
 fn unprivileged_steps(evidence: &Evidence) -> Judgement {
     each_step(evidence, |workflow, step| {
-        let raised = commands(step.script().unwrap_or_default()).into_iter().filter(builds_as_root);
-        let violation = |command: Command| {
-            let expected = format!("{}: {} builds as an unprivileged user", workflow.path, step.place);
-            Violation::new(expected, command.words.join(" "))
-        };
-        raised.map(violation).collect()
+        let commands = commands(step.script().unwrap_or_default());
+        let raised = commands.iter().filter(|command| builds_as_root(command)).map(|command| command.words.join(" "));
+        let by_docker = DOCKER_ACTIONS.iter().filter(|action| step.with(action).is_some());
+        let by_docker = by_docker.map(|action| format!("{action}: Docker's daemon builds, which is root"));
+        let expected = format!("{}: {} builds as an unprivileged user", workflow.path, step.place);
+        raised.chain(by_docker).map(|seen| Violation::new(expected.clone(), seen)).collect()
     })
 }
 
-/// `sudo podman …`, `sudo -E sh -c "podman …"`; installing something as root is fine.
+/// `sudo podman …`, `sudo -E sh -c "podman …"`, `docker build`, whose daemon is root; installing something as root is fine.
 fn builds_as_root(command: &Command) -> bool {
-    let Some((program, given)) = command.called().filter(|(program, _)| RAISING.contains(program)) else {
+    let Some((program, given)) = command.called() else { return false };
+    if program == "docker" {
+        return DOCKER_COMMANDS.iter().any(|words| given.starts_with(words));
+    }
+    if !RAISING.contains(&program) {
         return false;
-    };
+    }
     let builds = |text: &str| text.split(|it: char| !it.is_ascii_alphanumeric()).any(|word| BUILDING.contains(&word));
     let mut words = given.iter().skip_while(|word| word.starts_with('-') || word.contains('='));
     let next = words.next().map(|word| word.rsplit('/').next().unwrap_or(word)).unwrap_or_default();

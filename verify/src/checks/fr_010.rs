@@ -1,5 +1,7 @@
 //! FR-010: images have Docker's format, not OCI's, so that HEALTHCHECK survives.
 
+use std::collections::BTreeMap;
+
 use super::{
     support::{containers, publications},
     workflows::each_step,
@@ -110,17 +112,25 @@ fn formats(evidence: &Evidence) -> Judgement {
             .filter(|command| makes_oci(command, step))
             .map(|command| Violation::new(expected(), command.words.join(" ")))
             .collect();
-        let oci = step
-            .with("redhat-actions/buildah-build")
-            .is_some_and(|with| with.get("oci").is_some_and(|it| it == "true"));
-        let media_types = step
-            .with("docker/build-push-action")
-            .is_some_and(|with| with.get("outputs").is_some_and(|it| it.contains("oci-mediatypes=true")));
-        if oci || media_types {
-            violations.push(Violation::new(expected(), "the action is asked for OCI's"));
-        }
+        violations.extend(asked_for_oci(step).map(|seen| Violation::new(expected(), seen)));
         violations
     })
+}
+
+/// What an action that builds is asked for. Attestations, which Docker's own adds by default, exist in OCI's format alone:
+/// `BuildKit` changes to it when there are any.
+fn asked_for_oci(step: &Step) -> Option<String> {
+    let is = |with: &BTreeMap<String, String>, input: &str, value: &str| with.get(input).is_some_and(|it| it == value);
+    if let Some(with) = step.with("redhat-actions/buildah-build") {
+        return is(with, "oci", "true").then(|| "oci is true".to_owned());
+    }
+    let with = step.with("docker/build-push-action")?;
+    if with.get("outputs").is_some_and(|outputs| outputs.contains("oci-mediatypes=true")) {
+        return Some("outputs ask for oci-mediatypes".to_owned());
+    }
+    let attests = !is(with, "provenance", "false") || with.get("sbom").is_some_and(|it| it != "false");
+    let never = step.env.get("BUILDX_NO_DEFAULT_ATTESTATIONS").is_some_and(|it| it == "1" || it == "true");
+    (attests && !never).then(|| "it adds attestations: provenance is not false".to_owned())
 }
 
 fn makes_oci(command: &Command, step: &Step) -> bool {

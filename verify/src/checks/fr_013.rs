@@ -131,17 +131,24 @@ fn not_an_argument(evidence: &Evidence) -> Judgement {
     })
 }
 
+/// Commands that print all variables, or those whose names follow.
+const SHOWING: &[&[&str]] = &[&["declare", "-p"], &["env"], &["export", "-p"], &["printenv"], &["set"]];
+
 /// GitHub blots out a secret that is printed as it is, and nothing that was made of it.
 fn not_printed(evidence: &Evidence) -> Judgement {
     with_secrets(evidence, "prints no secret", |command, names| {
-        let (program, given) = command.called()?;
-        let shown = matches!(program, "echo" | "printf") && command.then != "|";
         let to_log = command.written_to().is_none_or(|file| file.contains("GITHUB_") || file.starts_with("/dev/"));
-        if matches!(program, "env" | "printenv") && given.is_empty() && command.then != "|" {
-            return Some(format!("{program} prints all variables"));
+        if SHOWING.iter().any(|words| command.words == *words) && to_log {
+            return Some(format!("{} prints all variables", command.words.join(" ")));
         }
-        let name = names.iter().find(|name| given.iter().any(|word| uses_variable(word, name)))?;
-        (shown && to_log).then(|| format!("{program} prints ${name}"))
+        let (program, given) = command.called()?;
+        let printed = |name: &&&str| match program {
+            "echo" | "printf" => command.then != "|" && given.iter().any(|word| uses_variable(word, name)),
+            "printenv" => given.contains(*name),
+            _ => false,
+        };
+        let name = names.iter().find(printed).filter(|_| to_log)?;
+        Some(format!("{program} prints ${name}"))
     })
 }
 

@@ -61,12 +61,13 @@ pub(super) fn seen(evidence: &Evidence) -> Result<(), Inconclusive> {
     }
 }
 
-/// The jobs that put images on registries: they may write packages and have Docker Hub's token. Where no job has both, what
-/// has one of the two.
+/// The jobs that put images on registries: they have Docker Hub's token, and may write packages or do not say what they may.
+/// Where no job has both, what has one of the two.
 pub(super) fn publishing(workflow: &Workflow) -> Vec<&Job> {
     let chosen =
         |meant: &dyn Fn(&Job) -> bool| -> Vec<&Job> { workflow.jobs.iter().filter(|job| meant(job)).collect() };
-    let both = chosen(&|job| may_write_packages(job) && holds(job, &[DOCKERHUB_TOKEN]));
+    let could_write = |job: &Job| job.permissions.of("packages").is_none_or(|access| access == Access::Write);
+    let both = chosen(&|job| could_write(job) && holds(job, &[DOCKERHUB_TOKEN]));
     let either: [&dyn Fn(&Job) -> bool; 2] = [&|job| holds(job, &[DOCKERHUB_TOKEN]), &may_write_packages];
     either.iter().fold(both, |found, meant| if found.is_empty() { chosen(meant) } else { found })
 }
