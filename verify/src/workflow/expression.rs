@@ -293,4 +293,11 @@ mod tests {
     fn status_functions_are_seen(#[case] condition: &str, #[case] expected: bool) {
         assert_eq!(asks_status(condition), expected);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn where_nothing_is_known_nothing_is_rewritten(text in "([ax.'!]|\\$\\{\\{|\\}\\}|github\\.ref|==| ){0,20}") {
+            proptest::prop_assert_eq!(rewritten(&text, &|_| None), text);
+        }
+    }
 }

@@ -254,4 +254,12 @@ mod tests {
         assert_eq!(called("X=1"), None);
         assert_eq!(commands("echo x >>\"$GITHUB_ENV\"")[0].written_to(), Some("$GITHUB_ENV"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_script_is_too_strange(script in "[a$(){}`'\"<>|&;#\\\\ \n]{0,60}") {
+            let words = commands(&script).into_iter().flat_map(|command| command.words);
+            proptest::prop_assert!(words.into_iter().all(|word| !word.is_empty()));
+        }
+    }
 }

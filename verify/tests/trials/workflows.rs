@@ -105,7 +105,6 @@ const ANY: &[&str] = &[
     "fr_014::permissions_are_written_down",
     "fr_014::the_checkout_leaves_no_token",
     "fr_016::what_is_typed_in_is_never_run",
-    "sc_009::every_job_has_a_limit_of_time",
 ];
 
 /// One trial a workflow, and some for what all of them together must show.
