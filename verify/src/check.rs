@@ -18,6 +18,10 @@ pub enum Need {
     History,
     /// Everything that a registry holds, untagged manifests too.
     Contents,
+    /// A GitHub workflow that can be read.
+    Workflow,
+    /// A workflow's matrix of platforms that is written down, not computed while it runs.
+    Matrix,
 }
 
 impl Need {
@@ -30,6 +34,8 @@ impl Need {
             Self::Faults => "faults to inject",
             Self::History => "the history of all requests",
             Self::Contents => "what registries hold without a tag",
+            Self::Workflow => "a workflow",
+            Self::Matrix => "a matrix of platforms that is written down",
         }
     }
 }
@@ -51,8 +57,8 @@ pub struct Check {
     pub requirements: &'static [&'static str],
     /// What it needs.
     pub needs: &'static [Need],
-    /// The scenario whose evidence it judges, where a pipeline can be made to run.
-    pub scenario: Scenario,
+    /// The scenario whose evidence it judges, where a pipeline can be made to run; none for what no run shows.
+    pub scenario: Option<Scenario>,
     /// Judges.
     pub judge: fn(&Evidence) -> Judgement,
 }
@@ -64,7 +70,7 @@ impl Check {
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        Self { claim, requirements, needs: &[Need::Image], scenario: Scenario::Images, judge }
+        Self { claim, requirements, needs: &[Need::Image], scenario: Some(Scenario::Images), judge }
     }
 
     /// A check that looks at what podman makes of a published image.
@@ -73,7 +79,7 @@ impl Check {
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        Self { claim, requirements, needs: &[Need::Image, Need::Podman], scenario: Scenario::Images, judge }
+        Self { claim, requirements, needs: &[Need::Image, Need::Podman], scenario: Some(Scenario::Images), judge }
     }
 
     /// A check that watches a pipeline in a scenario.
@@ -88,7 +94,25 @@ impl Check {
         } else {
             &[Need::Subject, Need::History, Need::Contents]
         };
-        Self { claim, requirements, needs, scenario, judge }
+        Self { claim, requirements, needs, scenario: Some(scenario), judge }
+    }
+
+    /// A check that reads a workflow.
+    pub const fn reading(
+        claim: &'static str,
+        requirements: &'static [&'static str],
+        judge: fn(&Evidence) -> Judgement,
+    ) -> Self {
+        Self { claim, requirements, needs: &[Need::Workflow], scenario: None, judge }
+    }
+
+    /// A check that reads a workflow's matrix.
+    pub const fn reading_matrix(
+        claim: &'static str,
+        requirements: &'static [&'static str],
+        judge: fn(&Evidence) -> Judgement,
+    ) -> Self {
+        Self { claim, requirements, needs: &[Need::Workflow, Need::Matrix], scenario: None, judge }
     }
 
     /// Its name within a target: `fr_017::nothing_is_published_when_one_platform_fails`.

@@ -17,3 +17,4 @@ pub mod scenario;
 pub mod target;
 pub mod verdict;
 pub mod watch;
+pub mod workflow;

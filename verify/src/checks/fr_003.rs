@@ -1,11 +1,17 @@
 //! FR-003: each build covers linux/amd64 and linux/arm64.
 
-use super::support::{PLATFORMS, absent, publications};
+use std::collections::BTreeSet;
+
+use super::{
+    support::{PLATFORMS, absent, publications},
+    workflows::publishing_jobs,
+};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     look::{Child, Publication},
     oracle::Violation,
+    workflow::{Job, Matrix, template},
 };
 
 /// The checks of this requirement.
@@ -13,6 +19,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check::looking("every_tag_covers_both_platforms", &["FR-003", "SC-003", "SC-008"], covers_both),
     Check::looking("list_and_image_agree_on_the_platform", &["FR-003", "SC-003"], agree),
     Check::looking("every_program_is_made_for_its_platform", &["FR-003", "SC-003"], right_machine),
+    Check::reading_matrix("no_platform_is_left_out_of_the_matrix", &["FR-003", "SC-008"], whole_matrix),
+    Check::reading_matrix("each_platform_has_a_runner_of_its_kind", &["FR-003"], native_runners),
 ];
 
 fn covers_both(evidence: &Evidence) -> Judgement {
@@ -72,4 +80,69 @@ fn each_image(evidence: &Evidence, wrong: impl Fn(&Publication, &Child) -> Optio
         }
     }
     if seen { Ok(violations) } else { Err(Inconclusive("no image could be read".into())) }
+}
+
+/// The architectures that a matrix has jobs for, by the names that its values give them.
+fn architecture(value: &str) -> Option<&'static str> {
+    match value.rsplit('/').next().unwrap_or(value) {
+        "amd64" | "x86_64" => Some("amd64"),
+        "arm64" | "aarch64" => Some("arm64"),
+        _ => None,
+    }
+}
+
+/// The jobs that a publishing job becomes, with their architectures: only those whose values name one.
+fn variants(job: &Job) -> Vec<(&'static str, &std::collections::BTreeMap<String, String>)> {
+    let Some(Matrix::Written(variants)) = job.strategy.as_ref().map(|strategy| &strategy.matrix) else {
+        return Vec::new();
+    };
+    variants.iter().filter_map(|values| Some((values.values().find_map(|it| architecture(it))?, values))).collect()
+}
+
+fn matrices(evidence: &Evidence) -> Result<Vec<(String, &Job)>, Inconclusive> {
+    let jobs = publishing_jobs(evidence)?
+        .into_iter()
+        .flat_map(|(workflow, jobs)| jobs.into_iter().map(move |job| (format!("{}: {}", workflow.path, job.id), job)));
+    let named: Vec<_> = jobs.filter(|(_, job)| !variants(job).is_empty()).collect();
+    if named.is_empty() {
+        Err(Inconclusive("no matrix of a job that publishes names a platform".into()))
+    } else {
+        Ok(named)
+    }
+}
+
+fn whole_matrix(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (place, job) in matrices(evidence)? {
+        let named: BTreeSet<&str> = variants(job).into_iter().map(|(architecture, _)| architecture).collect();
+        let missing = PLATFORMS.iter().filter(|platform| !named.iter().any(|it| platform.ends_with(it)));
+        violations.extend(missing.map(|platform| {
+            let named: Vec<&str> = named.iter().copied().collect();
+            Violation::new(format!("{place} is there for {platform}"), format!("only for {}", named.join(", ")))
+        }));
+    }
+    Ok(violations)
+}
+
+/// GitHub's labels of machines for arm64 say so, as those of machines of one's own do.
+fn native_runners(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (place, job) in matrices(evidence)? {
+        for (architecture, values) in variants(job) {
+            let known = |name: &str| values.get(name.strip_prefix("matrix.")?).map(|value| format!("'{value}'"));
+            let labels: Option<Vec<String>> = job.runs_on.iter().map(|label| template(label, &known)).collect();
+            let Some(labels) = labels else {
+                return Err(Inconclusive(format!(
+                    "{place}: what {} is, is known only when it runs",
+                    job.runs_on.join(", ")
+                )));
+            };
+            let is_arm = labels.iter().any(|label| label.to_lowercase().contains("arm"));
+            if is_arm != (architecture == "arm64") {
+                let expected = format!("{place} for {architecture} runs on such a machine");
+                violations.push(Violation::new(expected, format!("it runs on {}", labels.join(", "))));
+            }
+        }
+    }
+    Ok(violations)
 }

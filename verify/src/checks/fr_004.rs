@@ -1,11 +1,15 @@
 //! FR-004: builds are rootless: podman is run by an unprivileged user.
 
-use super::support::{run, shown, stages};
+use super::{
+    support::{run, shown, stages},
+    workflows::each_step,
+};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Call, Evidence, Stage},
     oracle::Violation,
     scenario::Scenario,
+    workflow::{Command, commands},
 };
 
 /// Programs that give more rights than their caller has.
@@ -18,6 +22,7 @@ const UNFENCED: &[&str] =
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("nothing_runs_as_root_or_asks_for_it", &["FR-004"], Scenario::Releases, no_root),
     Check::watching("builds_stay_fenced", &["FR-004"], Scenario::Releases, fenced),
+    Check::reading("no_step_builds_as_root", &["FR-004"], unprivileged_steps),
 ];
 
 fn no_root(evidence: &Evidence) -> Judgement {
@@ -47,4 +52,41 @@ fn calls(evidence: &Evidence, expected: &str, wrong: impl Fn(&Call) -> bool) -> 
             Violation::new(expected, format!("{}: user {} calls {}", shown(stage), call.user_id, call.words.join(" ")))
         })
         .collect())
+}
+
+/// Programs that build, or make such programs run.
+const BUILDING: &[&str] = &["buildah", "docker", "podman", "publisher", "skopeo"];
+/// Programs that run what they are given.
+const RUNNING: &[&str] = &["bash", "env", "sh"];
+
+/// Actions that have Docker build.
+const DOCKER_ACTIONS: &[&str] = &["docker/bake-action", "docker/build-push-action"];
+/// Docker's commands that build.
+const DOCKER_COMMANDS: &[&[&str]] =
+    &[&["bake"], &["build"], &["buildx", "bake"], &["buildx", "build"], &["compose", "build"], &["image", "build"]];
+
+fn unprivileged_steps(evidence: &Evidence) -> Judgement {
+    each_step(evidence, |workflow, step| {
+        let commands = commands(step.script().unwrap_or_default());
+        let raised = commands.iter().filter(|command| builds_as_root(command)).map(|command| command.words.join(" "));
+        let by_docker = DOCKER_ACTIONS.iter().filter(|action| step.with(action).is_some());
+        let by_docker = by_docker.map(|action| format!("{action}: Docker's daemon builds, which is root"));
+        let expected = format!("{}: {} builds as an unprivileged user", workflow.path, step.place);
+        raised.chain(by_docker).map(|seen| Violation::new(expected.clone(), seen)).collect()
+    })
+}
+
+/// `sudo podman …`, `sudo -E sh -c "podman …"`, `docker build`, whose daemon is root; installing something as root is fine.
+fn builds_as_root(command: &Command) -> bool {
+    let Some((program, given)) = command.called() else { return false };
+    if program == "docker" {
+        return DOCKER_COMMANDS.iter().any(|words| given.starts_with(words));
+    }
+    if !RAISING.contains(&program) {
+        return false;
+    }
+    let builds = |text: &str| text.split(|it: char| !it.is_ascii_alphanumeric()).any(|word| BUILDING.contains(&word));
+    let mut words = given.iter().skip_while(|word| word.starts_with('-') || word.contains('='));
+    let next = words.next().map(|word| word.rsplit('/').next().unwrap_or(word)).unwrap_or_default();
+    BUILDING.contains(&next) || ((program == "su" || RUNNING.contains(&next)) && given.iter().any(|word| builds(word)))
 }

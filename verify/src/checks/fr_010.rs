@@ -1,11 +1,17 @@
 //! FR-010: images have Docker's format, not OCI's, so that HEALTHCHECK survives.
 
-use super::support::{containers, publications};
+use std::collections::BTreeMap;
+
+use super::{
+    support::{containers, publications},
+    workflows::each_step,
+};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     look::{Child, Publication},
     oracle::Violation,
+    workflow::{Command, Step, commands},
 };
 
 /// Docker's image manifest, version 2, schema 2.
@@ -20,6 +26,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::looking("every_image_has_dockers_media_types", &["FR-010"], media_types),
     Check::looking("the_health_check_is_in_every_image", &["FR-010", "FR-012"], health_check),
     Check::running("every_container_turns_healthy", &["FR-010", "SC-003"], healthy),
+    Check::reading("no_step_makes_ocis_format", &["FR-010"], formats),
 ];
 
 /// Of manifests, configurations and layers, by what their own bytes and their descriptors say.
@@ -87,4 +94,62 @@ fn images(evidence: &Evidence) -> Result<Vec<(&Publication, &Child)>, Inconclusi
         .flat_map(|it| it.platforms().filter(readable).map(move |child| (it, child)))
         .collect();
     if images.is_empty() { Err(Inconclusive("no image could be read".into())) } else { Ok(images) }
+}
+
+/// Commands of podman and buildah whose format is OCI's unless another is asked for.
+const FORMATTED: &[(&str, &[&str], &[&str])] = &[
+    ("podman", &["build"], &["docker"]),
+    ("podman", &["commit"], &["docker"]),
+    ("podman", &["manifest", "push"], &["v2s2"]),
+    ("buildah", &["build"], &["docker"]),
+    ("buildah", &["bud"], &["docker"]),
+    ("buildah", &["commit"], &["docker"]),
+    ("buildah", &["manifest", "push"], &["v2s2"]),
+];
+/// The variable that changes what they make.
+const FORMAT_VARIABLE: &str = "BUILDAH_FORMAT";
+
+fn formats(evidence: &Evidence) -> Judgement {
+    each_step(evidence, |workflow, step| {
+        let expected = || format!("{}: {} makes Docker's format", workflow.path, step.place);
+        let commands = commands(step.script().unwrap_or_default());
+        let mut violations: Vec<Violation> = commands
+            .iter()
+            .filter(|command| makes_oci(command, step))
+            .map(|command| Violation::new(expected(), command.words.join(" ")))
+            .collect();
+        violations.extend(asked_for_oci(step).map(|seen| Violation::new(expected(), seen)));
+        violations
+    })
+}
+
+/// What an action that builds is asked for. Attestations, which Docker's own adds by default, exist in OCI's format alone:
+/// `BuildKit` changes to it when there are any.
+fn asked_for_oci(step: &Step) -> Option<String> {
+    let is = |with: &BTreeMap<String, String>, input: &str, value: &str| with.get(input).is_some_and(|it| it == value);
+    if let Some(with) = step.with("redhat-actions/buildah-build") {
+        return is(with, "oci", "true").then(|| "oci is true".to_owned());
+    }
+    let with = step.with("docker/build-push-action")?;
+    if with.get("outputs").is_some_and(|outputs| outputs.contains("oci-mediatypes=true")) {
+        return Some("outputs ask for oci-mediatypes".to_owned());
+    }
+    let attests = !is(with, "provenance", "false") || with.get("sbom").is_some_and(|it| it != "false");
+    let never = step.env.get("BUILDX_NO_DEFAULT_ATTESTATIONS").is_some_and(|it| it == "1" || it == "true");
+    (attests && !never).then(|| "it adds attestations: provenance is not false".to_owned())
+}
+
+fn makes_oci(command: &Command, step: &Step) -> bool {
+    let Some((program, given)) = command.called() else { return false };
+    let Some((_, words, good)) = FORMATTED.iter().find(|(name, words, _)| *name == program && given.starts_with(words))
+    else {
+        return false;
+    };
+    let asked = given.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--format") {
+        Some("") => given.get(at + 1).copied(),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    });
+    let usual = step.env.get(FORMAT_VARIABLE).map(String::as_str).filter(|_| words.len() == 1);
+    !asked.or(usual).is_some_and(|format| good.contains(&format.trim_matches('"')))
 }

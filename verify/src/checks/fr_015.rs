@@ -1,11 +1,15 @@
 //! FR-015: success and failure are visible in the GitHub repository: status, summary, annotations.
 
-use super::support::{failure, run, shown, stages};
+use super::{
+    support::{failure, run, shown, stages},
+    workflows::{each_job, publishing_jobs},
+};
 use crate::{
     check::{Check, Judgement},
     evidence::{Evidence, Run, Stage},
     oracle::Violation,
     scenario::Scenario,
+    workflow::{Command, Does, Job, Step, Workflow, commands},
 };
 
 /// The checks of this requirement.
@@ -22,6 +26,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
     Check::watching("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
     Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::Versions, version_annotated),
+    Check::reading("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
+    Check::reading("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
+    Check::reading("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
 ];
 
 fn summed_up(evidence: &Evidence) -> Judgement {
@@ -99,4 +106,91 @@ fn named(run: &Run, names: &[&str]) -> Judgement {
         }
     }
     Ok(violations)
+}
+
+/// Programs that build and publish.
+const PUBLISHING: &[&str] = &["buildah", "crane", "docker", "podman", "publisher", "regctl", "skopeo"];
+
+/// Of jobs and steps that publish, and of commands within them: what fails must fail the run.
+fn not_overlooked(evidence: &Evidence) -> Judgement {
+    let publishing = publishing_jobs(evidence)?;
+    each_job(evidence, |workflow, job| {
+        if !publishing.iter().any(|(_, jobs)| jobs.iter().any(|it| std::ptr::eq(*it, job))) {
+            return Vec::new();
+        }
+        let expected = |place: &str| format!("{}: {place} fails the run when it fails", workflow.path);
+        let mut violations = Vec::new();
+        if job.continue_on_error != "false" {
+            violations
+                .push(Violation::new(expected(&job.id), format!("continue-on-error is {}", job.continue_on_error)));
+        }
+        for step in &job.steps {
+            if step.continue_on_error != "false" {
+                let seen = format!("continue-on-error is {}", step.continue_on_error);
+                violations.push(Violation::new(expected(&step.place), seen));
+            }
+            violations.extend(overlooked(step).map(|seen| Violation::new(expected(&step.place), seen)));
+        }
+        violations
+    })
+}
+
+/// `publisher publish || true`, and without `pipefail` also `publisher publish | tee log`.
+fn overlooked(step: &Step) -> Option<String> {
+    let commands = commands(step.script()?);
+    let publishes = |command: &Command| {
+        command.called().is_some_and(|(program, given)| {
+            PUBLISHING.contains(&program)
+                && !given.first().is_some_and(|it| matches!(*it, "inspect" | "image" | "logout" | "rm" | "rmi"))
+        })
+    };
+    let Does::Run { shell, script } = &step.does else { return None };
+    // With `shell: bash`, GitHub sets pipefail; with its own choice it does not ("defaults.run.shell").
+    let pipefail = script.contains("pipefail") || shell.as_deref().is_some_and(|shell| shell == "bash");
+    let stops = !script.contains("set +e");
+    commands.iter().zip(commands.iter().skip(1)).find_map(|(command, next)| {
+        let forgiven = command.then == "||" && next.called().is_some_and(|(it, _)| matches!(it, "true" | ":" | "echo"));
+        let lost = command.then == "|" && !pipefail;
+        (publishes(command) && (forgiven || lost || !stops))
+            .then(|| format!("{} {} {}", command.words.join(" "), command.then, next.words.join(" ")))
+    })
+}
+
+fn all_tell(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (workflow, jobs) in publishing_jobs(evidence)? {
+        for (job, strategy) in jobs.iter().filter_map(|job| Some((job, job.strategy.as_ref()?))) {
+            if strategy.fail_fast != "false" {
+                let expected = format!("{}: {} has fail-fast: false", workflow.path, job.id);
+                violations
+                    .push(Violation::new(expected, format!("it is {}, which is the default", strategy.fail_fast)));
+            }
+        }
+    }
+    Ok(violations)
+}
+
+/// What publishes tells of its failure by itself, as `publisher` does, or a step or job does when it failed.
+fn told(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (workflow, jobs) in publishing_jobs(evidence)? {
+        for job in jobs.into_iter().filter(|job| !tells_itself(job) && !is_told_of(workflow, job)) {
+            let expected = format!("{}: a failed or cancelled {} leaves an annotation", workflow.path, job.id);
+            let seen = "no step of it and no job after it has if: failure(), cancelled() or always()";
+            violations.push(Violation::new(expected, seen));
+        }
+    }
+    Ok(violations)
+}
+
+fn tells_itself(job: &Job) -> bool {
+    let commands = job.steps.iter().flat_map(|step| commands(step.script().unwrap_or_default()));
+    commands.into_iter().any(|command| command.called().is_some_and(|(program, _)| program == "publisher"))
+}
+
+fn is_told_of(workflow: &Workflow, job: &Job) -> bool {
+    let asks = |condition: &str| ["failure()", "cancelled()", "always()"].iter().any(|it| condition.contains(it));
+    let by_step = job.steps.iter().any(|step| step.conditions.iter().any(|condition| asks(condition)));
+    let asking = |other: &&Job| other.gates.iter().any(|gate| gate.condition.as_deref().is_some_and(asks));
+    by_step || workflow.jobs.iter().filter(asking).any(|other| other.needs(job))
 }

@@ -1,12 +1,16 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
-use super::support::{after, requests, run, success, works};
+use super::{
+    support::{after, requests, run, success, works},
+    workflows::{each_job, is_secret, one, publishes, started, workflows},
+};
 use crate::{
-    check::{Check, Judgement},
+    check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     history::Kind,
     oracle::{Violation, untouched},
     scenario::Scenario,
+    workflow::{Dispatch, Event, Job, Matrix, Workflow, contexts},
 };
 
 /// How many digits of a commit's id the tag of a manual build has, at least (git's own short form).
@@ -20,6 +24,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("without_push_nothing_is_pushed", &["FR-016"], Scenario::Manual, without_push),
     Check::watching("a_build_by_hand_deletes_nothing", &["FR-016"], Scenario::Manual, deletes_nothing),
     Check::watching("a_build_by_hand_moves_no_other_tag", &["FR-016", "SC-007"], Scenario::Manual, moves_nothing),
+    Check::reading("it_can_be_started_by_hand", &["FR-016"], by_hand),
+    Check::reading("the_form_asks_for_tag_platforms_and_push", &["FR-016"], form_asks),
+    Check::reading("the_form_can_be_sent_as_it_is", &["FR-016"], form_can_be_sent),
+    Check::reading("a_start_by_hand_publishes", &["FR-016"], by_hand_publishes),
+    Check::reading("what_is_typed_in_is_never_run", &["FR-016", "FR-013"], never_run),
 ];
 
 fn default_tag(evidence: &Evidence) -> Judgement {
@@ -125,4 +134,104 @@ fn moves_nothing(evidence: &Evidence) -> Judgement {
     let mut violations = untouched(after(evidence, "main")?, by_hand, &manual);
     violations.extend(untouched(by_hand, after(evidence, "named")?, &["try-1"]));
     Ok(violations)
+}
+
+fn by_hand(evidence: &Evidence) -> Judgement {
+    one(evidence, |workflow| started(workflow, Event::ByHand))
+}
+
+/// The fields of the form, and the kinds that each may be.
+const FIELDS: [(&str, &[&str]); 3] =
+    [("tag_name", &["string"]), ("platforms", &["string", "choice"]), ("skip_push", &["boolean"])];
+
+fn form_asks(evidence: &Evidence) -> Judgement {
+    forms(evidence, |workflow, form| {
+        let wrong = FIELDS.iter().filter_map(|(name, kinds)| {
+            let field = form.inputs.iter().find(|input| input.name == *name);
+            let seen = match field {
+                None => "there is none".to_owned(),
+                Some(field) if !kinds.contains(&field.kind.as_str()) => format!("it is a {}", field.kind),
+                Some(_) => return None,
+            };
+            Some(Violation::new(format!("{}: the form has {name}, a {}", workflow.path, kinds.join(" or ")), seen))
+        });
+        wrong.collect()
+    })
+}
+
+fn form_can_be_sent(evidence: &Evidence) -> Judgement {
+    forms(evidence, |workflow, form| {
+        let demanded = form.inputs.iter().filter(|input| input.required && input.default.is_none());
+        let expected = |name: &str| format!("{}: {name} may be left empty, or has a default", workflow.path);
+        demanded.map(|input| Violation::new(expected(&input.name), "it is required")).collect()
+    })
+}
+
+/// Violations of the forms; if there is no form, the question is open.
+fn forms(evidence: &Evidence, wrong: impl Fn(&Workflow, &Dispatch) -> Vec<Violation>) -> Judgement {
+    let forms: Vec<_> = workflows(evidence)?.iter().filter_map(|it| Some((it, it.dispatch.as_ref()?))).collect();
+    if forms.is_empty() {
+        return Err(Inconclusive("no workflow can be started by hand".into()));
+    }
+    Ok(forms.into_iter().flat_map(|(workflow, form)| wrong(workflow, form)).collect())
+}
+
+fn by_hand_publishes(evidence: &Evidence) -> Judgement {
+    publishes(evidence, Event::ByHand)
+}
+
+/// Contexts that hold nothing that somebody chose: GitHub or the workflow's own text sets them.
+const HARMLESS: &[&str] = &[
+    "github.action_path",
+    "github.api_url",
+    "github.event_name",
+    "github.graphql_url",
+    "github.job",
+    "github.ref_type",
+    "github.repository",
+    "github.repository_id",
+    "github.repository_owner",
+    "github.repository_owner_id",
+    "github.run_attempt",
+    "github.run_id",
+    "github.run_number",
+    "github.server_url",
+    "github.sha",
+    "github.workspace",
+    "job.status",
+    "runner.arch",
+    "runner.name",
+    "runner.os",
+    "runner.temp",
+    "runner.tool_cache",
+    "strategy.job-index",
+    "strategy.job-total",
+];
+
+/// What stands in a script's text is run: names of branches and tags, inputs, events, and what other steps made of them
+/// come in variables.
+fn never_run(evidence: &Evidence) -> Judgement {
+    each_job(evidence, |workflow, job| {
+        let written_matrix = |name: &str| name.starts_with("matrix.") && has_written_matrix(job);
+        let harmless = |name: &String| HARMLESS.contains(&name.as_str()) || is_secret(name) || written_matrix(name);
+        let mut violations = Vec::new();
+        for step in &job.steps {
+            let expected = format!("{}: {} gets in variables what others choose", workflow.path, step.place);
+            // A variable whose value stands in the file is as harmless as what it is made of.
+            let known = |name: &String| {
+                let (_, value) =
+                    step.env.iter().find(|(it, _)| name.strip_prefix("env.") == Some(&it.to_lowercase()))?;
+                Some(contexts(value).iter().all(harmless))
+            };
+            let chosen = |name: &String| !harmless(name) && known(name) != Some(true);
+            for name in contexts(step.script().unwrap_or_default()).into_iter().filter(chosen) {
+                violations.push(Violation::new(expected.clone(), format!("${{{{ {name} }}}} stands in its script")));
+            }
+        }
+        violations
+    })
+}
+
+fn has_written_matrix(job: &Job) -> bool {
+    job.strategy.as_ref().is_some_and(|strategy| matches!(strategy.matrix, Matrix::Written(_)))
 }

@@ -1,11 +1,15 @@
 //! FR-017: if any architecture fails to build, nothing is published anywhere.
 
-use super::support::{after, failed, faults_fired, run, tag_writes, works};
+use super::{
+    support::{after, failed, faults_fired, run, tag_writes, works},
+    workflows::publishing_jobs,
+};
 use crate::{
-    check::{Check, Judgement},
+    check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, Stage},
     oracle::{Violation, staging, untouched, within},
     scenario::{REPOSITORY, Scenario},
+    workflow::{Event, Fate, Job, Workflow, awaited, fates},
 };
 
 /// The checks of this requirement.
@@ -53,6 +57,8 @@ pub(super) const CHECKS: &[Check] = &[
         staged_first,
     ),
     Check::watching("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
+    Check::reading("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
+    Check::reading("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
 ];
 
 fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
@@ -120,4 +126,60 @@ fn healed(evidence: &Evidence) -> Judgement {
         violations.push(Violation::new("latest is the same image on all registries again", format!("{shown:?}")));
     }
     Ok(violations)
+}
+
+/// Of the jobs that publish, one comes after all others: it makes visible what they made.
+fn waits(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    for (workflow, jobs) in publishing_jobs(evidence)? {
+        let last = last(workflow, &jobs);
+        if last.len() > 1 {
+            let names: Vec<&str> = last.iter().map(|job| job.id.as_str()).collect();
+            let expected = format!("{}: one job publishes what all others have made", workflow.path);
+            violations.push(Violation::new(expected, format!("{} do not wait for each other", names.join(" and "))));
+        }
+        if let ([only], [_]) = (jobs.as_slice(), last.as_slice())
+            && only.strategy.is_some()
+        {
+            let expected = format!("{}: a job after {} publishes for all platforms together", workflow.path, only.id);
+            violations.push(Violation::new(expected, "there is none: each platform is published by itself"));
+        }
+    }
+    Ok(violations)
+}
+
+/// Whichever job fails that the last one waits for: the last one does not run.
+fn stops(evidence: &Evidence) -> Judgement {
+    let mut violations = Vec::new();
+    let mut open = None;
+    for (workflow, jobs) in publishing_jobs(evidence)? {
+        for last in last(workflow, &jobs) {
+            for earlier in awaited(workflow, last) {
+                let condition = || last.gates.iter().find_map(|gate| gate.condition.clone()).unwrap_or_default();
+                match fates(workflow, Event::MAIN, Some(&earlier.id)).get(last.id.as_str()) {
+                    Some(Fate::Skipped) => {}
+                    Some(Fate::Runs | Fate::Fails) => {
+                        let expected =
+                            format!("{}: {} does not run when {} failed", workflow.path, last.id, earlier.id);
+                        violations.push(Violation::new(expected, format!("it does, if: {}", condition())));
+                    }
+                    Some(Fate::Open) | None => {
+                        open.get_or_insert_with(|| {
+                            format!("whether {} runs after {} failed: {}", last.id, earlier.id, condition())
+                        });
+                    }
+                }
+            }
+        }
+    }
+    match open {
+        Some(cause) if violations.is_empty() => Err(Inconclusive(cause)),
+        _ => Ok(violations),
+    }
+}
+
+/// The jobs that no other of them waits for.
+fn last<'a>(workflow: &Workflow, jobs: &[&'a Job]) -> Vec<&'a Job> {
+    let awaited: Vec<&str> = jobs.iter().flat_map(|job| awaited(workflow, job)).map(|job| job.id.as_str()).collect();
+    jobs.iter().copied().filter(|job| !awaited.contains(&job.id.as_str())).collect()
 }

@@ -1,13 +1,18 @@
 //! FR-020: a newer build of the same ref cancels the one in progress.
 //!
-//! That GitHub sends the signal is GitHub's affair; what a pipeline makes of it is judged here.
+//! That GitHub sends the signal is GitHub's affair; that the workflow asks for it, and what a pipeline makes of it, is judged
+//! here.
 
-use super::support::{after, faults_fired, run, tag_writes, works};
+use super::{
+    support::{after, faults_fired, run, tag_writes, works},
+    workflows::all,
+};
 use crate::{
     check::{Check, Judgement},
     evidence::{End, Evidence},
     oracle::{Violation, untouched},
     scenario::Scenario,
+    workflow::{Event, Workflow, template},
 };
 
 /// How long a cancelled stage may take to end, in milliseconds: GitHub kills it 10 seconds after the first signal.
@@ -19,6 +24,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
     Check::watching("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),
     Check::watching("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::Cancelled, next),
+    Check::reading("a_newer_run_cancels_the_one_in_progress", &["FR-020"], cancels),
+    Check::reading("runs_of_one_ref_are_one_group", &["FR-020"], groups),
+    Check::reading("nothing_within_a_run_is_in_the_runs_own_group", &["FR-020"], not_itself),
 ];
 
 fn nothing(evidence: &Evidence) -> Judgement {
@@ -71,4 +79,61 @@ fn next(evidence: &Evidence) -> Judgement {
         ));
     }
     Ok(violations)
+}
+
+/// What the group of a ref is called.
+const GROUP: &str = "build-images-";
+/// Runs that a newer one of the same ref must cancel.
+const EVENTS: [Event; 2] = [Event::MAIN, Event::Tag("v1.2.3")];
+
+/// The whole run, not one of its jobs: what a cancelled job leaves undone, the others would go on with.
+fn cancels(evidence: &Evidence) -> Judgement {
+    all(evidence, |workflow| {
+        let Some(concurrency) = &workflow.concurrency else {
+            let expected = format!("{}: the workflow has a concurrency group", workflow.path);
+            let seen = workflow
+                .inner_concurrency
+                .first()
+                .map_or_else(|| "it has none".into(), |(place, _)| format!("only {place} has"));
+            return vec![Violation::new(expected, seen)];
+        };
+        let cancels =
+            |event: &&Event| comes_to(workflow, **event, &concurrency.cancel_in_progress).as_deref() == Some("true");
+        let wrong = EVENTS.iter().filter(|event| !cancels(event));
+        let violation = |event: &Event| {
+            let expected = format!("{}: cancel-in-progress is true for {}", workflow.path, event.words());
+            Violation::new(expected, format!("it is {}", concurrency.cancel_in_progress))
+        };
+        wrong.map(violation).collect()
+    })
+}
+
+fn groups(evidence: &Evidence) -> Judgement {
+    all(evidence, |workflow| {
+        let Some(concurrency) = &workflow.concurrency else { return Vec::new() };
+        let wrong = EVENTS.iter().filter_map(|event| {
+            let expected = format!("{GROUP}{}", event.reference());
+            let group = comes_to(workflow, *event, &concurrency.group);
+            (group.as_ref() != Some(&expected)).then(|| {
+                let seen = group.unwrap_or_else(|| concurrency.group.clone());
+                Violation::new(format!("{}: the group of {} is {expected}", workflow.path, event.words()), seen)
+            })
+        });
+        wrong.collect()
+    })
+}
+
+/// A called workflow or a job in its own run's group waits for that run, which waits for it: GitHub cancels one.
+fn not_itself(evidence: &Evidence) -> Judgement {
+    all(evidence, |workflow| {
+        let Some(outer) = &workflow.concurrency else { return Vec::new() };
+        let group = |text: &str| comes_to(workflow, Event::MAIN, text).unwrap_or_else(|| text.to_owned());
+        let same = workflow.inner_concurrency.iter().filter(|(_, inner)| group(&inner.group) == group(&outer.group));
+        let expected = |place: &str| format!("{}: {place} has another group than the run", workflow.path);
+        same.map(|(place, inner)| Violation::new(expected(place), inner.group.clone())).collect()
+    })
+}
+
+fn comes_to(workflow: &Workflow, event: Event, text: &str) -> Option<String> {
+    template(text, &|name| event.known(workflow, name))
 }

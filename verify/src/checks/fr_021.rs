@@ -1,12 +1,16 @@
 //! FR-021: a version tag that is not `v<major>.<minor>.<patch>` fails at once and says what is expected.
 
-use super::support::{requests, shown};
+use super::{
+    support::{requests, shown},
+    workflows::{one, started},
+};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     history::Kind,
     oracle::Violation,
     scenario::{Scenario, VERSIONS},
+    workflow::Event,
 };
 
 /// The checks of this requirement.
@@ -15,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("every_good_version_is_accepted", &["FR-021", "FR-002"], Scenario::Versions, accepted),
     Check::watching("a_refusal_says_what_is_expected", &["FR-021"], Scenario::Versions, says_what_is_expected),
     Check::watching("a_refusal_comes_before_anything_is_written", &["FR-021"], Scenario::Versions, nothing_written),
+    Check::reading("a_tag_that_is_no_version_starts_it_too", &["FR-021"], mistakes_start),
 ];
 
 fn refused(evidence: &Evidence) -> Judgement {
@@ -98,4 +103,11 @@ fn runs<'a>(
     names: impl Iterator<Item = &'static str> + 'a,
 ) -> impl Iterator<Item = Result<&'a crate::evidence::Run, Inconclusive>> + 'a {
     names.map(|name| super::support::run(evidence, name))
+}
+
+/// Git tags that somebody pushes by mistake. A filter that shuts them out refuses them in silence.
+const MISTAKES: [&str; 2] = ["v1.2", "v1.2.3.4"];
+
+fn mistakes_start(evidence: &Evidence) -> Judgement {
+    one(evidence, |workflow| MISTAKES.iter().flat_map(|tag| started(workflow, Event::Tag(tag))).collect())
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "all judges have one type, also those that can always tell")]
 
+mod fr_001;
+mod fr_002;
 mod fr_003;
 mod fr_004;
 mod fr_005;
@@ -22,6 +24,7 @@ mod fr_019;
 mod fr_020;
 mod fr_021;
 mod registered;
+mod sc_001;
 mod sc_002;
 mod sc_003;
 mod sc_004;
@@ -31,5 +34,6 @@ mod sc_007;
 mod sc_008;
 mod sc_009;
 mod support;
+mod workflows;
 
 pub use registered::{EXCEPTIONS, Exception, all};

@@ -1,14 +1,17 @@
 //! The list of all checks, and of what no check on this machine can show.
 
 use super::{
-    fr_003, fr_004, fr_005, fr_006, fr_007, fr_008, fr_009, fr_010, fr_011, fr_012, fr_013, fr_014, fr_015, fr_016,
-    fr_017, fr_018, fr_019, fr_020, fr_021, sc_002, sc_003, sc_004, sc_005, sc_006, sc_007, sc_008, sc_009,
+    fr_001, fr_002, fr_003, fr_004, fr_005, fr_006, fr_007, fr_008, fr_009, fr_010, fr_011, fr_012, fr_013, fr_014,
+    fr_015, fr_016, fr_017, fr_018, fr_019, fr_020, fr_021, sc_001, sc_002, sc_003, sc_004, sc_005, sc_006, sc_007,
+    sc_008, sc_009,
 };
 use crate::check::Check;
 
 /// All checks, in the order of their requirements.
 pub fn all() -> Vec<&'static Check> {
     let files: &[&'static [Check]] = &[
+        fr_001::CHECKS,
+        fr_002::CHECKS,
         fr_003::CHECKS,
         fr_004::CHECKS,
         fr_005::CHECKS,
@@ -28,6 +31,7 @@ pub fn all() -> Vec<&'static Check> {
         fr_019::CHECKS,
         fr_020::CHECKS,
         fr_021::CHECKS,
+        sc_001::CHECKS,
         sc_002::CHECKS,
         sc_003::CHECKS,
         sc_004::CHECKS,
@@ -40,7 +44,7 @@ pub fn all() -> Vec<&'static Check> {
     files.iter().copied().flatten().collect()
 }
 
-/// A part of a requirement that cannot be shown by running a pipeline on this machine.
+/// A part of a requirement that cannot be shown on this machine, neither by running a pipeline nor by reading a workflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Exception {
     /// The requirement.
@@ -55,24 +59,27 @@ pub struct Exception {
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         requirement: "FR-001",
-        not_shown: "that GitHub starts a run at a push to main",
-        instead: "a run that is told of a push to main publishes latest (fr_007)",
+        not_shown: "that GitHub is there when main is pushed, and that the repository's settings let workflows run",
+        instead: "the workflow's filters and conditions let every push to main through (fr_001), and a run that is told of one \
+                  publishes latest (fr_007)",
     },
     Exception {
         requirement: "FR-002",
-        not_shown: "that GitHub starts a run when a version tag is pushed",
-        instead: "a run that is told of a version tag publishes that version (fr_008, fr_021)",
+        not_shown: "that GitHub is there when a version tag is pushed, and that the repository's settings let workflows run",
+        instead: "the workflow's filters and conditions let every version through (fr_002), and a run that is told of one \
+                  publishes it (fr_008, fr_021)",
     },
     Exception {
         requirement: "FR-020",
         not_shown: "that GitHub honours the concurrency group and sends the signal",
-        instead: "a run that is signalled publishes nothing and ends at once (fr_020), and an older one never replaces a newer \
-                  latest (fr_007)",
+        instead: "the workflow asks for it (fr_020), a run that is signalled publishes nothing and ends at once (fr_020), and an \
+                  older one never replaces a newer latest (fr_007)",
     },
     Exception {
         requirement: "SC-001",
-        not_shown: "that nobody has to do anything but push",
-        instead: "all stages run without input, from the event's variables alone (fr_007)",
+        not_shown: "that no rule of an environment, which stands in the repository's settings, asks for somebody",
+        instead: "nothing in the workflow does (sc_001), and all stages run without input, from the event's variables alone \
+                  (fr_007)",
     },
     Exception {
         requirement: "SC-009",

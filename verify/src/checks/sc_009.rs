@@ -3,7 +3,10 @@
 //! What a job prints shows at once; what is judged here is how long a pipeline takes from the failure to its end. The
 //! image is tiny and waits are shortened, so a sixth of the minute is generous.
 
-use super::support::{run, shown};
+use super::{
+    support::{run, shown},
+    workflows::each_job,
+};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, StageRun},
@@ -19,6 +22,7 @@ const FAILURE_MAX_MS: u64 = 10_000;
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_bad_version_fails_at_once", &["SC-009", "FR-021"], Scenario::Versions, bad_version),
     Check::watching("a_registry_that_is_down_fails_the_run_soon", &["SC-009", "FR-018"], Scenario::Refusals, down),
+    Check::reading("every_job_has_a_limit_of_time", &["SC-009"], limited),
 ];
 
 fn bad_version(evidence: &Evidence) -> Judgement {
@@ -53,4 +57,21 @@ fn soon(failed: Vec<(&StageRun, u64)>) -> Judgement {
         Violation::new(expected, format!("it took {} ms", stage.ended_ms - since))
     };
     Ok(late.map(violation).collect())
+}
+
+/// How long a job may take before GitHub ends it, in minutes. Its own limit is six hours.
+const JOB_MAX_MIN: f64 = 60.0;
+
+fn limited(evidence: &Evidence) -> Judgement {
+    each_job(evidence, |workflow, job| {
+        let expected = format!("{}: {} has timeout-minutes of {JOB_MAX_MIN} at most", workflow.path, job.id);
+        let Some(limit) = &job.timeout_minutes else {
+            return vec![Violation::new(expected, "it has none, so six hours")];
+        };
+        // A limit that is an expression is a limit.
+        match limit.parse::<f64>() {
+            Ok(minutes) if minutes > JOB_MAX_MIN => vec![Violation::new(expected, format!("it has {minutes}"))],
+            _ => Vec::new(),
+        }
+    })
 }

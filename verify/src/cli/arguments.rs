@@ -87,6 +87,14 @@ pub(super) enum Command {
     /// Looks at published images again and again, and serves what it finds
     #[command(after_help = WATCH_HELP, group = published(&["references", "image", "probe"]))]
     Watch(WatchArguments),
+    /// Reads GitHub workflows: what starts them, what they may do, where secrets go, how failures are told
+    #[command(
+        after_help = "  verify workflow .github/workflows/build-images.yml\n\nThe files are judged as one pipeline, with the \
+                            workflows that they call and their composite actions. What is called from other repositories \
+                            is followed where --repository says where that repository is:\n\n  verify workflow \
+                            .github/workflows/publish.yml --repository acme/pipelines=../pipelines"
+    )]
+    Workflow(WorkflowArguments),
 }
 
 /// What is to be looked at must be named in one way at least.
@@ -249,6 +257,31 @@ pub(super) struct WatchArguments {
 fn every(text: &str) -> Result<Duration, String> {
     let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if every < EVERY_MIN { Err("registries want more rest than that".to_owned()) } else { Ok(every) }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkflowArguments {
+    /// The files that make up the pipeline, below .github/workflows
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Where another repository is on this machine, whose workflows and actions are called (may be repeated)
+    #[arg(long, value_name = "OWNER/NAME=FOLDER", value_parser = repository)]
+    pub(super) repository: Vec<(String, PathBuf)>,
+    /// Runs only checks whose names contain this (may be repeated)
+    #[arg(long, value_name = "TEXT")]
+    pub(super) only: Vec<String>,
+    /// Prints the report in this form
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) output: Output,
+}
+
+fn repository(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, folder)) if name.split('/').filter(|part| !part.is_empty()).count() == 2 && !folder.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(folder)))
+        }
+        _ => Err("a repository is OWNER/NAME=FOLDER".to_owned()),
+    }
 }
 
 #[cfg(test)]

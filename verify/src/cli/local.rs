@@ -16,12 +16,15 @@ use crate::{
     report::{Outcome, Report, Timeline},
     scenario::Scenario,
     target::{Local, LocalOptions, judge, scenarios},
+    verdict::Verdict,
 };
 
 /// Takes the evidence that the chosen checks need, judges it, and prints the report.
 pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> {
     let Some(mut checks) = chosen_or_told(&arguments.only) else { return Ok(exit::USAGE) };
-    checks.retain(|check| arguments.scenario.is_empty() || arguments.scenario.contains(&check.scenario));
+    checks.retain(|check| {
+        arguments.scenario.is_empty() || check.scenario.is_some_and(|it| arguments.scenario.contains(&it))
+    });
     if arguments.registry == Registries::Container {
         Sweep::begin().await?.leftovers().await?;
     }
@@ -54,7 +57,7 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         outcomes.extend(judged);
     }
     // In the catalogue's order, whichever scenario came first.
-    let outcomes = checks.iter().filter_map(|check| outcomes.remove(&check.id())).collect();
+    let outcomes = checks.iter().filter_map(|check| outcomes.remove(&check.id()).or_else(|| not_run(check))).collect();
     let timelines = timelines.into_values().collect();
     let subject = arguments.subject.display().to_string();
     let report = Report { target: "local".into(), subject, outcomes, looked: Vec::new(), waits: Vec::new(), timelines };
@@ -63,6 +66,12 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         printing::progress(&format!("seed {seed}"));
     }
     Ok(code(&report))
+}
+
+/// What no run shows.
+fn not_run(check: &Check) -> Option<Outcome> {
+    let need = check.needs.first().filter(|_| check.scenario.is_none())?;
+    Some(Outcome::of(check, Verdict::NotRun { reason: need.name().to_owned() }, None, String::new()))
 }
 
 fn keep(folder: &Path, scenario: Scenario, evidence: &Evidence) -> Result<(), HarnessError> {

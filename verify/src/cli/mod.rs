@@ -8,6 +8,7 @@ mod printing;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod workflow;
 
 use clap::Parser as _;
 
@@ -45,6 +46,7 @@ async fn run(cli: Cli) -> u8 {
         Command::Local(arguments) => local::run(&arguments).await,
         Command::Live(arguments) => live::run(&arguments).await,
         Command::Watch(arguments) => watch::run(&arguments).await,
+        Command::Workflow(arguments) => workflow::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         printing::error(&error);

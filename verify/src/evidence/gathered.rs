@@ -14,9 +14,10 @@ use crate::{
     history::Exchange,
     look::{Publication, Sample, Wait},
     oracle::Snapshot,
+    workflow::Workflow,
 };
 
-/// Everything that was seen in one scenario, or of one published image.
+/// Everything that was seen in one scenario, or of published images, or of workflows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Evidence {
     /// The pipeline under test; none if only published images were looked at.
@@ -50,6 +51,9 @@ pub struct Evidence {
     /// Published images, as pulled and run by podman.
     #[serde(default)]
     pub containers: Vec<ContainerRun>,
+    /// GitHub workflows, as they were read.
+    #[serde(default)]
+    pub workflows: Vec<Workflow>,
     /// When the subject was signalled, if it was, in milliseconds since the scenario began.
     #[serde(default)]
     pub signalled_ms: Option<u64>,

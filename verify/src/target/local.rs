@@ -95,12 +95,12 @@ fn unshared() -> impl FnOnce(std::io::Error) -> HarnessError {
 
 /// The scenarios that some checks need, in their order.
 pub fn scenarios(checks: &[&Check]) -> Vec<Scenario> {
-    let needed: BTreeSet<Scenario> = checks.iter().map(|check| check.scenario).collect();
+    let needed: BTreeSet<Scenario> = checks.iter().filter_map(|check| check.scenario).collect();
     needed.into_iter().collect()
 }
 
 /// The verdicts of all checks on evidence of their scenario.
 pub fn judge<'a>(checks: &[&'a Check], scenario: Scenario, evidence: &Evidence) -> Vec<(&'a Check, Verdict)> {
-    let meant = checks.iter().filter(|check| check.scenario == scenario);
+    let meant = checks.iter().filter(|check| check.scenario == Some(scenario));
     meant.map(|check| (*check, check.verdict(evidence))).collect()
 }

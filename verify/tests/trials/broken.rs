@@ -70,7 +70,7 @@ fn ours() -> String {
 }
 
 /// Runs the program, with few programs on its path if so wanted.
-fn run(arguments: &[&str], poor: bool) -> Output {
+pub(crate) fn run(arguments: &[&str], poor: bool) -> Output {
     let mut command = crate::world::verify();
     command.args(arguments).current_dir(project());
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
 //! The trials: every check on our own publisher (`local::fr_017::…`), and every subject that is kept to show that checks can
-//! fail (`subjects::…`), with the verdicts that are expected of each.
+//! fail (`subjects::…`, `workflows::…`), with the verdicts that are expected of each.
 //!
 //! nextest runs a process for each trial. What they share is said in `verify::target::Shared`.
 
@@ -16,6 +16,7 @@ mod gate;
 mod live;
 mod matrix;
 mod watch;
+mod workflows;
 mod world;
 
 use std::process::ExitCode;
@@ -24,7 +25,8 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [gate::trials(), matrix::trials(), broken::trials(), live::trials(), watch::trials()];
+    let trials =
+        [gate::trials(), matrix::trials(), workflows::trials(), broken::trials(), live::trials(), watch::trials()];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

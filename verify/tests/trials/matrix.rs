@@ -76,7 +76,12 @@ fn every_check_fails() -> Result<(), Failed> {
         .filter(|(_, word)| word == "FAIL")
         .map(|(id, _)| id)
         .collect();
-    let missing: BTreeSet<String> = all().into_iter().map(Check::id).filter(|id| !failing.contains(id)).collect();
+    let missing: BTreeSet<String> = all()
+        .into_iter()
+        .filter(|check| check.scenario.is_some())
+        .map(Check::id)
+        .filter(|id| !failing.contains(id))
+        .collect();
     let known: BTreeSet<String> = NOT_SHOWN.iter().map(ToString::to_string).collect();
     if missing == known {
         Ok(())

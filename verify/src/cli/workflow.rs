@@ -1,0 +1,26 @@
+//! `verify workflow`
+
+use super::{arguments::WorkflowArguments, exit, local, printing};
+use crate::{
+    harness::HarnessError,
+    report::{Outcome, Report},
+    target::Workflows,
+    workflow::Repositories,
+};
+
+/// Reads the workflows and judges them.
+pub(super) fn run(arguments: &WorkflowArguments) -> Result<u8, HarnessError> {
+    let Some(checks) = local::chosen_or_told(&arguments.only) else { return Ok(exit::USAGE) };
+    let repositories = Repositories::new(arguments.repository.iter().cloned());
+    let evidence = Workflows::new(arguments.paths.clone(), repositories).take();
+    let paths: Vec<String> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
+    let folders =
+        arguments.repository.iter().map(|(name, folder)| format!(" --repository {name}={}", folder.display()));
+    let command = format!("verify workflow {}{}", paths.join(" "), folders.collect::<String>());
+    let outcomes = Workflows::judge(&checks, &evidence).into_iter().map(|(check, verdict)| {
+        Outcome::of(check, verdict, Some(&evidence), format!("{command} --only {}", check.id()))
+    });
+    let report = Report { target: "workflow".into(), subject: paths.join(" "), outcomes: outcomes.collect(), looked: Vec::new(), waits: Vec::new(), timelines: Vec::new() };
+    printing::report(&report, arguments.output)?;
+    Ok(local::code(&report))
+}
