@@ -42,6 +42,6 @@ unpack() {
     local package
     mkdir -p "$2"
     for package in "$1"/base-files_*.deb "$1"/*.deb; do
-        dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink --no-same-owner -C "$2"
+        dpkg-deb --fsys-tarfile "$package" | tar -x --preserve-permissions --no-same-owner --keep-directory-symlink -C "$2"
     done
 }
