@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# What the scripts of these actions have in common. Sourced, never run.
+
+# fail MESSAGE HINT: an annotation, a line in the job's summary, and the end.
+fail() {
+    echo "::error title=tallyman::$1%0Ahint: $2"
+    [[ -z ${GITHUB_STEP_SUMMARY:-} ]] || printf '**Failed:** %s\n\nhint: %s\n' "$1" "$2" >>"$GITHUB_STEP_SUMMARY"
+    exit 1
+}
+
+# attempts COUNT WAIT_S COMMAND…: runs the command until it succeeds, with waits that double.
+attempts() {
+    local count=$1 wait_s=$2 attempt
+    shift 2
+    for ((attempt = 1; attempt <= count; attempt++)); do
+        ! "$@" || return 0
+        ((attempt == count)) || sleep "$((wait_s << (attempt - 1)))"
+    done
+    return 1
+}
+
+# published PLAN: the repositories of a plan, `ghcr.io/acme/hello`, one a line.
+published() { jq -r '(":" + .tag) as $tag | .registries[].reference | rtrimstr($tag)' <<<"$1"; }
+
+# account HOST: sets user and password to what the workflow knows of that registry, to nothing where it knows nothing.
+account() {
+    # shellcheck disable=SC2034
+    case $1 in
+    ghcr.io) user=${GITHUB_ACTOR:-} password=${GITHUB_TOKEN:-} ;;
+    docker.io) user=${DOCKERHUB_USERNAME:-} password=${DOCKERHUB_TOKEN:-} ;;
+    *) user=${REGISTRY_USERNAME:-} password=${REGISTRY_TOKEN:-} ;;
+    esac
+}
