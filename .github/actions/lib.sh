@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scripts of these actions have in common. Sourced, never run.
 
 # fail MESSAGE HINT: an annotation, a line in the job's summary, and the end.
@@ -19,12 +19,18 @@ attempts() {
     return 1
 }
 
-# published PLAN: the repositories of a plan, `ghcr.io/acme/hello`, one a line.
-published() { jq -r '(":" + .tag) as $tag | .registries[].reference | rtrimstr($tag)' <<<"$1"; }
+# read_plan: sets tag and repositories (`ghcr.io/acme/hello`) to what this run publishes. Asked of publisher, since the name
+# on Docker Hub holds a secret, and GitHub hands no secret from job to job.
+read_plan() {
+    local plan
+    plan=$(env -u GITHUB_OUTPUT publisher plan --skip-push --output json)
+    tag=$(jq -r .tag <<<"$plan")
+    mapfile -t repositories < <(jq -r '(":" + .tag) as $tag | .registries[].reference | rtrimstr($tag)' <<<"$plan")
+    ((${#repositories[@]} > 0)) || fail "the plan names no registry" "publisher plan says what it names"
+}
 
 # account HOST: sets user and password to what the workflow knows of that registry, to nothing where it knows nothing.
 account() {
-    # shellcheck disable=SC2034
     case $1 in
     ghcr.io) user=${GITHUB_ACTOR:-} password=${GITHUB_TOKEN:-} ;;
     docker.io) user=${DOCKERHUB_USERNAME:-} password=${DOCKERHUB_TOKEN:-} ;;
