@@ -19,11 +19,11 @@ attempts() {
     return 1
 }
 
-# read_plan: sets tag and repositories (`ghcr.io/acme/hello`) to what this run publishes. Asked of publisher, since the name
-# on Docker Hub holds a secret, and GitHub hands no secret from job to job.
+# read_plan [ARGUMENT…]: sets tag and repositories (`ghcr.io/acme/hello`) to what this run publishes. publisher is asked: the
+# name on Docker Hub holds a secret, which GitHub hands from no job to another.
 read_plan() {
     local plan
-    plan=$(env -u GITHUB_OUTPUT publisher plan --skip-push --output json)
+    plan=$(env -u GITHUB_OUTPUT publisher plan --skip-push --output json "$@")
     tag=$(jq -r .tag <<<"$plan")
     mapfile -t repositories < <(jq -r '(":" + .tag) as $tag | .registries[].reference | rtrimstr($tag)' <<<"$plan")
     ((${#repositories[@]} > 0)) || fail "the plan names no registry" "publisher plan says what it names"
