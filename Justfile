@@ -79,6 +79,7 @@ lint: deny lint-workflows
 # This repository's workflows and actions, and those that `publisher init` writes
 [private]
 lint-workflows:
+    scripts/check-setup-action
     actionlint .github/workflows/*.yml fixtures/init/*/.github/workflows/build-images.yml
     zizmor --offline --quiet --no-progress .github fixtures/actions fixtures/init/*/.github/workflows/build-images.yml
 

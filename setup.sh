@@ -23,7 +23,7 @@ PATH=$TOOLS/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # COMMAND:PACKAGE. Stable distributions carry versions of the first list that are too old, or none.
 NEWER_COMMANDS=(podman:podman crun:crun pasta:passt just:just)
 OWN_COMMANDS=(mount:mount useradd:passwd newuidmap:uidmap nft:nftables update-binfmts:binfmt-support
-    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck rsync:rsync curl:curl git:git jq:jq
+    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck rsync:rsync curl:curl git:git gpg:gpg jq:jq
     cc:gcc pkg-config:pkg-config)
 
 # Done in this order: need_STEP prints what the step would change, do_STEP changes it.
