@@ -130,7 +130,7 @@ pub async fn main() -> ExitCode {
     let console = Console::new(Environment::of_process(), cli.output);
     match cli.command {
         Command::Doctor { dev, config } => console.diagnosed(&config, dev).await,
-        Command::Init(args) => console.finish(command::init(&args)),
+        Command::Init(args) => console.finish(command::init(&args).await),
         Command::Plan(args) => console.planned(&args).await,
         Command::Build { platform, hand_over, run } => {
             console

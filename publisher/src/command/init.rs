@@ -1,17 +1,14 @@
 //! `publisher init`: two files that make a repository publish from GitHub.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 
 use clap::Args;
 
+use super::git;
 use crate::{
     config::CONFIG_FILE,
     exit::Failure,
-    init::{Git, InitError, Pin, Survey, WORKFLOW_FILE, Wishes, configuration, survey, workflow},
+    init::{GitFacts, InitError, Pin, Survey, WORKFLOW_FILE, Wishes, configuration, survey, workflow},
 };
 
 /// The flags of `publisher init`.
@@ -44,29 +41,30 @@ pub struct InitArgs {
 ///
 /// # Errors
 /// When the repository does not tell what is to be published, or files would be overwritten. Nothing is written then.
-pub fn init(args: &InitArgs) -> Result<String, Failure> {
+pub async fn init(args: &InitArgs) -> Result<String, Failure> {
     let folder = std::env::current_dir().unwrap_or_default();
-    let checkout = Checkout::around(&folder)?;
+    let root = git::root(&folder).await.ok_or(InitError::NoRepository(folder))?;
+    let facts = GitFacts { remote: git::remote(&root).await, branch: git::main_branch(&root).await };
     let wishes = Wishes {
         image: args.image.clone(),
         registries: args.registries.clone(),
         containerfile: args.containerfile.clone(),
         branch: args.branch.clone(),
     };
-    let survey = survey(&checkout.0, &checkout, &wishes)?;
+    let survey = survey(&root, &facts, &wishes)?;
     let files =
         [(WORKFLOW_FILE, workflow(&survey, &Pin::choose(args.pin.as_deref())?)), (CONFIG_FILE, configuration(&survey))];
     if args.dry_run {
         let shown = files.map(|(name, text)| format!("# --- {name}\n{text}"));
         return Ok(shown.join("\n"));
     }
-    let existing = files.iter().map(|(name, _)| *name).filter(|name| checkout.0.join(name).symlink_metadata().is_ok());
+    let existing = files.iter().map(|(name, _)| *name).filter(|name| root.join(name).symlink_metadata().is_ok());
     let existing: Vec<_> = existing.map(str::to_owned).collect();
     if !existing.is_empty() && !args.force {
         return Err(InitError::Exists(existing).into());
     }
     for (name, text) in &files {
-        write(&checkout.0.join(name), text)?;
+        write(&root.join(name), text)?;
     }
     Ok(next(&survey))
 }
@@ -97,41 +95,4 @@ fn next(survey: &Survey) -> String {
         lines.push("hint: two workflows that move one tag undo each other's work; keep one of them".to_owned());
     }
     lines.join("\n") + "\n"
-}
-
-/// The root of a git checkout.
-struct Checkout(PathBuf);
-
-impl Checkout {
-    fn around(folder: &Path) -> Result<Self, InitError> {
-        let root = ask(folder, &["rev-parse", "--show-toplevel"]);
-        root.map(|root| Self(root.into())).ok_or_else(|| InitError::NoRepository(folder.into()))
-    }
-}
-
-impl Git for Checkout {
-    fn remote(&self) -> Option<String> {
-        let remotes = ask(&self.0, &["remote"])?;
-        let mut remotes = remotes.lines();
-        let name = match (remotes.clone().find(|name| *name == "origin"), remotes.next(), remotes.next()) {
-            (Some(origin), ..) => origin,
-            (None, Some(only), None) => only,
-            _ => return None,
-        };
-        ask(&self.0, &["remote", "get-url", name])
-    }
-
-    fn branch(&self) -> Option<String> {
-        let of_remote = ask(&self.0, &["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]);
-        let of_remote = of_remote.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
-        of_remote.or_else(|| ask(&self.0, &["symbolic-ref", "--short", "HEAD"]))
-    }
-}
-
-/// git's answer; nothing if it has none.
-fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output =
-        Command::new("git").current_dir(folder).args(arguments).stderr(std::process::Stdio::null()).output().ok()?;
-    let text = output.status.success().then(|| String::from_utf8(output.stdout).ok())??;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

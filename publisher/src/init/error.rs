@@ -85,8 +85,9 @@ impl InitError {
 impl From<InitError> for Failure {
     fn from(error: InitError) -> Self {
         let hint = error.hint();
-        let failure =
-            Self::new(Exit::Failed, "failed to set up the repository").because(error).left("nothing was written");
+        let half_way = matches!(error, InitError::File { action: "write", .. });
+        let failure = Self::new(Exit::Failed, "failed to set up the repository").because(error);
+        let failure = if half_way { failure } else { failure.left("nothing was written") };
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,

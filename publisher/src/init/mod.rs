@@ -12,5 +12,5 @@ mod workflow;
 
 pub use configuration::configuration;
 pub use error::InitError;
-pub use survey::{Destination, Git, Survey, Wishes, survey};
+pub use survey::{Destination, GitFacts, Survey, Wishes, survey};
 pub use workflow::{PATH as WORKFLOW_FILE, Pin, workflow};

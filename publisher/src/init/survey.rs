@@ -87,20 +87,21 @@ pub(super) fn is_stranger(host: &Host) -> bool {
 }
 
 /// What git says about a repository.
-pub trait Git {
+#[derive(Debug, Default)]
+pub struct GitFacts {
     /// The address of `origin`, else of the only other remote.
-    fn remote(&self) -> Option<String>;
+    pub remote: Option<String>,
     /// The branch that the remote shows first, else the one that is checked out.
-    fn branch(&self) -> Option<String>;
+    pub branch: Option<String>,
 }
 
 /// Looks at the repository in `root`.
 ///
 /// # Errors
 /// When something is neither said nor to be found out, or what is said makes no sense.
-pub fn survey(root: &Path, git: &dyn Git, wishes: &Wishes) -> Result<Survey, InitError> {
-    let on_github = match git.remote() {
-        Some(url) => remote::on_github(&url).ok_or_else(|| InitError::NotOnGitHub { url: remote::harmless(&url) }),
+pub fn survey(root: &Path, git: &GitFacts, wishes: &Wishes) -> Result<Survey, InitError> {
+    let on_github = match &git.remote {
+        Some(url) => remote::on_github(url).ok_or_else(|| InitError::NotOnGitHub { url: remote::harmless(url) }),
         None => Err(InitError::NoRemote),
     };
     let image = match (&wishes.image, &on_github) {
@@ -115,7 +116,8 @@ pub fn survey(root: &Path, git: &dyn Git, wishes: &Wishes) -> Result<Survey, Ini
         Some(file) => return Err(InitError::NotThere(file.clone())),
         None => containerfile::find(root)?,
     };
-    let branch = wishes.branch.clone().or_else(|| git.branch()).unwrap_or_else(|| crate::plan::MAIN_BRANCH.into());
+    let branch =
+        wishes.branch.clone().or_else(|| git.branch.clone()).unwrap_or_else(|| crate::plan::MAIN_BRANCH.into());
     if !branch.bytes().all(|b| b.is_ascii_alphanumeric() || PLAIN_IN_BRANCH.contains(&b)) {
         return Err(InitError::BadBranch(branch));
     }
