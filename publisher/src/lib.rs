@@ -16,6 +16,7 @@ pub mod environment;
 pub mod event;
 pub mod exit;
 pub mod http;
+pub mod init;
 pub mod oci;
 pub mod plan;
 pub mod podman;

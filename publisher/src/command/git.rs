@@ -1,6 +1,6 @@
-//! The two things that git is asked: which commit this is, and when it was made.
+//! What git is asked: which commit this is and when it was made, and for `init` what the repository is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
@@ -14,7 +14,32 @@ pub(super) async fn commit_time(folder: &Path, commit: &str) -> Option<u64> {
     ask(folder, &["show", "--no-patch", "--format=%ct", commit]).await?.parse().ok()
 }
 
-/// The answer in one line; nothing if git is not there or has none. In a container or behind `sudo` the checkout often
+/// The folder that holds the whole checkout.
+pub(super) async fn root(folder: &Path) -> Option<PathBuf> {
+    ask(folder, &["rev-parse", "--show-toplevel"]).await.map(PathBuf::from)
+}
+
+/// The address of the remote `origin`, else of the only one.
+pub(super) async fn remote(folder: &Path) -> Option<String> {
+    let remotes = ask(folder, &["remote"]).await?;
+    let names: Vec<&str> = remotes.lines().collect();
+    let name = match names.as_slice() {
+        [only] => only,
+        several => several.iter().find(|name| **name == "origin")?,
+    };
+    ask(folder, &["remote", "get-url", name]).await
+}
+
+/// The branch that `origin` shows first, else the one that is checked out.
+pub(super) async fn main_branch(folder: &Path) -> Option<String> {
+    let of_origin = ask(folder, &["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]).await;
+    match of_origin.as_deref().and_then(|name| name.strip_prefix("origin/")) {
+        Some(branch) => Some(branch.to_owned()),
+        None => ask(folder, &["symbolic-ref", "--short", "HEAD"]).await,
+    }
+}
+
+/// The answer without blanks around it; nothing if git is not there or has none. In a container or behind `sudo` the checkout often
 /// belongs to somebody else, which is no reason not to read it.
 async fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")

@@ -5,6 +5,7 @@ mod cache;
 mod clean;
 mod failures;
 mod handover;
+mod init;
 mod interruption;
 mod order;
 mod output;

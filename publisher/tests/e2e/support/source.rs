@@ -66,7 +66,8 @@ impl Source {
         self.git(&["show", "--no-patch", "--format=%ct", "HEAD"]).parse().unwrap()
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    /// Runs git, which must succeed, and returns what it printed.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let date = format!("{} +0000", FIRST_COMMIT + 60 * self.commits);
         let output = Command::new("git")
             .current_dir(self.path())
