@@ -2,7 +2,7 @@
 //!
 //! It is made beside its place, by one process at a time, and put there whole; its name says what it was made of. So a
 //! reader never sees half of it, and nothing that is made later touches what he reads. podman itself must never open it
-//! but as somebody else's: who opens a store of his own takes its locks, writes to it and mounts it.
+//! but as an additional store: one that it takes for its own it locks, writes to and mounts, even to look for an image.
 
 use std::{
     collections::BTreeMap,
@@ -25,8 +25,8 @@ const CONTAINERFILE: &str = "Containerfile.base";
 const FOLDER: &str = "tallyman/verify-bases";
 /// The folder in which a store is made, below that of the stores.
 const UNFINISHED: &str = "unfinished";
-/// How many digits of a digest name a store.
-const NAME_DIGITS: usize = 16;
+/// How many bytes of a digest name a store.
+const NAME_BYTES: usize = 8;
 /// Takes away that podman mounts a store onto itself: it goes on reading by that mount when the store has moved.
 const UNMOUNT: &str = r#"! grep -q " $1/overlay " /proc/self/mountinfo || umount -l "$1/overlay""#;
 
@@ -57,8 +57,8 @@ async fn name(image: &Path) -> Result<String, HarnessError> {
         let path = image.join(file);
         digest.update(fs::read(&path).map_err(HarnessError::at("read", &path))?);
     }
-    let digits: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(digits[..NAME_DIGITS].to_owned())
+    let digest = digest.finalize();
+    Ok(digest.iter().take(NAME_BYTES).fold(String::new(), |name, byte| name + &format!("{byte:02x}")))
 }
 
 async fn make(unfinished: &Path, store: &Path, image: &Path) -> Result<(), HarnessError> {
