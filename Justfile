@@ -35,8 +35,9 @@ verify:
     sed -i 's/\x1b\[[0-9;]*m//g' "$log"
     tests=$(sed -nE 's/.*(Summary .*\] +)([0-9]+ tests? run: .*)/\2/p' "$log")
     [[ -n $tests ]] || { echo "error: no summary of the tests was seen" >&2 && exit 1; }
+    scripts/rootless scripts/leftovers
     documented=$(awk '/^test result: ok/ { n += $4 } END { print n + 0 }' "$log")
-    echo "verified: format, lints, dependencies and scripts are clean; $tests; $documented examples in the documentation; $SECONDS s"
+    echo "verified: format, lints, dependencies and scripts are clean; $tests; nothing is left behind; $documented examples in the documentation; $SECONDS s"
 
 # All tests, with real podman and real registries; filters as for nextest: just test plan
 [group('before a merge')]
@@ -53,10 +54,10 @@ test *filters:
     fi
     cargo test --workspace --locked --doc --quiet
 
-# What checks say of our own publisher, with registries in containers: just gate 'test(fr_017)'
+# What checks say of our own publisher alone, with registries in containers: just gate 'test(fr_017)'
 [group('before a merge')]
 gate filter="all()":
-    {{ just }} test --ignore-default-filter -E 'test(/^local::/) and {{ filter }}'
+    {{ just }} test -E 'test(/^local::/) and {{ filter }}'
 
 # What checks say of good and bad subjects, against what is expected: just subjects 'test(one_attempt)'
 [group('before a merge')]

@@ -23,7 +23,8 @@ PATH=$TOOLS/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # COMMAND:PACKAGE. Stable distributions carry versions of the first list that are too old, or none.
 NEWER_COMMANDS=(podman:podman crun:crun pasta:passt just:just)
 OWN_COMMANDS=(mount:mount useradd:passwd newuidmap:uidmap nft:nftables update-binfmts:binfmt-support
-    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck rsync:rsync curl:curl git:git gpg:gpg jq:jq
+    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck ip:iproute2 rsync:rsync curl:curl git:git gpg:gpg
+    jq:jq
     cc:gcc pkg-config:pkg-config)
 
 # Done in this order: need_STEP prints what the step would change, do_STEP changes it.
@@ -62,7 +63,6 @@ as_root() {
     if is_root; then "$@"; else sudo "$@"; fi
 }
 
-has() { command -v "$1" >/dev/null 2>&1; }
 
 # at_least FOUND WANTED: whether the version FOUND is WANTED or newer.
 at_least() { [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }

@@ -17,6 +17,8 @@ fail() {
     exit 1
 }
 
+has() { command -v "$1" >/dev/null 2>&1; }
+
 is_root() { [[ $EUID -eq 0 ]]; }
 
 # Whether /sys/fs/cgroup is one unified hierarchy, the only kind that crun accepts.

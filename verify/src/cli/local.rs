@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use futures::{StreamExt as _, stream};
 
 use super::{
-    arguments::{LocalArguments, Output, Registries},
+    arguments::{LocalArguments, Output},
     exit, printing,
 };
 use crate::{
     check::Check,
     checks::all,
     evidence::Evidence,
-    harness::{HarnessError, subject::Subject, sweep::Sweep},
+    harness::{HarnessError, subject::Subject},
     report::{Outcome, Report, Timeline},
     scenario::Scenario,
     target::{Local, LocalOptions, judge, scenarios},
@@ -25,9 +25,6 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
     checks.retain(|check| {
         arguments.scenario.is_empty() || check.scenario.is_some_and(|it| arguments.scenario.contains(&it))
     });
-    if arguments.registry == Registries::Container {
-        Sweep::begin().await?.leftovers().await?;
-    }
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     let subject = Subject::new(&arguments.subject).map_err(HarnessError::io("cannot run the pipeline"))?;
     printing::progress(&format!("{} checks, seed {seed}", checks.len()));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Run;
+use super::{Beat, Run};
 use crate::{
     harness::{podman::ContainerRun, proxy::Fired},
     history::Exchange,
@@ -66,6 +66,9 @@ pub struct Evidence {
     /// How often each injected fault met a request.
     #[serde(default)]
     pub faults: Vec<Fired>,
+    /// How quick the machine was all the while.
+    #[serde(default)]
+    pub pace: Vec<Beat>,
     /// Where the harness itself failed. Evidence with trouble proves nothing.
     #[serde(default)]
     pub trouble: Vec<String>,

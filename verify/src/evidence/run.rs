@@ -54,6 +54,9 @@ pub struct StageRun {
     pub began_ms: u64,
     /// When it had ended.
     pub ended_ms: u64,
+    /// For how long processors worked for it and what it started, in milliseconds.
+    #[serde(default)]
+    pub worked_ms: u64,
     /// How it ended.
     pub end: End,
     /// What it printed, secrets blotted out.
@@ -78,6 +81,29 @@ impl StageRun {
     /// Everything that it printed.
     pub fn printed(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+#[cfg(test)]
+impl StageRun {
+    /// One that did and said nothing.
+    pub(crate) fn silent(stage: Stage, began_ms: u64, ended_ms: u64, end: End) -> Self {
+        Self {
+            stage,
+            platform: None,
+            began_ms,
+            ended_ms,
+            worked_ms: 0,
+            end,
+            stdout: String::new(),
+            stderr: String::new(),
+            outputs: BTreeMap::new(),
+            summary: String::new(),
+            handover: BTreeMap::new(),
+            calls: Vec::new(),
+            leaks: Vec::new(),
+            left_behind: Vec::new(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ pub mod contents;
 pub mod error;
 mod lock;
 pub mod management;
+mod marked;
+pub mod pace;
 pub mod podman;
 pub mod proxy;
 pub mod registry;

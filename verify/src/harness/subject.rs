@@ -3,21 +3,25 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::unix::{ffi::OsStrExt as _, process::ExitStatusExt as _},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
     sync::watch as watch_channel,
 };
 
-use super::{secrets::Secrets, watch};
+use super::{
+    marked::{self, MARK, Marked},
+    secrets::Secrets,
+    watch,
+};
 use crate::{
     evidence::{Call, End, Stage, StageRun},
     history::Recorder,
@@ -25,16 +29,14 @@ use crate::{
 
 /// How long one stage may take before it is ended.
 pub const STAGE_MAX: Duration = Duration::from_secs(240);
+/// In which unit Linux tells times of processes, the same on all machines that podman runs on (proc(5)).
+const TICKS_PER_S: u64 = 100;
 /// How often it is looked whether processes that a stage left are about to end.
 const LOOKS_FOR_PROCESSES: usize = 20;
 /// The time between two such looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// What of this process's environment a subject gets.
 const INHERITED: &[&str] = &["HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF_OVERRIDE"];
-/// The variable by which the processes of a stage are known.
-const MARK: &str = "VERIFY_STAGE";
-/// Processes of this kind hold a user's namespace for all his containers and stay by design.
-const STAYS: &str = "catatonit";
 
 /// An executable.
 #[derive(Debug, Clone)]
@@ -134,7 +136,7 @@ impl Subject {
         fs::write(&output, "")?;
         fs::write(&summary, "")?;
         let path = std::env::var("PATH").unwrap_or_default();
-        let mark = format!("{}:{}", std::process::id(), call.folder.display());
+        let mark = marked::mark(call.folder)?;
         let began_ms = call.recorder.now_ms();
         let mut child = Command::new(&self.program)
             .arg(call.stage.name())
@@ -163,22 +165,22 @@ impl Subject {
         }
         let stdout = tokio::spawn(read(stdout));
         let stderr = tokio::spawn(read(stderr));
-        let ended = tokio::time::timeout(STAGE_MAX, child.wait()).await;
+        let ended = tokio::time::timeout(STAGE_MAX, ended(group)).await;
         if let Some(pid) = group {
             call.running.remove(pid);
         }
-        let end = match ended {
-            Ok(status) => end_of(status?),
-            Err(_) => End::TimedOut,
+        let (end, worked_ms) = match ended {
+            Ok(worked_ms) => (end_of(child.wait().await?), worked_ms?),
+            Err(_) => (End::TimedOut, 0),
         };
         // What is left of it would keep its output open, and the registries busy.
-        let left_behind = if end == End::TimedOut { marked(&mark)? } else { left_behind(&mark).await? };
+        let left_behind = if end == End::TimedOut { marked::with(&mark)? } else { left_behind(&mark).await? };
         if let (End::TimedOut, Some(group)) = (end, group) {
             // It may have ended by itself in this moment.
             let _ = kill_process_group(group, Signal::KILL);
         }
-        for (pid, _) in &left_behind {
-            let _ = kill_process(*pid, Signal::KILL);
+        for left in &left_behind {
+            let _ = kill_process(left.pid, Signal::KILL);
         }
         child.wait().await?;
         let ended_ms = call.recorder.now_ms();
@@ -195,6 +197,7 @@ impl Subject {
             platform: call.platform.map(str::to_owned),
             began_ms,
             ended_ms,
+            worked_ms,
             end,
             leaks: found.leaks(call.secrets),
             stdout: call.secrets.blot(&found.stdout),
@@ -209,7 +212,7 @@ impl Subject {
             left_behind: if end == End::TimedOut {
                 Vec::new()
             } else {
-                left_behind.into_iter().map(|(_, it)| it).collect()
+                left_behind.into_iter().map(|it| it.words).collect()
             },
         })
     }
@@ -240,6 +243,23 @@ impl Found {
         leaks.dedup();
         leaks
     }
+}
+
+/// Waits until a child has ended, and says for how many milliseconds processors worked for it and for what it waited for. The
+/// child remains to be waited for.
+async fn ended(child: Option<Pid>) -> io::Result<u64> {
+    let child = child.ok_or_else(|| io::Error::other("a process without an id"))?;
+    let wait = move || {
+        let left = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::io::retry_on_intr(|| waitid(WaitId::Pid(child), left))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.as_raw_pid()))?;
+        // Its own times and its children's, in user mode and in the kernel: the fields from the fourteenth on, the third being
+        // the first behind the name in parentheses (proc(5)).
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: u64 = fields.skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(ticks * 1_000 / TICKS_PER_S)
+    };
+    tokio::task::spawn_blocking(wait).await.map_err(io::Error::other)?
 }
 
 fn blotted(call: &Call, secrets: &Secrets) -> Call {
@@ -294,40 +314,15 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
 }
 
 /// The processes that still carry a mark when those that are about to end have ended.
-async fn left_behind(mark: &str) -> io::Result<Vec<(Pid, String)>> {
+async fn left_behind(mark: &str) -> io::Result<Vec<Marked>> {
     for _ in 0..LOOKS_FOR_PROCESSES {
-        if marked(mark)?.is_empty() {
+        if marked::with(mark)?.is_empty() {
             return Ok(Vec::new());
         }
         // Nobody tells when a process ends that is not one's own child.
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
-    marked(mark)
-}
-
-/// The processes that carry a mark, with their command lines.
-fn marked(mark: &str) -> io::Result<Vec<(Pid, String)>> {
-    let marked = format!("{MARK}={mark}").into_bytes();
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let entry = entry?;
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
-            continue;
-        };
-        // Others' processes cannot be read, and processes end.
-        let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
-        if !environment.split(|byte| *byte == 0).any(|variable| variable == marked) {
-            continue;
-        }
-        let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let words: Vec<String> =
-            words.split(|byte| *byte == 0).map(|it| String::from_utf8_lossy(it).into_owned()).collect();
-        let stays = Path::new(&words[0]).file_name().is_some_and(|name| name.as_bytes() == STAYS.as_bytes());
-        if !stays && !words[0].is_empty() {
-            found.push((pid, words.join(" ").trim().to_owned()));
-        }
-    }
-    Ok(found)
+    marked::with(mark)
 }
 
 #[cfg(test)]
@@ -397,6 +392,26 @@ mod tests {
     async fn what_it_leaves_running_is_told_and_ended() {
         let run = call("sleep 100 >/dev/null 2>&1 & exit 0").await;
         assert_eq!(run.left_behind, ["sleep 100"]);
+        assert_eq!(run.end, End::Code(0));
+    }
+
+    /// podman's pause process holds a user's namespace for all his containers and builds, also those of others.
+    #[tokio::test]
+    async fn the_one_process_of_podman_that_stays_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        let stays = r"printf podman\ pause >/proc/$$/comm; read _ <$0";
+        let run = call(&format!("mkfifo {0}; sh -c '{stays}' {0} >/dev/null 2>&1 & exit 0", fifo.display())).await;
+        assert_eq!(run.left_behind, [""; 0]);
+        // Whoever opens it waits for the other end: it is there.
+        tokio::fs::write(&fifo, "\n").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_is_told_from_waiting() {
+        let run = call("sh -c 'i=0; while [ $i -lt 500000 ]; do i=$((i + 1)); done'; sleep 0.3").await;
+        let took_ms = run.ended_ms - run.began_ms;
+        assert!(run.worked_ms >= 50 && run.worked_ms + 250 <= took_ms, "{} of {took_ms}", run.worked_ms);
         assert_eq!(run.end, End::Code(0));
     }
 

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use testcontainers::bollard::{
     Docker,
@@ -20,7 +20,7 @@ use testcontainers::bollard::{
 
 use super::{
     error::HarnessError,
-    lock,
+    lock, marked,
     podman::{remove_as_its_users, remove_hosts_below},
     registry::engine,
 };
@@ -112,6 +112,8 @@ pub struct Swept {
     pub containers: Vec<String>,
     /// Folders, by name.
     pub folders: Vec<String>,
+    /// Processes, by command line.
+    pub processes: Vec<String>,
 }
 
 /// The right to sweep. One process has it at a time: who removes what another one is removing sees it half gone.
@@ -127,20 +129,33 @@ impl Sweep {
         lock::exclusive("sweep").await.map(Self)
     }
 
-    /// Removes the containers and the folders of processes that are no more. Containers go first, for they use the folders.
-    /// Without an engine there are no containers. Folders are removed even if the engine is in trouble.
+    /// Removes the containers and the folders of processes that are no more, and ends what they had started. Folders go last,
+    /// for all others use them. Without an engine there are no containers. Folders are removed even if the engine is in trouble.
     ///
     /// # Errors
     /// An engine that is there and does not answer, folders that cannot be removed.
     pub async fn leftovers(&self) -> Result<Swept, HarnessError> {
+        let processes = processes()?;
         let containers = match engine::connect().await {
             Ok(docker) => containers(&docker).await,
             Err(HarnessError::NoEngine) => Ok(Vec::new()),
             Err(error) => Err(error),
         };
         let folders = folders(&std::env::temp_dir()).await?;
-        Ok(Swept { containers: containers?, folders })
+        Ok(Swept { containers: containers?, folders, processes })
     }
+}
+
+/// Ends what pipelines under test go on doing that nobody watches any more.
+fn processes() -> Result<Vec<String>, HarnessError> {
+    let mut ended = Vec::new();
+    for process in marked::all().map_err(HarnessError::io("cannot list processes"))? {
+        // It may have ended by itself in this moment.
+        if process.owner().is_some_and(|owner| owner.is_dead()) && kill_process(process.pid, Signal::KILL).is_ok() {
+            ended.push(process.words);
+        }
+    }
+    Ok(ended)
 }
 
 async fn containers(docker: &Docker) -> Result<Vec<String>, HarnessError> {
@@ -270,5 +285,18 @@ mod tests {
         assert!(fs::remove_dir_all(&left).is_err(), "they are this user's own");
         folders(parent.path()).await.unwrap();
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn what_the_dead_started_is_ended_and_nothing_else() {
+        let start = |owner: &Owner| {
+            let mut cat = std::process::Command::new("cat");
+            cat.env(marked::MARK, format!("{owner}:/x")).stdin(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let (mut left, mut living) = (start(&dead()), start(&Owner::this().unwrap()));
+        assert!(processes().unwrap().contains(&"cat".to_owned()));
+        assert!(!left.wait().unwrap().success());
+        drop(living.stdin.take());
+        assert!(living.wait().unwrap().success());
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Scenario {
     /// A build of main, a release, a build of changed main.
     Releases,
-    /// A real image is published, read, pulled and run.
+    /// A real image is published, read, pulled and run, over TLS.
     Images,
     /// Git tags of every form, good and bad.
     Versions,
@@ -104,6 +104,11 @@ impl Scenario {
 
     /// Whether what is published in it is looked into, pulled and run.
     pub const fn looks(self) -> bool {
+        matches!(self, Self::Images)
+    }
+
+    /// Whether its registries speak TLS, with certificates that nobody knows but who is told whom to trust.
+    pub const fn speaks_tls(self) -> bool {
         matches!(self, Self::Images)
     }
 

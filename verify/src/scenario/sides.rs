@@ -1,7 +1,13 @@
 //! The servers of a world: on each side a registry with its token service and its management interface, and a fault proxy
 //! before each of them.
 
-use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use hyper::StatusCode;
 
@@ -16,6 +22,7 @@ use crate::{
         proxy::{Answer, Profile, Proxy, Rule},
         registry::{Backend, Registry},
         secrets::Secrets,
+        tls::Authority,
         token::{Access, Account, Right, TokenService, TokenSettings},
     },
     history::{Kind, Recorder, Service},
@@ -31,6 +38,22 @@ const REPOSITORIES: &str = "acme/*";
 const CACHE: &str = "acme/hello-cache";
 /// The argument with which the image that is built tells its machine.
 const TELL_MACHINE: &str = "arch";
+
+/// The one authority that vouches for registries that speak TLS.
+pub(super) struct Trust {
+    authority: Authority,
+    /// Its certificate.
+    ca: PathBuf,
+}
+
+impl Trust {
+    /// A new one, whose certificate is written to a folder.
+    pub(super) fn new(folder: &Path) -> Result<Self, HarnessError> {
+        let authority = Authority::new()?;
+        let ca = authority.write(folder, &[])?;
+        Ok(Self { authority, ca })
+    }
+}
 
 /// A registry with all that belongs to it.
 pub(super) struct Side {
@@ -49,6 +72,8 @@ pub(super) struct Sides {
     hub: Arc<DockerHub>,
     hub_proxy: Proxy,
     secrets: Secrets,
+    /// Whom to trust, where the registries speak TLS.
+    ca: Option<PathBuf>,
 }
 
 impl Side {
@@ -56,10 +81,14 @@ impl Side {
         name: &'static str,
         backend: Backend,
         account: Account,
+        trust: Option<&Trust>,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
-        let proxy =
-            Proxy::start(name, Service::Registry, recorder).await.map_err(HarnessError::io("cannot start a proxy"))?;
+        let proxy = match trust {
+            Some(trust) => Proxy::start_tls(name, Service::Registry, recorder, trust.authority.server()?).await,
+            None => Proxy::start(name, Service::Registry, recorder).await,
+        };
+        let proxy = proxy.map_err(HarnessError::io("cannot start a proxy"))?;
         let tokens = TokenService::start(TokenSettings::new(name, vec![account])).await?;
         let auth = tokens.auth(&format!("{}/token", proxy.url()));
         let registry = Registry::start(backend, Some(&auth)).await?;
@@ -93,18 +122,20 @@ impl Side {
 }
 
 impl Sides {
-    /// Starts everything.
-    pub(super) async fn start(backend: Backend, secrets: &Secrets, recorder: &Recorder) -> Result<Self, HarnessError> {
+    /// Starts everything, registries with TLS if there is somebody to trust.
+    pub(super) async fn start(
+        backend: Backend,
+        secrets: &Secrets,
+        trust: Option<Trust>,
+        recorder: &Recorder,
+    ) -> Result<Self, HarnessError> {
         let secret = |name: &str| secrets.get(name).unwrap_or_default();
         let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
+        let ghcr = Account::any_name(secret("GITHUB_TOKEN"), &rights);
+        let dockerhub = Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights);
         let (ghcr, dockerhub) = tokio::try_join!(
-            Side::start("ghcr", backend, Account::any_name(secret("GITHUB_TOKEN"), &rights), recorder),
-            Side::start(
-                "dockerhub",
-                backend,
-                Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights),
-                recorder
-            ),
+            Side::start("ghcr", backend, ghcr, trust.as_ref(), recorder),
+            Side::start("dockerhub", backend, dockerhub, trust.as_ref(), recorder),
         )?;
         let failed = || HarnessError::io("cannot start a management interface");
         let workflow =
@@ -125,7 +156,8 @@ impl Sides {
         ghcr.proxy.behave_like(Profile::Ghcr);
         dockerhub.proxy.behave_like(Profile::DockerHub);
         dockerhub.proxy.stand(manifest_deletion(Arc::clone(&hub)));
-        Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone() })
+        let ca = trust.map(|trust| trust.ca);
+        Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone(), ca })
     }
 
     fn both(&self) -> [&Side; 2] {
@@ -149,12 +181,14 @@ impl Sides {
 
     /// The variables that tell a pipeline where everything is.
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
+        let mut variables = BTreeMap::from([
             ("VERIFY_GHCR".to_owned(), self.ghcr.repository(REPOSITORY)),
             ("VERIFY_DOCKERHUB".to_owned(), self.dockerhub.repository(REPOSITORY)),
             ("VERIFY_DOCKERHUB_API".to_owned(), self.hub_proxy.url()),
             ("GITHUB_API_URL".to_owned(), self.github_proxy.url()),
-        ])
+        ]);
+        variables.extend(self.ca.as_ref().map(|ca| ("VERIFY_CA".to_owned(), ca.to_string_lossy().into_owned())));
+        variables
     }
 
     /// The repository in which a pipeline may keep a layer cache.
@@ -167,13 +201,17 @@ impl Sides {
         self.both().into_iter().map(|side| Snapshot::of(side.name, &*side.registry.contents(), REPOSITORY)).collect()
     }
 
-    /// Where the harness itself looks: behind the proxies.
+    /// Where the harness itself looks: behind the proxies, unless these are what speaks TLS.
     fn place(&self, side: &Side) -> Result<Place, HarnessError> {
         let secret = if side.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
-        let repository = format!("{}/{REPOSITORY}", side.registry.host());
+        let repository = match self.ca {
+            Some(_) => side.repository(REPOSITORY),
+            None => format!("{}/{REPOSITORY}", side.registry.host()),
+        };
         let place = Place::open(side.name, &repository)
             .ok_or_else(|| HarnessError::other("cannot look at a registry")(format!("{repository} names none")))?;
-        Ok(place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default()))
+        let place = place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default());
+        Ok(self.ca.iter().fold(place, |place, ca| place.with_ca(ca.clone())))
     }
 
     fn lookers(&self) -> Result<Vec<Looker>, HarnessError> {

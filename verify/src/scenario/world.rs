@@ -15,13 +15,14 @@ use tempfile::TempDir;
 
 use super::{
     Cancellation, Event, Job, Scenario,
-    sides::{DOCKERHUB_USER, Sides},
+    sides::{DOCKERHUB_USER, Sides, Trust},
     source_edits,
 };
 use crate::{
     evidence::{Evidence, Moment, Run, Stage},
     harness::{
         HarnessError,
+        pace::Pace,
         podman::PodmanHost,
         proxy::{Action, Proxy},
         secrets::Secrets,
@@ -61,6 +62,7 @@ pub struct World {
     runs: Vec<Run>,
     moments: Vec<Moment>,
     poll: Option<Poller>,
+    pace: Pace,
     evidence: Evidence,
     /// When the harness began to read and pull by itself.
     looked_ms: Option<u64>,
@@ -78,10 +80,12 @@ impl World {
         let recorder = Recorder::default();
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let secrets = new_secrets(options.seed);
-        let sides = Sides::start(options.backend, &secrets, &recorder).await?;
+        let trust = scenario.speaks_tls().then(|| Trust::new(folder.path())).transpose()?;
+        let sides = Sides::start(options.backend, &secrets, trust, &recorder).await?;
         let source = source(options, scenario, folder.path().join("source"))?;
         let watched = folder.path().join("bin");
         watch::install(&watched).map_err(HarnessError::at("write programs to", &watched))?;
+        let pace = Pace::watch(recorder.clone());
         let mut world = Self {
             scenario,
             subject: options.subject.clone(),
@@ -100,6 +104,7 @@ impl World {
             runs: Vec::new(),
             moments: Vec::new(),
             poll: None,
+            pace,
             evidence: Evidence::default(),
             looked_ms: None,
             watched,
@@ -316,6 +321,7 @@ impl World {
             source_marks: self.marks,
             addresses,
             faults,
+            pace: self.pace.stop(),
             trouble,
             ..self.evidence
         }

@@ -6,11 +6,13 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::OnceCell;
+
 use super::{Shared, shared::Turn};
 use crate::{
     check::Check,
     evidence::Evidence,
-    harness::{HarnessError, registry::Backend, subject::Subject},
+    harness::{HarnessError, registry::Backend, subject::Subject, sweep::Sweep},
     scenario::{Scenario, World, play},
     verdict::Verdict,
 };
@@ -51,6 +53,9 @@ impl Local {
     }
 
     async fn played(&self, scenario: Scenario) -> Result<Evidence, HarnessError> {
+        if self.options.backend == Backend::Container {
+            SWEPT.get_or_try_init(sweep).await?;
+        }
         let mut world = World::start(&self.options, scenario).await?;
         let played = play(scenario, &mut world).await;
         let mut evidence = world.finish().await;
@@ -86,6 +91,14 @@ impl Local {
         }
         Ok(false)
     }
+}
+
+/// Whether what killed processes left was removed.
+static SWEPT: OnceCell<()> = OnceCell::const_new();
+
+/// Removes what killed processes left, before anything new is in its way.
+async fn sweep() -> Result<(), HarnessError> {
+    Sweep::begin().await?.leftovers().await.map(drop)
 }
 
 /// For `map_err`: evidence that could not be shared.

@@ -7,7 +7,9 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::{
@@ -21,6 +23,8 @@ use crate::{evidence::Evidence, scenario::Scenario};
 #[derive(Debug, Clone)]
 pub struct Shared {
     folder: PathBuf,
+    /// While it is locked, nobody takes the folder for one of an earlier run.
+    _in_use: Arc<File>,
 }
 
 /// What is to be done for a scenario.
@@ -42,20 +46,20 @@ pub struct Lock {
 }
 
 impl Shared {
-    /// The folder of one run below a folder for all runs. Those of earlier runs are removed.
+    /// The folder of one run below a folder for all runs. Those of runs that have no process left are removed.
     ///
     /// # Errors
     /// Folders that cannot be made or removed.
     pub fn open(all: &Path, run: &str) -> io::Result<Self> {
         let folder = all.join(run);
-        fs::create_dir_all(&folder)?;
+        let in_use = occupy(&folder)?;
         for entry in fs::read_dir(all)? {
             let path = entry?.path();
             if path != folder && path.is_dir() {
-                remove(&path)?;
+                remove_unused(&path)?;
             }
         }
-        Ok(Self { folder })
+        Ok(Self { folder, _in_use: Arc::new(in_use) })
     }
 
     /// Whose turn it is to make a subject's evidence of a scenario.
@@ -102,18 +106,41 @@ impl Shared {
 }
 
 fn read(path: &Path) -> io::Result<Option<Box<Evidence>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(Box::new(serde_json::from_slice(&bytes)?))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    match unless_gone(fs::read(path))? {
+        Some(bytes) => Ok(Some(Box::new(serde_json::from_slice(&bytes)?))),
+        None => Ok(None),
     }
 }
 
-/// Two processes may remove the same folder at once.
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Makes a folder and holds it, so that nobody removes it.
+fn occupy(folder: &Path) -> io::Result<File> {
+    loop {
+        fs::create_dir_all(folder)?;
+        let Some(held) = unless_gone(File::open(folder))? else { continue };
+        flock(&held, FlockOperation::LockShared)?;
+        // Somebody may have removed it before it was held.
+        let Some(there) = unless_gone(fs::metadata(folder))? else { continue };
+        if there.ino() == held.metadata()?.ino() {
+            return Ok(held);
+        }
+    }
+}
+
+/// Removes a folder that nobody holds. Two processes may do that at once.
+fn remove_unused(folder: &Path) -> io::Result<()> {
+    let Some(held) = unless_gone(File::open(folder))? else { return Ok(()) };
+    match flock(&held, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => unless_gone(fs::remove_dir_all(folder)).map(drop),
+        Err(Errno::WOULDBLOCK) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -142,7 +169,22 @@ mod tests {
         let shared = Shared::open(folder.path(), "run").unwrap();
         drop(shared.turn("ours", Scenario::Manual).unwrap());
         assert!(matches!(shared.turn("ours", Scenario::Manual).unwrap(), Turn::Make(_)));
+        drop(shared);
         Shared::open(folder.path(), "next").unwrap();
         assert!(!folder.path().join("run").exists());
+    }
+
+    #[test]
+    fn a_run_leaves_alone_what_another_run_works_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = Shared::open(folder.path(), "one").unwrap();
+        let other = Shared::open(folder.path(), "other").unwrap();
+        for shared in [&one, &other] {
+            let Turn::Make(lock) = shared.turn("ours", Scenario::Manual).unwrap() else {
+                panic!("it is there already")
+            };
+            Shared::put(&lock, &Evidence::default()).unwrap();
+        }
+        assert!(matches!(one.turn("ours", Scenario::Manual).unwrap(), Turn::There(_)));
     }
 }

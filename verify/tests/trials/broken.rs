@@ -1,6 +1,11 @@
 //! A harness that is broken on purpose: nobody can tell then, and nothing may be green.
 
-use std::{collections::BTreeSet, env, os::unix::fs::symlink, process::Output};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    os::unix::fs::symlink,
+    process::{Command, Output},
+};
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
@@ -19,6 +24,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("broken::without_podman_nobody_can_tell", without_podman),
         Trial::test("broken::without_a_registry_nobody_can_tell", without_registry),
         Trial::test("broken::a_registry_that_does_not_answer_is_no_verdict", silent_registry),
+        Trial::test("broken::a_registry_that_is_killed_on_the_way_is_no_verdict", killed_registry),
+        Trial::test("broken::without_a_port_nobody_can_tell", without_port),
         Trial::test("list::every_requirement_appears_with_all_that_is_asked_for", lists_everything),
     ]
 }
@@ -40,6 +47,44 @@ fn without_registry() -> Result<(), Failed> {
 /// The discard port (RFC 863), where nobody listens.
 fn silent_registry() -> Result<(), Failed> {
     unknown(&run(&["live", "127.0.0.1:9/acme/hello:latest"], false), "127.0.0.1:9")
+}
+
+/// A pipeline that ends the containers of whoever started it, and then asks for a registry. Its own store is another one.
+const KILLER: &str = r#"#!/usr/bin/env bash
+set -euo pipefail
+if [[ $1 == prepare ]]; then
+    unset "${!CONTAINERS_@}" XDG_DATA_HOME
+    podman ps --filter label=tallyman.verify --format '{{.ID}} {{index .Labels "tallyman.verify"}}' |
+        sed -n "s/ $PPID-.*//p" | xargs -r podman kill >&2
+    echo tag=latest >>"$GITHUB_OUTPUT"
+fi
+exec 3<>"/dev/tcp/${VERIFY_GHCR%%[:/]*}/$(sed -E 's#.*:([0-9]+)/.*#\1#' <<<"$VERIFY_GHCR")"
+printf 'GET /v2/ HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n' >&3
+cat <&3
+"#;
+
+fn killed_registry() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let killer = folder.path().join("killer");
+    fs::write(&killer, KILLER)?;
+    // Files that this process has open for writing cannot be executed; a copy is made by another one.
+    let subject = folder.path().join("subject");
+    let copied = Command::new("install").args(["-m", "755"]).args([&killer, &subject]).status()?;
+    assert!(copied.success());
+    let subject = subject.to_string_lossy();
+    unknown(
+        &run(&["local", "--subject", &subject, "--scenario", "first-ever", "--registry", "container"], false),
+        "the proxy of ghcr",
+    )
+}
+
+/// In a network where programs get one port, which the first of several servers takes.
+fn without_port() -> Result<(), Failed> {
+    let network = "ip link set lo up; echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range; exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net", "sh", "-c", network]).arg(crate::world::verify().get_program());
+    command.args(["local", "--subject", &ours(), "--scenario", "missing-secrets", "--registry", "embedded"]);
+    unknown(&command.current_dir(project()).output()?, "in use")
 }
 
 fn lists_everything() -> Result<(), Failed> {

@@ -3,27 +3,21 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
-use tokio::{process::Command, sync::OnceCell};
+use tokio::sync::OnceCell;
 
-use super::{command::podman, removal};
+use super::{bases, removal};
 use crate::harness::HarnessError;
 
-/// The bases of the images that are built.
-const BASES: [&str; 2] = ["localhost/tallyman/base:amd64", "localhost/tallyman/base:arm64"];
-/// What makes them, beside the image that is built.
-const MAKE_BASES: &str = "make-bases";
 /// The file by which a host is known.
 pub(super) const STORAGE_CONF: &str = "storage.conf";
+/// The folder of its images.
+const ROOT: &str = "root";
 /// Registries on this machine may be spoken to over plain HTTP.
 const REGISTRIES: &str = "[[registry]]\nprefix = \"127.0.0.1\"\nlocation = \"127.0.0.1\"\ninsecure = true\n";
-
-/// The folder of the bases' store, below the user's cache.
-const BASES_FOLDER: &str = "tallyman/verify-bases";
 
 /// Where the base images are, once that is known.
 static BASES_STORE: OnceCell<PathBuf> = OnceCell::const_new();
@@ -39,13 +33,13 @@ pub struct PodmanHost {
 }
 
 impl PodmanHost {
-    /// Makes the base images, if they are not there, in a store that holds nothing else and that nobody builds in: images
-    /// of the user's own store could serve as a cache, and vanish in the middle of a build.
+    /// Makes the base images, if nobody did before, in a store that holds nothing else and never changes: images of the
+    /// user's own store could serve as a cache, and vanish in the middle of a build.
     ///
     /// # Errors
     /// podman that is missing or fails; bases that cannot be made.
     pub async fn provide_bases(image: &Path) -> Result<(), HarnessError> {
-        BASES_STORE.get_or_try_init(|| provide(image)).await.map(drop)
+        BASES_STORE.get_or_try_init(|| async { bases::provide(&bases::folder(), image).await }).await.map(drop)
     }
 
     /// A new one in a new folder, with the bases if they were provided.
@@ -64,7 +58,8 @@ impl PodmanHost {
         Self::with_store(folder, None)
     }
 
-    fn with_store(folder: &Path, bases: Option<&Path>) -> Result<Self, HarnessError> {
+    /// A new one in a new folder, that also finds the images of a store that never changes.
+    pub(super) fn with_store(folder: &Path, bases: Option<&Path>) -> Result<Self, HarnessError> {
         fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
         let bases = bases.map(|bases| format!("[storage.options]\nadditionalimagestores = [{}]\n", quoted(bases)));
         let storage = storage_conf(folder) + &bases.unwrap_or_default();
@@ -97,6 +92,11 @@ impl PodmanHost {
         self.folder.join("auth.json")
     }
 
+    /// Where its images are.
+    pub(super) fn root(&self) -> PathBuf {
+        self.folder.join(ROOT)
+    }
+
     /// A new folder of its own for something, removed with it.
     pub(super) fn folder(&self, name: &str) -> Result<PathBuf, HarnessError> {
         let folder = self.folder.join(name);
@@ -125,35 +125,11 @@ impl Drop for PodmanHost {
 
 /// A configuration for a store below a folder.
 fn storage_conf(folder: &Path) -> String {
-    let (root, run) = (quoted(&folder.join("root")), quoted(&folder.join("run")));
+    let (root, run) = (quoted(&folder.join(ROOT)), quoted(&folder.join("run")));
     format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root}\nrunroot = {run}\n")
 }
 
 /// A path as TOML has it; JSON's strings are TOML's.
 fn quoted(path: &Path) -> String {
     serde_json::Value::from(path.to_string_lossy()).to_string()
-}
-
-/// Makes the base images in their store, and returns where that is.
-async fn provide(image: &Path) -> Result<PathBuf, HarnessError> {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")));
-    let folder = cache.unwrap_or_else(env::temp_dir).join(BASES_FOLDER);
-    fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
-    let configuration = folder.join(STORAGE_CONF);
-    fs::write(&configuration, storage_conf(&folder)).map_err(HarnessError::at("write", &configuration))?;
-    let environment =
-        BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), configuration.to_string_lossy().into_owned())]);
-    let exists =
-        async |base: &str| Ok::<_, HarnessError>(podman(&environment, &["image", "exists", base]).await?.success);
-    if !exists(BASES[0]).await? || !exists(BASES[1]).await? {
-        let program = image.join(MAKE_BASES);
-        let output = Command::new(&program).envs(&environment).stdin(Stdio::null()).output().await;
-        let output = output.map_err(HarnessError::at("run", &program))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(HarnessError::engine("make the base images")(said));
-        }
-    }
-    Ok(folder.join("root"))
 }

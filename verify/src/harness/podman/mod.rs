@@ -1,5 +1,6 @@
 //! podman: hosts whose stores are empty, as hosted runners' are, and a witness of what users get.
 
+mod bases;
 mod command;
 mod host;
 mod leftovers;

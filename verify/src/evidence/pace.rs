@@ -1,0 +1,89 @@
+//! What of a time was spent, and what was lost because the machine had other work to do.
+//!
+//! Times are judged as if the pipeline had the machine for itself. What it can have lost is bounded: a process that works for
+//! a second where everybody gets a fifth of a processor loses four. Time in which it sleeps, or waits for somebody, is never
+//! taken off, however loaded the machine is.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Evidence, StageRun};
+
+/// No machine is so slow that times on it say nothing at all.
+const SLOWDOWN_MAX: f64 = 50.0;
+
+/// A piece of work that the harness did to see how quick the machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// When it was done, in milliseconds since the scenario began.
+    pub at_ms: u64,
+    /// For how long a processor worked on it, in microseconds.
+    pub worked_us: u64,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+}
+
+impl Evidence {
+    /// How many times longer work took between two moments than it would have with a processor for itself.
+    fn slowdown(&self, began_ms: u64, ended_ms: u64) -> f64 {
+        let beats = self.pace.iter().filter(|beat| (began_ms..=ended_ms).contains(&beat.at_ms));
+        let (worked, took) = beats.fold((0, 0), |(worked, took), beat| (worked + beat.worked_us, took + beat.took_us));
+        if worked == 0 { 1.0 } else { (as_f64(took) / as_f64(worked)).clamp(1.0, SLOWDOWN_MAX) }
+    }
+
+    /// What a time would have been at least, had the stages in it not waited for processors.
+    pub fn at_ease_ms<'a>(&self, took_ms: u64, stages: impl IntoIterator<Item = &'a StageRun>) -> u64 {
+        let lost = stages
+            .into_iter()
+            .map(|stage| as_f64(stage.worked_ms) * (self.slowdown(stage.began_ms, stage.ended_ms) - 1.0));
+        let lost = std::time::Duration::from_secs_f64(lost.sum::<f64>() / 1_000.0);
+        took_ms.saturating_sub(u64::try_from(lost.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio of times needs no more digits")]
+const fn as_f64(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{End, Stage};
+
+    fn stage(worked_ms: u64, ended_ms: u64) -> StageRun {
+        StageRun { worked_ms, ..StageRun::silent(Stage::Build, 0, ended_ms, End::Code(0)) }
+    }
+
+    /// Beats of 10 ms, each slowed down like this.
+    fn evidence(slowdowns: &[u64]) -> Evidence {
+        let beat = |(number, slowdown): (u64, &u64)| Beat {
+            at_ms: number * 100,
+            worked_us: 10_000,
+            took_us: 10_000 * slowdown,
+        };
+        Evidence { pace: (0..).zip(slowdowns).map(beat).collect(), ..Evidence::default() }
+    }
+
+    #[test]
+    fn on_an_idle_machine_times_are_what_they_are() {
+        assert_eq!(evidence(&[1, 1, 1]).at_ease_ms(5_000, &[stage(2_000, 200)]), 5_000);
+        assert_eq!(Evidence::default().at_ease_ms(5_000, &[stage(2_000, 200)]), 5_000);
+    }
+
+    #[test]
+    fn what_work_lost_to_others_is_taken_off() {
+        assert_eq!(evidence(&[4, 4, 4]).at_ease_ms(9_000, &[stage(2_000, 200)]), 3_000);
+        assert_eq!(evidence(&[4, 4, 4]).at_ease_ms(9_000, &[stage(1_000, 200), stage(1_000, 200)]), 3_000);
+        assert_eq!(evidence(&[4, 4, 4]).at_ease_ms(5_000, &[stage(2_000, 200)]), 0);
+    }
+
+    #[test]
+    fn a_sleep_is_as_long_on_a_loaded_machine() {
+        assert_eq!(evidence(&[20, 20, 20]).at_ease_ms(15_000, &[stage(10, 200)]), 14_810);
+    }
+
+    #[test]
+    fn only_the_load_in_a_stage_counts_for_it() {
+        assert_eq!(evidence(&[1, 1, 1, 9, 9]).at_ease_ms(5_000, &[stage(1_000, 200)]), 5_000);
+    }
+}
