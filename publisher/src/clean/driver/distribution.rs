@@ -27,7 +27,7 @@ impl Distribution {
             let seen = try_join_all(some.iter().map(async |tag| registry.resolve(tag).await)).await?;
             // A tag that vanished meanwhile holds nothing.
             let seen = some.iter().zip(seen).filter_map(|(tag, digest)| Some((tag.clone(), digest?)));
-            sightings.extend(seen.map(|(tag, digest)| Sighting { tag, digest, images: None }));
+            sightings.extend(seen.map(|(tag, digest)| Sighting { tag, digest, images: None, since: None }));
         }
         Ok(Look { sightings, ..Look::default() })
     }

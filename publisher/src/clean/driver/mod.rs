@@ -31,6 +31,8 @@ pub(super) struct Sighting {
     pub(super) digest: Digest,
     /// Every image that it holds, where the registry tells: one that holds none of ours need not be read.
     pub(super) images: Option<Vec<Digest>>,
+    /// Since when it is known to be there, where the registry tells.
+    pub(super) since: Option<SystemTime>,
 }
 
 /// What a look found.
