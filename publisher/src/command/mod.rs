@@ -9,6 +9,7 @@ mod gate;
 mod git;
 mod merge;
 mod plan;
+mod prune;
 mod publish;
 mod result;
 mod session;

@@ -8,12 +8,14 @@ mod api;
 mod distribution;
 mod dockerhub;
 mod github;
+mod stock;
 
 use std::{
     collections::{HashMap, HashSet},
     time::SystemTime,
 };
 
+pub(super) use self::stock::Stock;
 use self::{distribution::Distribution, dockerhub::DockerHub, github::GitHub};
 use super::CleanError;
 use crate::{

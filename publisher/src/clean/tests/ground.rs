@@ -21,7 +21,7 @@ use axum::{
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
-pub(super) use self::contents::Contents;
+pub(super) use self::contents::{Contents, day, key};
 use crate::{
     auth::Credential,
     clean::{Report, Site, Task},

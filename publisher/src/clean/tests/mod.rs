@@ -6,3 +6,4 @@ mod everywhere;
 mod github;
 mod ground;
 mod property;
+mod prune;

@@ -9,5 +9,6 @@ mod interruption;
 mod order;
 mod output;
 mod plan;
+mod prune;
 mod publish;
 mod secrets;

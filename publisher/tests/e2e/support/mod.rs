@@ -12,4 +12,4 @@ pub(crate) use program::{Ended, Program};
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use registry::{PASSWORD, Registry, USER, http};
 pub(crate) use source::Source;
-pub(crate) use world::World;
+pub(crate) use world::{World, sha256};

@@ -10,19 +10,32 @@ use serde_json::{Value, json};
 use super::script::Script;
 use crate::{
     config::DriverKind,
-    oci::{DOCKER_LIST, DOCKER_MANIFEST, Digest, OCI_INDEX, RawManifest},
+    oci::{DOCKER_LIST, DOCKER_MANIFEST, Digest, OCI_INDEX, RawManifest, digest_of},
 };
 
 /// What the clock of the repository says before anything is in it, in seconds since 1970.
 const EPOCH: u64 = 1_700_000_000;
+/// A day of that clock.
+const DAY: u64 = 24 * 60 * 60;
+
 /// A moment so many seconds after the first.
-fn moment(seconds: u64) -> SystemTime {
+pub(crate) fn moment(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(EPOCH + seconds)
+}
+
+/// The first moment of a day.
+pub(crate) fn day(day: u64) -> SystemTime {
+    moment(day * DAY)
 }
 
 /// A moment as interfaces write it.
 pub(super) fn rfc3339(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(moment(seconds)).to_string()
+}
+
+/// The key of a step of this name: 64 hexadecimal digits.
+pub(crate) fn key(name: &str) -> String {
+    digest_of(name.as_bytes()).to_string().split_off("sha256:".len())
 }
 
 /// A manifest with what only the registry knows of it.
@@ -42,6 +55,8 @@ pub(crate) struct Contents {
     /// When tags changed, on Docker Hub's clock.
     pub(super) changed: BTreeMap<String, u64>,
     pub(super) clock: u64,
+    /// The blobs that anybody reads: configurations.
+    pub(super) blobs: BTreeMap<String, Vec<u8>>,
     /// `METHOD /path?query` of every request.
     pub(crate) log: Vec<String>,
     pub(super) script: Script,
@@ -63,6 +78,17 @@ impl Contents {
     pub(crate) fn image(&mut self, name: &str) -> Digest {
         let document = json!({ "schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": { "name": name } });
         self.put(DOCKER_MANIFEST, &document)
+    }
+
+    /// Puts in a step of a build as podman caches it, under the key of this name, made so many days after the first.
+    pub(crate) fn step(&mut self, name: &str, day: u64) -> Digest {
+        self.clock = self.clock.max(day * DAY);
+        let config = json!({ "created": rfc3339(self.clock), "history": [{ "created_by": name }] }).to_string();
+        let digest = digest_of(config.as_bytes());
+        self.blobs.insert(digest.to_string(), config.into_bytes());
+        let step = self.put(DOCKER_MANIFEST, &json!({ "mediaType": DOCKER_MANIFEST, "config": { "digest": digest } }));
+        self.tag(&key(name), &step);
+        step
     }
 
     /// Puts in a list of what is there.

@@ -15,6 +15,9 @@ impl Contents {
         if rest.starts_with("tags/list") {
             return answer(200, json!({ "tags": self.tags.keys().collect::<Vec<_>>() }).to_string());
         }
+        if let Some(blob) = rest.strip_prefix("blobs/").and_then(|digest| self.blobs.get(digest)) {
+            return answer(200, blob.clone());
+        }
         let Some(name) = rest.strip_prefix("manifests/") else { return absent() };
         match method {
             "PUT" => {
