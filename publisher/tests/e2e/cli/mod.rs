@@ -1,5 +1,6 @@
 //! What a publish does and leaves undone, seen from outside.
 
+mod accumulation;
 mod attempts;
 mod cache;
 mod clean;
