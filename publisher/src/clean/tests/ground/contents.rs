@@ -1,7 +1,7 @@
 //! What the repository holds, and how it is filled by a test.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct Contents {
     pub(super) kind: Option<DriverKind>,
     /// Oldest first.
     pub(super) versions: Vec<Version>,
+    /// Where each manifest stands among them.
+    pub(super) places: HashMap<Digest, usize>,
     pub(crate) tags: BTreeMap<String, Digest>,
     /// When tags changed, on Docker Hub's clock.
     pub(super) changed: BTreeMap<String, u64>,
@@ -150,6 +152,8 @@ impl Contents {
     pub(crate) fn forget(&mut self, digest: &Digest) {
         self.versions.retain(|version| version.manifest.digest != *digest);
         self.tags.retain(|_, at| at != digest);
+        let digests = self.versions.iter().map(|version| version.manifest.digest.clone());
+        self.places = digests.zip(0..).collect();
     }
 
     pub(super) fn put(&mut self, media_type: &str, document: &Value) -> Digest {
@@ -157,13 +161,14 @@ impl Contents {
         let digest = manifest.digest.clone();
         if !self.holds(&digest) {
             self.clock += 1;
+            self.places.insert(digest.clone(), self.versions.len());
             self.versions.push(Version { manifest, id: self.clock });
         }
         digest
     }
 
     pub(super) fn find(&self, digest: &Digest) -> Option<&Version> {
-        self.versions.iter().find(|version| version.manifest.digest == *digest)
+        self.places.get(digest).map(|place| &self.versions[*place])
     }
 
     pub(super) fn resolve(&self, name: &str) -> Option<&Version> {
