@@ -6,15 +6,18 @@
 //!                                          └▶ nothing is removed                    └▶ it stays
 //! ```
 //!
-//! Only what a record of this publisher names is ever considered: never what merely looks old or lost.
+//! Only what a record of this publisher names is ever considered: never what merely looks old or lost. A layer cache is
+//! another matter (`prune`): nothing in it is published, and its steps go by their age.
 
 mod decide;
 mod driver;
 mod error;
 mod graph;
 mod library;
+mod prune;
 mod report;
 mod site;
+mod stale;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -25,3 +28,4 @@ pub use error::CleanError;
 pub use graph::{Graph, Node, fallback_subject};
 pub use report::{Item, Outcome, Problem, Report};
 pub use site::{Site, Task};
+pub use stale::Pruning;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Because, CleanError, Fate, Verdict};
 use crate::{
     config::DriverKind,
-    oci::{Digest, short},
+    oci::{Digest, Repository, short},
 };
 
 /// What became of one manifest.
@@ -101,6 +101,19 @@ impl Item {
 }
 
 impl Report {
+    /// A report of a clean-up that has done nothing yet.
+    pub fn new(registry: &str, repository: &Repository, driver: DriverKind) -> Self {
+        Self {
+            registry: registry.into(),
+            repository: repository.to_string(),
+            driver,
+            items: Vec::new(),
+            restore: Vec::new(),
+            warnings: Vec::new(),
+            problem: None,
+        }
+    }
+
     /// How many manifests ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.items.iter().filter(|item| item.outcome == outcome).count()

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    CleanError, Report,
+    CleanError, Pruning, Report,
     driver::Driver,
+    prune::prune,
     report::Problem,
     sweep::{sweep, vacate},
     view::{Floating, View},
@@ -65,15 +66,7 @@ impl Site {
 
     /// Removes what the records name and no tag holds. Whatever goes wrong stands in the report.
     pub async fn clean(&self, task: Task<'_>) -> Report {
-        let mut report = Report {
-            registry: self.registry.name().into(),
-            repository: self.registry.repository().to_string(),
-            driver: self.kind,
-            items: Vec::new(),
-            restore: Vec::new(),
-            warnings: Vec::new(),
-            problem: None,
-        };
+        let mut report = self.report();
         let Some(driver) = &self.driver else { return report };
         let Task { recorded, known, moved, dry_run } = task;
         let mut view = View::new(&self.registry, driver, recorded);
@@ -86,6 +79,20 @@ impl Site {
         };
         report.problem = outcome.err().as_ref().map(Problem::from);
         report
+    }
+
+    /// Removes the steps of a layer cache that have had their day. Whatever goes wrong stands in the report.
+    pub async fn prune(&self, pruning: &Pruning) -> Report {
+        let mut report = self.report();
+        if let Some(driver) = &self.driver {
+            let pruned = prune(&self.registry, driver, pruning, &mut report).await;
+            report.problem = pruned.err().as_ref().map(Problem::from);
+        }
+        report
+    }
+
+    fn report(&self) -> Report {
+        Report::new(self.registry.name(), self.registry.repository(), self.kind)
     }
 
     /// Takes a floating tag away right before it is set anew, with the list that it alone holds.

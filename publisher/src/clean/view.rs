@@ -123,7 +123,7 @@ impl<'a> View<'a> {
             Some(Floating::Leaves(tag)) => (tag, None),
         };
         look.sightings.retain(|sighting| sighting.tag != *tag);
-        look.sightings.extend(at.map(|digest| Sighting { tag: tag.clone(), digest, images: None }));
+        look.sightings.extend(at.map(|digest| Sighting { tag: tag.clone(), digest, images: None, since: None }));
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl<'a> View<'a> {
                 Some(seen) if seen == digest => {
                     return Err(CleanError::Unreadable { digest, registry: self.registry.name().into() });
                 }
-                Some(digest) => look.sightings.push(Sighting { tag, digest, images: None }),
+                Some(digest) => look.sightings.push(Sighting { tag, digest, images: None, since: None }),
                 None => {}
             }
         }

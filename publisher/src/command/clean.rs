@@ -2,15 +2,19 @@
 //!
 //! What can a record be? A registry keeps no history of its tags and does not say who put a manifest there; its age says
 //! nothing, as a run may be under way. So there are two: the hand-over files of builds whose run has ended, and the
-//! digests that a publish names when it could not clean up itself. Everything else stays.
+//! digests that a publish names when it could not clean up itself. Everything else stays. The layer cache, if there is
+//! one, is pruned by age.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::connect::{Connector, credential};
+use super::{
+    connect::{Connector, credential},
+    prune::prune,
+};
 use crate::{
     clean::{Problem, Report, Site, Task},
     commit::HandOver,
@@ -47,12 +51,14 @@ pub struct Cleaned {
     pub status: &'static str,
     /// The registries, in the order of the configuration.
     pub registries: Vec<Report>,
+    /// The layer caches, one a platform, where there are any.
+    pub caches: Vec<Report>,
 }
 
 impl Cleaned {
     /// The failure that the reports amount to, if they do.
     pub fn failure(&self) -> Option<Failure> {
-        let failed: Vec<_> = self.registries.iter().filter(|report| report.problem.is_some()).collect();
+        let failed: Vec<_> = self.reports().filter(|report| report.problem.is_some()).collect();
         let first = failed.first()?.problem.as_ref()?;
         let names: Vec<_> = failed.iter().map(|report| report.registry.as_str()).collect();
         let what = if first.denied { "clean-up is not allowed" } else { "clean-up stopped" };
@@ -63,7 +69,11 @@ impl Cleaned {
 
     /// The trees of all registries.
     pub fn text(&self) -> String {
-        self.registries.iter().map(Report::text).collect::<Vec<_>>().join("\n")
+        self.reports().map(Report::text).collect::<Vec<_>>().join("\n")
+    }
+
+    fn reports(&self) -> impl Iterator<Item = &Report> {
+        self.registries.iter().chain(&self.caches)
     }
 }
 
@@ -98,13 +108,14 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
         report
     }))
     .await;
-    let failed = registries.iter().any(|report| report.problem.is_some());
-    let status = match (failed, args.dry_run) {
-        (true, _) => "failed",
-        (false, true) => "planned",
-        (false, false) => "cleaned",
-    };
-    Ok(Cleaned { status, registries })
+    // No build is at hand that could say which steps it used.
+    let builds = config.platforms.iter().map(|platform| (platform.clone(), HashSet::new())).collect();
+    let caches = prune(&connector, builds, args.dry_run).await;
+    let mut cleaned = Cleaned { status: if args.dry_run { "planned" } else { "cleaned" }, registries, caches };
+    if cleaned.failure().is_some() {
+        cleaned.status = "failed";
+    }
+    Ok(cleaned)
 }
 
 async fn warn_if_latest_is_absent(registry: &Registry, report: &mut Report) {

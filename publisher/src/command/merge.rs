@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{result::published, session::Session, superseded::Superseded};
+use super::{prune, result::published, session::Session, superseded::Superseded};
 use crate::{
     commit::{
         HandOver, Record, TagMove, assemble, compare, confirm, ensure_children, move_tag, put_list, read_children,
@@ -68,7 +68,11 @@ pub(super) async fn commit(
     let movements = movements.await?;
     let cleanup = match &superseded {
         Some(superseded) => {
-            let cleaned = async { Ok::<_, Failure>(superseded.after(&journal).await) };
+            let cleaned = async {
+                let mut reports = superseded.after(&journal).await;
+                reports.extend(prune::after(session, records).await);
+                Ok::<_, Failure>(reports)
+            };
             session.phase(Phase::Clean, cleaned).await?
         }
         None => Vec::new(),

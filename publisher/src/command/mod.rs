@@ -10,6 +10,7 @@ mod git;
 mod init;
 mod merge;
 mod plan;
+mod prune;
 mod publish;
 mod result;
 mod session;

@@ -62,6 +62,9 @@ pub struct Record {
     /// How many of them were taken from a cache.
     #[serde(default)]
     pub steps_reused: usize,
+    /// The keys of its steps in the layer cache; none where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cache_keys: Vec<String>,
     /// The repositories that hold it, by the registry's short name.
     repositories: BTreeMap<String, String>,
 }
@@ -131,6 +134,7 @@ impl Record {
             bytes_uploaded: staged.bytes_uploaded,
             steps: steps.total(),
             steps_reused: steps.reused(),
+            cache_keys: steps.keys(),
             repositories: registries.iter().map(|registry| repository(registry.as_ref())).collect(),
         }
     }

@@ -1,7 +1,10 @@
 //! Where steps of builds are kept for later builds: in a repository that nothing is published to.
 
+use std::time::Duration;
+
 use super::{
-    ConfigError, RegistryConfig, SecretNames,
+    ConfigError, DriverKind, RegistryConfig, SecretNames,
+    duration::max_age,
     origin::{Given, Origin},
     registries::usual_secrets,
 };
@@ -9,6 +12,10 @@ use crate::oci::{Host, Platform, Repository};
 
 /// What switches off a cache that is configured elsewhere.
 const OFF: &str = "off";
+/// How old a step may become that no build used, if nothing else is said.
+const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What a cache is called where registries go by short names; the platform's name follows.
+const NAME: &str = "cache";
 
 const HINT: &str = "write host/repository such as ghcr.io/acme/hello-cache, or `off`";
 
@@ -21,6 +28,10 @@ pub struct CacheConfig {
     pub plain_http: bool,
     /// The variables that hold the credentials, where they are known.
     pub secrets: Option<SecretNames>,
+    /// How old a step may become that the build at hand did not use; nothing if all are kept.
+    pub max_age: Option<Duration>,
+    /// The interface through which steps are removed.
+    driver: DriverKind,
 }
 
 impl CacheConfig {
@@ -29,6 +40,17 @@ impl CacheConfig {
     pub fn repository(&self, platform: &Platform) -> Repository {
         let Repository { host, name } = self.repository.clone();
         Repository { host, name: format!("{name}-{}", platform.short_name()) }
+    }
+
+    /// The repository of one platform as a registry that can be talked to, named `cache-arm64`.
+    pub fn registry(&self, platform: &Platform) -> RegistryConfig {
+        RegistryConfig {
+            name: format!("{NAME}-{}", platform.short_name()),
+            repository: self.repository(platform),
+            plain_http: self.plain_http,
+            secrets: self.secrets.clone(),
+            driver: self.driver,
+        }
     }
 
     /// The host, and how it is spoken to.
@@ -40,9 +62,12 @@ impl CacheConfig {
 /// The cache that is configured, if any. What is said about a registry on the same host is true of the cache as well.
 pub(super) fn cache(
     given: Option<Given<String>>,
+    age: Option<Given<String>>,
     platforms: &[Platform],
     registries: &[RegistryConfig],
 ) -> Result<Option<CacheConfig>, ConfigError> {
+    // A mistake shows even while there is no cache.
+    let max_age = age.map_or(Ok(Some(MAX_AGE)), max_age)?;
     let Some(Given { value, origin }) = given.filter(|given| given.value != OFF) else { return Ok(None) };
     let refuse = |problem: String| ConfigError::invalid(origin.clone(), problem).with_hint(HINT);
     let repository: Repository = value.parse().map_err(|error| refuse(format!("{error}")))?;
@@ -50,6 +75,8 @@ pub(super) fn cache(
     let cache = CacheConfig {
         plain_http: neighbour.map_or_else(|| repository.host.is_loopback(), |registry| registry.plain_http),
         secrets: neighbour.map_or_else(|| usual_secrets(&repository.host), |registry| registry.secrets.clone()),
+        driver: neighbour.map_or_else(|| DriverKind::of(&repository.host), |registry| registry.driver),
+        max_age,
         repository,
     };
     for platform in platforms {

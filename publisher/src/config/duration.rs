@@ -1,4 +1,4 @@
-//! Waits as people write them: `500ms`, `2s`.
+//! Waits and ages as people write them: `500ms`, `2s`, `30d`.
 
 use std::time::Duration;
 
@@ -10,6 +10,10 @@ pub const RETRY_BASE_MAX: Duration = Duration::from_secs(60);
 
 const HINT: &str = "write a whole number of seconds or milliseconds such as `2s` or `500ms`, at most 60s";
 
+/// What is said of something that is never too old.
+const FOR_EVER: &str = "off";
+const AGE_HINT: &str = "write a whole number of days or hours such as `30d` or `12h`, or `off`";
+
 /// Reads the first wait between attempts.
 pub(super) fn retry_base(given: Given<String>) -> Result<Duration, ConfigError> {
     let problem = match wait(&given.value) {
@@ -20,13 +24,37 @@ pub(super) fn retry_base(given: Given<String>) -> Result<Duration, ConfigError> 
     Err(ConfigError::invalid(given.origin, problem).with_hint(HINT))
 }
 
+/// Reads how old something may become; nothing if it may become as old as it likes.
+pub(super) fn max_age(given: Given<String>) -> Result<Option<Duration>, ConfigError> {
+    if given.value == FOR_EVER {
+        return Ok(None);
+    }
+    let problem = || format!("`{}` is not an age", given.value);
+    let age =
+        age(&given.value).ok_or_else(|| ConfigError::invalid(given.origin.clone(), problem()).with_hint(AGE_HINT));
+    age.map(Some)
+}
+
+fn age(text: &str) -> Option<Duration> {
+    let (number, hours) = match text.strip_suffix('d') {
+        Some(number) => (number, 24),
+        None => (text.strip_suffix('h')?, 1),
+    };
+    let number = digits(number)?.checked_mul(hours * 60 * 60)?;
+    Some(Duration::from_secs(number))
+}
+
+fn digits(text: &str) -> Option<u64> {
+    // `parse` alone would take a sign.
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 fn wait(text: &str) -> Option<Duration> {
     let (number, unit): (&str, fn(u64) -> Duration) = match text.strip_suffix("ms") {
         Some(number) => (number, Duration::from_millis),
         None => (text.strip_suffix('s')?, Duration::from_secs),
     };
-    // `parse` alone would take a sign.
-    number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse().ok().map(unit))?
+    digits(number).map(unit)
 }
 
 #[cfg(test)]
@@ -52,5 +80,19 @@ mod tests {
     #[case("99999999999999999999s", None)]
     fn waits_are_read(#[case] text: &str, #[case] milliseconds: Option<u64>) {
         assert_eq!(wait(text), milliseconds.map(Duration::from_millis));
+    }
+
+    #[rstest::rstest]
+    #[case("30d", Some(30 * 24))]
+    #[case("12h", Some(12))]
+    #[case("0d", Some(0))]
+    #[case("30", None)]
+    #[case("d", None)]
+    #[case("1.5d", None)]
+    #[case("-1d", None)]
+    #[case("2w", None)]
+    #[case("213503982334602d", None)]
+    fn ages_are_read(#[case] text: &str, #[case] hours: Option<u64>) {
+        assert_eq!(age(text), hours.map(|hours| Duration::from_secs(hours * 60 * 60)));
     }
 }

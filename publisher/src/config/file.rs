@@ -6,8 +6,18 @@ use super::{
     section::{Document, Section},
 };
 
-const KEYS: &[&str] =
-    &["image", "containerfile", "context", "platforms", "build-args", "registry", "retry-base", "cleanup", "cache"];
+const KEYS: &[&str] = &[
+    "image",
+    "containerfile",
+    "context",
+    "platforms",
+    "build-args",
+    "registry",
+    "retry-base",
+    "cleanup",
+    "cache",
+    "cache-max-age",
+];
 const REGISTRY_KEYS: &[&str] = &["name", "repository", "plain-http", "username-env", "password-env", "driver"];
 
 /// What the configuration file says; all of it may be absent.
@@ -22,6 +32,7 @@ pub(super) struct File {
     pub(super) retry_base: Option<Given<String>>,
     pub(super) cleanup: Option<Given<String>>,
     pub(super) cache: Option<Given<String>>,
+    pub(super) cache_max_age: Option<Given<String>>,
 }
 
 /// One `[[registry]]`.
@@ -54,6 +65,7 @@ impl File {
             retry_base: top.string("retry-base")?,
             cleanup: top.string("cleanup")?,
             cache: top.string("cache")?,
+            cache_max_age: top.string("cache-max-age")?,
         })
     }
 }

@@ -106,6 +106,11 @@ pub struct Overrides {
     #[arg(long, value_name = "HOST/REPOSITORY", env = "TALLYMAN_CACHE", hide_env_values = true, help_heading = HEADING)]
     pub cache: Option<String>,
 
+    /// Removes steps from the layer cache that are older than this, in days or hours (30d, 12h), and of no use to the build
+    /// at hand; by default 30d; off keeps them all
+    #[arg(long, value_name = "AGE", env = "TALLYMAN_CACHE_MAX_AGE", hide_env_values = true, help_heading = HEADING)]
+    pub cache_max_age: Option<String>,
+
     /// Removes the image that latest pointed at before: after the tag has moved (the default), before it is set, or off
     #[arg(
         long,
@@ -142,6 +147,8 @@ pub(super) const BUILD_ARGS: Origin = Origin::Flag { flag: "--build-arg", variab
 pub(super) const RETRY_BASE: Origin = Origin::Flag { flag: "--retry-base", variable: Some("TALLYMAN_RETRY_BASE") };
 pub(super) const CLEANUP: Origin = Origin::Flag { flag: "--cleanup", variable: Some("TALLYMAN_CLEANUP") };
 pub(super) const CACHE: Origin = Origin::Flag { flag: "--cache", variable: Some("TALLYMAN_CACHE") };
+pub(super) const CACHE_MAX_AGE: Origin =
+    Origin::Flag { flag: "--cache-max-age", variable: Some("TALLYMAN_CACHE_MAX_AGE") };
 pub(super) const DRIVERS: Origin = Origin::Flag { flag: "--driver", variable: Some("TALLYMAN_DRIVERS") };
 
 /// A flag's text, unless it is empty.

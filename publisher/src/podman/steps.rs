@@ -1,10 +1,15 @@
 //! Which steps of a build were run and which were taken from a cache, as podman tells it line by line.
 //!
+//! A build that writes to a layer cache names the key of every step there: those that it pulled and those that it pushed.
 //! `FROM` is no step here: it is never in a cache of steps. What a `RUN` step prints can look like podman's own lines;
-//! that can falsify these numbers and nothing else.
+//! that can falsify these numbers, keep a step in the cache that nobody uses, and nothing else.
+
+use std::collections::BTreeSet;
 
 /// What podman prints for a step that it took from its store, where it may have been pulled to a moment ago.
 const REUSED: &str = "--> Using cache ";
+/// What podman prints before the repository and the key of a step that it found in a layer cache, or leaves there.
+const IN_CACHE: [&str; 2] = ["--> Cache pulled from remote ", "--> Pushing cache "];
 
 /// The steps of one build, which may take several runs of podman.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +20,10 @@ pub struct Steps {
     reached: usize,
     /// Whether the present run is the first to come to the last of them.
     is_new: bool,
+    /// The keys of the steps in a layer cache.
+    keys: BTreeSet<String>,
+    /// Whether there was more than one run.
+    is_repeated: bool,
 }
 
 impl Steps {
@@ -32,11 +41,22 @@ impl Steps {
         {
             *last = true;
         }
+        if IN_CACHE.iter().any(|mark| line.starts_with(mark))
+            && let Some((_, key)) = line.rsplit_once(':')
+        {
+            self.keys.insert(key.to_owned());
+        }
     }
 
     /// podman is run again. What it finds in its store then because the run before put it there is not reused.
     pub fn again(&mut self) {
-        (self.reached, self.is_new) = (0, false);
+        (self.reached, self.is_new, self.is_repeated) = (0, false, true);
+    }
+
+    /// The keys of all steps in the layer cache; none if there is no cache, or if it could not be written: then podman does
+    /// not name them all.
+    pub fn keys(&self) -> Vec<String> {
+        if self.is_repeated { Vec::new() } else { self.keys.iter().cloned().collect() }
     }
 
     /// How many steps there are.
@@ -93,6 +113,25 @@ mod tests {
     #[case(&["--> Using cache ID", "STEP x/y: RUN a", "[STEP 1/2: RUN a", "STEPS 1/2: RUN a", "STEP 1/2"], (0, 0))]
     fn steps_are_counted(#[case] lines: &[&str], #[case] expected: (usize, usize)) {
         assert_eq!(seen(&mut Steps::default(), lines), expected);
+    }
+
+    /// As podman 5.8 prints it, which names the key of a step that it pulled twice.
+    #[test]
+    fn a_build_that_writes_its_cache_names_the_keys_of_all_steps() {
+        let lines = [
+            "[1/2] STEP 2/2: RUN make",
+            "--> Cache pulled from remote 127.0.0.1:5000/a/c:1f:1f",
+            "--> Using cache ID",
+            "[2/2] STEP 2/3: COPY --from=one a b",
+            "--> Pushing cache [127.0.0.1:5000/a/c]:2e",
+            "--> 0459868b4a1a",
+        ];
+        let mut steps = Steps::default();
+        seen(&mut steps, &lines);
+        assert_eq!(steps.keys(), ["1f", "2e"]);
+        steps.again();
+        seen(&mut steps, &lines[..2]);
+        assert_eq!(steps.keys(), Vec::<String>::new(), "not all are named by a run that does not write");
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub struct Publication {
     pub platforms: Vec<PlatformOutcome>,
     /// The registries, in the order of the configuration.
     pub registries: Vec<RegistryOutcome>,
-    /// What was removed of what the tag pointed at before, for each registry that is cleaned.
+    /// What was removed: of what the tag pointed at before, for each registry that is cleaned; of the layer caches, for
+    /// each that was pruned.
     pub cleanup: Vec<Report>,
     /// How long each phase took, in the order in which they ended.
     pub timings: Vec<Timing>,

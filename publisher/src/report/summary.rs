@@ -49,7 +49,7 @@ pub fn publication(publication: &Publication) -> String {
     let undo: Vec<_> = publication.cleanup.iter().flat_map(|report| report.restore.clone()).collect();
     if !publication.cleanup.is_empty() {
         let lines: Vec<_> = publication.cleanup.iter().map(|report| format!("- {}", text(&report.line()))).collect();
-        sections.push(format!("### Superseded image\n\n{}\n", lines.join("\n")));
+        sections.push(format!("### Cleaned up\n\n{}\n", lines.join("\n")));
     }
     if !undo.is_empty() {
         sections.push(format!("To undo the removal, within 30 days:\n\n{}", code_block("console", &undo)));
@@ -176,7 +176,7 @@ mod tests {
         podman pull docker.io/acme/hello:latest
         ```
 
-        ### Superseded image
+        ### Cleaned up
 
         - ghcr: 2 removed, 1 kept
 

@@ -31,7 +31,7 @@ pub fn publication(publication: &Publication, style: Style) -> String {
     let rows: Vec<_> =
         publication.registries.iter().map(|registry| registry_row(publication.status, registry)).collect();
     block("registries", aligned(&rows));
-    block("superseded", publication.cleanup.iter().map(Report::line).collect());
+    block("cleaned up", publication.cleanup.iter().map(Report::line).collect());
     block("undo", publication.cleanup.iter().flat_map(|report| report.restore.clone()).collect());
     block("pull", pull_commands(publication));
     block("warnings", publication.warnings.iter().map(|w| style.yellow(&clean::lines(w).join(" "))).collect());
@@ -150,7 +150,7 @@ mod tests {
           ghcr       replaces 6db7d803e74f  23 requests, 31.4 MB sent
           dockerhub  new                    23 requests, 31.4 MB sent, 2 retries
 
-        superseded
+        cleaned up
           ghcr: 2 removed, 1 kept
 
         undo

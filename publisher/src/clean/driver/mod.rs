@@ -8,12 +8,14 @@ mod api;
 mod distribution;
 mod dockerhub;
 mod github;
+mod stock;
 
 use std::{
     collections::{HashMap, HashSet},
     time::SystemTime,
 };
 
+pub(super) use self::stock::Stock;
 use self::{distribution::Distribution, dockerhub::DockerHub, github::GitHub};
 use super::CleanError;
 use crate::{
@@ -31,6 +33,8 @@ pub(super) struct Sighting {
     pub(super) digest: Digest,
     /// Every image that it holds, where the registry tells: one that holds none of ours need not be read.
     pub(super) images: Option<Vec<Digest>>,
+    /// Since when it is known to be there, where the registry tells.
+    pub(super) since: Option<SystemTime>,
 }
 
 /// What a look found.

@@ -2,8 +2,8 @@
 
 use rstest::rstest;
 
-use super::ground::{Ground, fates};
-use crate::{clean::Task, config::DriverKind::DockerHub, oci::Digest};
+use super::ground::{Ground, TOKEN, fates};
+use crate::{clean::Task, config::DriverKind::DockerHub, http::RETRY_AFTER_MAX, oci::Digest};
 
 async fn ground() -> (Ground, Digest, Vec<Digest>) {
     let ground = Ground::start(DockerHub).await;
@@ -116,6 +116,35 @@ async fn a_tag_is_deleted_at_either_address(#[case] absent: usize) {
     let manifest = ground.contents().manifest(&old);
     ground.site().vacate(&crate::oci::Tag::latest(), &manifest).await.unwrap();
     assert_eq!(ground.contents().count("DELETE /v2/namespaces/acme/repositories/hello/tags/latest"), absent);
+}
+
+#[rstest]
+#[case::that_passes(500, 2, None)]
+#[case::that_does_not(500, 3, Some(false))]
+#[case::for_good(403, 1, Some(true))]
+#[tokio::test]
+async fn a_tag_is_deleted_or_stays_where_it_is(
+    #[case] status: u16,
+    #[case] times: usize,
+    #[case] denied: Option<bool>,
+) {
+    let (ground, old, _) = ground().await;
+    ground.contents().answer("DELETE /v2/repositories/", times, status, r#"{"message":"no"}"#);
+    let manifest = ground.contents().manifest(&old);
+    let vacated = ground.site().vacate(&crate::oci::Tag::latest(), &manifest).await;
+    assert_eq!(vacated.err().map(|error| error.is_denied()), denied);
+    assert_eq!(ground.contents().tags.contains_key("latest"), denied.is_some());
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_for_as_docker_hub_wants() {
+    let (ground, old, _) = ground().await;
+    ground.contents().answer_with("page=1&", 429, &[("x-retry-after", "99999999999")], "Too Many Requests");
+    let (site, told) = ground.site_of("acme/hello", TOKEN);
+    tokio::select! {
+        report = site.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
+        () = told.retried() => assert_eq!(told.waits(), [RETRY_AFTER_MAX]),
+    }
 }
 
 #[tokio::test]

@@ -297,30 +297,3 @@ async fn latest_that_somebody_moves_meanwhile_loses_nothing(
     let contents = ground.contents();
     assert!(contents.children(&contents.tags["latest"]).iter().all(|child| contents.holds(child)));
 }
-
-/// What a clean-up asks in a repository with so many releases of two images each.
-async fn requests(kind: DriverKind, releases: usize) -> usize {
-    let ground = Ground::start(kind).await;
-    for release in 0..releases {
-        ground.contents().publish(&format!("1.0.{release}"), &format!("release {release}"));
-    }
-    let old = ground.contents().publish("latest", "old");
-    let between = ground.contents().publish("2.0.0", "between");
-    let report = ground.superseded(&old).await;
-    assert_eq!(fates(&report), "Removed Removed Removed");
-    assert!(ground.contents().holds(&between));
-    let contents = ground.contents();
-    contents.log.len()
-}
-
-/// 667 releases make 2,001 versions.
-#[tokio::test]
-async fn on_github_the_requests_do_not_grow_with_the_repository() {
-    assert_eq!(requests(GitHub, 40).await, requests(GitHub, 667).await);
-}
-
-#[tokio::test]
-async fn on_docker_hub_there_is_one_request_more_for_every_hundred_tags() {
-    assert_eq!(requests(DockerHub, 667).await - requests(DockerHub, 40).await, 6);
-    assert!(requests(DockerHub, 40).await < 40);
-}

@@ -5,4 +5,7 @@ mod dockerhub;
 mod everywhere;
 mod github;
 mod ground;
+mod moments;
 mod property;
+mod prune;
+mod requests;

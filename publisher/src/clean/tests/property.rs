@@ -2,7 +2,12 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
-use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    strategy::ValueTree as _,
+    test_runner::{RngSeed, TestRunner},
+};
 
 use crate::{
     clean::{
@@ -36,13 +41,15 @@ struct Case {
 /// once, fallback tags on anything; sometimes a manifest that is named and not there.
 fn cases() -> impl Strategy<Value = Case> {
     // A manifest names only later ones, as digests allow nothing else. Two masks make few children.
-    let node = (any::<u16>(), any::<u16>(), any::<bool>(), prop::option::weighted(0.2, 1..NODES_MAX));
+    // What is about something is often close to it: an attestation stands in the same list.
+    let distance = prop_oneof![3 => 1..3_usize, 1 => 1..NODES_MAX];
+    let node = (any::<u16>(), any::<u16>(), any::<bool>(), prop::option::weighted(0.3, distance));
     let target = || (0..NODES_MAX, prop::option::weighted(0.2, 0..NODES_MAX));
     (
         vec(node, 2..=NODES_MAX),
         vec(target(), 0..=5),
         vec((0..NODES_MAX, target()), 0..=3),
-        prop::option::weighted(0.15, 0..NODES_MAX),
+        prop::option::weighted(0.3, 0..NODES_MAX),
         vec(0..NODES_MAX, 0..=3),
     )
         .prop_map(|(nodes, tags, fallbacks, missing, recorded)| {
@@ -50,6 +57,7 @@ fn cases() -> impl Strategy<Value = Case> {
             let at = |(one, other): (usize, Option<usize>)| -> Vec<Digest> {
                 std::iter::once(one).chain(other).map(|n| digest(n % count)).collect()
             };
+            let missing = missing.map(|n| n % count);
             let mut graph = Graph::default();
             for (n, (one, other, list, subject)) in nodes.into_iter().enumerate().filter(|(n, _)| missing != Some(*n)) {
                 let named = ((n + 1)..count).filter(|child| list && (one & other) >> child & 1 == 1);
@@ -65,6 +73,68 @@ fn cases() -> impl Strategy<Value = Case> {
             }
             Case { graph, recorded: recorded.into_iter().map(|n| digest(n % count)).collect() }
         })
+}
+
+/// What the cases are to have in them: the name, and whether a case has it.
+type Trait = (&'static str, fn(&Graph) -> bool);
+const TRAITS: &[Trait] = &[
+    ("an image that several lists name", |graph| {
+        graph.nodes.keys().any(|it| lists_of(graph, it) > 1 && !is_list(graph, it))
+    }),
+    ("a list that several lists name", |graph| {
+        graph.nodes.keys().any(|it| lists_of(graph, it) > 1 && is_list(graph, it))
+    }),
+    ("a list in a list in a list", |graph| {
+        let outer = |it: &&Digest| graph.nodes[*it].children.iter().any(|inner| names_a_list(graph, inner));
+        graph.nodes.keys().any(|it| outer(&it))
+    }),
+    ("several tags on one manifest", |graph| {
+        let mut seen = HashSet::new();
+        graph.tags.values().flatten().any(|at| !seen.insert(at))
+    }),
+    ("a tag in two places", |graph| graph.tags.values().any(|at| at.len() > 1)),
+    ("an attestation beside what it is about", |graph| {
+        graph.nodes.values().any(|node| {
+            let about = |it: &Digest| graph.nodes.get(it).and_then(|entry| entry.subject.as_ref());
+            node.children.iter().filter_map(about).any(|subject| node.children.contains(subject))
+        })
+    }),
+    ("an untagged referrer", |graph| {
+        let tagged = |it: &Digest| graph.tags.values().flatten().any(|at| at == it);
+        graph.nodes.iter().any(|(it, node)| node.subject.is_some() && !tagged(it))
+    }),
+    ("a fallback tag", |graph| graph.tags.keys().any(|tag| fallback_subject(tag).is_some())),
+    ("something that is named and not there", |graph| {
+        graph.nodes.values().flat_map(|node| &node.children).any(|child| !graph.nodes.contains_key(child))
+    }),
+];
+/// In how many of a hundred cases each is at least.
+const SHARE_MIN: usize = 5;
+
+fn is_list(graph: &Graph, digest: &Digest) -> bool {
+    graph.nodes.get(digest).is_some_and(|node| node.list)
+}
+
+fn lists_of(graph: &Graph, digest: &Digest) -> usize {
+    graph.nodes.values().filter(|node| node.children.contains(digest)).count()
+}
+
+fn names_a_list(graph: &Graph, digest: &Digest) -> bool {
+    graph.nodes.get(digest).is_some_and(|node| node.children.iter().any(|child| is_list(graph, child)))
+}
+
+/// A property that holds of cases without anything in them says nothing.
+#[test]
+fn the_cases_have_everything_in_them_that_repositories_have() {
+    const DRAWN: usize = 2_000;
+    let config = ProptestConfig { failure_persistence: None, rng_seed: SEED, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config);
+    let drawn: Vec<_> = (0..DRAWN).map(|_| cases().new_tree(&mut runner).unwrap().current()).collect();
+    let share = |has: &dyn Fn(&Case) -> bool| drawn.iter().filter(|case| has(case)).count() * 100 / DRAWN;
+    let mut shares: Vec<_> = TRAITS.iter().map(|(name, has)| (*name, share(&|case| has(&case.graph)))).collect();
+    let removes = |case: &Case| decide(&case.graph, &case.recorded).is_ok_and(|it| !it.removals.is_empty());
+    shares.push(("something that goes", share(&removes)));
+    assert!(shares.iter().all(|(_, share)| *share >= SHARE_MIN), "of 100 cases: {shares:#?}");
 }
 
 /// What is about a manifest.

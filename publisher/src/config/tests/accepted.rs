@@ -272,6 +272,10 @@ fn the_flags_explain_themselves() {
                   Keeps steps of builds here for later builds, as host/repository, for example
                   ghcr.io/acme/hello-cache, to which each platform's name is added; off, which is the
                   default, switches off what is configured [env: TALLYMAN_CACHE]
+              --cache-max-age <AGE>
+                  Removes steps from the layer cache that are older than this, in days or hours (30d, 12h),
+                  and of no use to the build at hand; by default 30d; off keeps them all [env:
+                  TALLYMAN_CACHE_MAX_AGE]
               --cleanup <after|before|off>
                   Removes the image that latest pointed at before: after the tag has moved (the default),
                   before it is set, or off [env: TALLYMAN_CLEANUP]

@@ -57,6 +57,43 @@ fn it_is_spoken_to_as_the_registry_on_its_host_is(
     assert_eq!(cache(&Run::new(&file).flags(flags)), expected);
 }
 
+#[rstest]
+#[case("", &[], "off by default")]
+#[case("cache = 'ghcr.io/acme/c'", &[], "GitHub 30d")]
+#[case("cache = 'docker.io/acme/c'\ncache-max-age = '7d'", &[], "DockerHub 7d")]
+#[case("cache = 'a.example/c'\ncache-max-age = '7d'", &["--cache-max-age", "48h"], "None 2d")]
+#[case("cache = 'ghcr.io/acme/c'\ncache-max-age = '7d'", &["--cache-max-age", "off"], "GitHub off")]
+#[case(
+    "cache = 'a.example/c'\n[[registry]]\nname = 'a'\nrepository = 'a.example/a'\ndriver = 'distribution'",
+    &[],
+    "Distribution 30d"
+)]
+#[case(
+    "cache = 'a.example/c'\n[[registry]]\nname = 'a'\nrepository = 'a.example/a'\ndriver = 'distribution'",
+    &["--driver", "a=none"],
+    "None 30d"
+)]
+fn it_is_pruned_as_the_registry_on_its_host_is_cleaned(
+    #[case] file: &str,
+    #[case] flags: &[&str],
+    #[case] expected: &str,
+) {
+    let config = Run::new(file).flags(flags).config();
+    let seen = config.cache.map_or("off by default".into(), |cache| {
+        let age = cache.max_age.map_or("off".into(), |age| format!("{}d", age.as_secs() / 86_400));
+        format!("{:?} {age}", cache.registry(&config.platforms[0]).driver)
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn an_age_that_is_none_is_refused_even_while_there_is_no_cache() {
+    insta::assert_snapshot!(Run::new("cache-max-age = '30'\n").refusal(), @"
+    `cache-max-age` in publish.toml line 1: `30` is not an age
+    hint: write a whole number of days or hours such as `30d` or `12h`, or `off`
+    ");
+}
+
 #[test]
 fn a_registry_on_this_machine_that_has_tls_has_it_for_the_cache_too() {
     let registry = "[[registry]]\nname = 'a'\nrepository = '127.0.0.1:5000/a'\nplain-http = false\n";

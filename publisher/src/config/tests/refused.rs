@@ -68,19 +68,19 @@ fn what_is_not_toml_is_refused_with_its_line() {
 fn unknown_keys_are_refused_with_the_nearest_one() {
     insta::assert_snapshot!(Run::new("image = 'a/b'\n\nplatfroms = []\n").refusal(), @r"
         unknown key `platfroms` in publish.toml line 3, did you mean `platforms`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
     ");
     insta::assert_snapshot!(Run::new("zebra = 1\napple = 2\n").refusal(), @r"
         unknown key `zebra` in publish.toml line 1
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
     ");
     insta::assert_snapshot!(Run::new("[[registries]]\nname = 'a'\n").refusal(), @r"
         unknown key `registries` in publish.toml line 1, did you mean `registry`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
     ");
     insta::assert_snapshot!(Run::new("[build_args]\nA = 'a'\n").refusal(), @r"
         unknown key `build_args` in publish.toml line 1, did you mean `build-args`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
     ");
     let file = "[[registry]]\nname = 'a'\nrepository = 'a.b/c'\n\n[[registry]]\nname = 'b'\npassword = 'x'\n";
     insta::assert_snapshot!(Run::new(file).refusal(), @r"

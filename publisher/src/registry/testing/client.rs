@@ -51,6 +51,11 @@ impl Told {
     }
 }
 
+thread_local! {
+    /// Made once a test: it reads all certificates that the machine trusts.
+    static HTTP: reqwest::Client = http::client().unwrap();
+}
+
 /// A client of a repository, `127.0.0.1:…/acme/hello`, that waits a millisecond before its second attempt.
 pub(crate) fn client(repository: &str, credential: Credential, hosts: &Hosts) -> (Registry, Arc<Told>) {
     let told = Arc::new(Told::default());
@@ -60,7 +65,7 @@ pub(crate) fn client(repository: &str, credential: Credential, hosts: &Hosts) ->
         plain_http: true,
         credential,
         backoff: Backoff { base: Duration::from_millis(1) },
-        http: http::client().unwrap(),
+        http: HTTP.with(Clone::clone),
         hosts: hosts.clone(),
         events: Arc::clone(&told) as Events,
     };

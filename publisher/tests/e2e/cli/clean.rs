@@ -217,6 +217,18 @@ async fn the_order_can_be_chosen(#[case] order: &str, #[case] left: usize) {
 }
 
 #[tokio::test]
+async fn nothing_is_taken_away_before_everything_is_staged_everywhere() {
+    let mut world = World::new().await;
+    let old = world.published("refs/heads/main", "latest").await;
+    world.change("two");
+    world.proxy.inject("PUT", "/manifests/sha256:", Fault::Status(503));
+    let ended = world.publish("refs/heads/main").env("TALLYMAN_CLEANUP", "before").run().await;
+    ended.expect(4, &["nothing was published"]);
+    assert!(world.proxy.hits() > 0 && world.ghcr.requests("DELETE").is_empty());
+    assert_eq!(world.shown("latest").await, [Some(old.clone()), Some(old)]);
+}
+
+#[tokio::test]
 async fn taken_away_first_it_is_put_back_where_the_tag_cannot_be_set() {
     let mut world = World::new().await;
     let old = world.published("refs/heads/main", "latest").await;

@@ -1,5 +1,6 @@
 //! What a publish does and leaves undone, seen from outside.
 
+mod accumulation;
 mod attempts;
 mod cache;
 mod clean;
@@ -10,5 +11,6 @@ mod interruption;
 mod order;
 mod output;
 mod plan;
+mod prune;
 mod publish;
 mod secrets;

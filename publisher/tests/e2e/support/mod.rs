@@ -5,6 +5,7 @@ mod program;
 mod proxy;
 mod registry;
 mod source;
+mod stand_ins;
 mod world;
 
 pub(crate) use fake_podman::{FakeImage, FakePodman};
@@ -12,4 +13,5 @@ pub(crate) use program::{Ended, Program};
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use registry::{PASSWORD, Registry, USER, http};
 pub(crate) use source::Source;
-pub(crate) use world::World;
+pub(crate) use stand_ins::{Side, StandIns};
+pub(crate) use world::{World, sha256};

@@ -1,0 +1,132 @@
+//! GHCR and Docker Hub as `verify` stands in for them, and a registry that is nothing but a registry: the real one behind
+//! each, its management interface beside it, everything recorded.
+
+use std::sync::Arc;
+
+use verify::{
+    harness::{
+        management::{
+            DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, TokenKind,
+        },
+        proxy::{Answer, Profile, Proxy, Rule},
+        registry::{Backend, Registry},
+    },
+    history::{Kind, Recorder, Service},
+};
+
+use super::Program;
+
+/// The repository on all of them.
+const REPOSITORY: &str = "acme/hello";
+const GITHUB_TOKEN: &str = "ghs_canary";
+const DOCKERHUB_TOKEN: &str = "dckr_pat_canary";
+
+/// One registry, reached through a proxy that makes it behave as what it stands for.
+pub(crate) struct Side {
+    pub(crate) name: &'static str,
+    registry: Registry,
+    proxy: Proxy,
+}
+
+/// All three.
+pub(crate) struct StandIns {
+    pub(crate) sides: [Side; 3],
+    recorder: Recorder,
+    github: GitHub,
+    github_proxy: Proxy,
+    hub: Arc<DockerHub>,
+    hub_proxy: Proxy,
+}
+
+impl Side {
+    async fn start(name: &'static str, recorder: &Recorder) -> Self {
+        let registry = Registry::start(Backend::Process, None).await.unwrap();
+        let proxy = Proxy::start(name, Service::Registry, recorder).await.unwrap();
+        proxy.set_upstream(registry.host());
+        Self { name, registry, proxy }
+    }
+
+    /// Where users find the image.
+    pub(crate) fn repository(&self) -> String {
+        format!("{}/{REPOSITORY}", self.registry.host())
+    }
+
+    /// Every manifest that it holds, tagged or not, sorted.
+    pub(crate) fn manifests(&self) -> Vec<String> {
+        self.registry.contents().manifests(REPOSITORY).unwrap()
+    }
+
+    /// Its tags, sorted, with what they point at.
+    pub(crate) fn tags(&self) -> Vec<(String, String)> {
+        self.registry.contents().tags(REPOSITORY).unwrap().into_iter().collect()
+    }
+
+    /// The manifests that a list names.
+    pub(crate) fn children(&self, list: &str) -> Vec<String> {
+        let manifest = self.registry.contents().manifest(REPOSITORY, list).unwrap().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&manifest.bytes).unwrap();
+        document["manifests"].as_array().unwrap().iter().map(|it| it["digest"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl StandIns {
+    /// All of them, empty.
+    pub(crate) async fn start() -> Self {
+        let recorder = Recorder::default();
+        let (ghcr, dockerhub, plain) = tokio::join!(
+            Side::start("ghcr", &recorder),
+            Side::start("dockerhub", &recorder),
+            Side::start("plain", &recorder)
+        );
+        let workflow = GitHubToken { secret: GITHUB_TOKEN.into(), kind: TokenKind::Workflow, may_delete: true };
+        let settings = GitHubSettings { tokens: vec![workflow], ..GitHubSettings::default() };
+        let github = GitHub::start(ghcr.registry.contents(), settings).await.unwrap();
+        let account = HubAccount { identifier: "acme".into(), secret: DOCKERHUB_TOKEN.into(), may_delete: true };
+        let settings = HubSettings { accounts: vec![account], ..HubSettings::default() };
+        let hub = Arc::new(DockerHub::start(dockerhub.registry.contents(), settings).await.unwrap());
+        let github_proxy = Proxy::start("github-api", Service::GitHub, &recorder).await.unwrap();
+        github_proxy.set_upstream(github.address());
+        let hub_proxy = Proxy::start("hub-api", Service::DockerHub, &recorder).await.unwrap();
+        hub_proxy.set_upstream(hub.address());
+        ghcr.proxy.behave_like(Profile::Ghcr);
+        dockerhub.proxy.behave_like(Profile::DockerHub);
+        dockerhub.proxy.stand(manifest_deletion(Arc::clone(&hub)));
+        Self { sides: [ghcr, dockerhub, plain], recorder, github, github_proxy, hub, hub_proxy }
+    }
+
+    /// The same run, publishing to these.
+    pub(crate) fn before(&self, program: Program) -> Program {
+        let registries = self.sides.iter().map(|side| format!("{}={}/{REPOSITORY}", side.name, side.proxy.address()));
+        program
+            .env("TALLYMAN_REGISTRIES", registries.collect::<Vec<_>>().join(","))
+            .env("TALLYMAN_DRIVERS", "ghcr=github,dockerhub=dockerhub,plain=distribution")
+            .env("GITHUB_API_URL", self.github_proxy.url())
+            .env("TALLYMAN_DOCKERHUB_API", self.hub_proxy.url())
+            .env("GITHUB_TOKEN", GITHUB_TOKEN)
+            .env("DOCKERHUB_USERNAME", "acme")
+            .env("DOCKERHUB_TOKEN", DOCKERHUB_TOKEN)
+    }
+
+    /// How many requests each server has seen so far: the registries, then `github-api` and `hub-api`.
+    pub(crate) fn requests(&self) -> [usize; 5] {
+        let history = self.recorder.history();
+        ["ghcr", "dockerhub", "plain", "github-api", "hub-api"]
+            .map(|server| history.iter().filter(|exchange| exchange.server == server).count())
+    }
+
+    /// Fails the test if one of the servers itself failed: nothing that was seen would prove anything.
+    pub(crate) fn expect_no_trouble(&self) {
+        let trouble = [self.github.trouble(), self.hub.trouble(), self.recorder.trouble()].concat();
+        assert!(trouble.is_empty(), "{trouble:?}");
+    }
+}
+
+/// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
+fn manifest_deletion(hub: Arc<DockerHub>) -> Rule {
+    Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(
+        move |operation| match hub.manifest_deletion(REPOSITORY, operation.reference.as_deref()?).unwrap() {
+            ManifestDeletion::Accepted => None,
+            refused => Some(Answer::json(refused.status().try_into().unwrap(), refused.body().unwrap_or_default())),
+        },
+    )
+}
