@@ -62,7 +62,7 @@ impl CacheConfig {
 /// The cache that is configured, if any. What is said about a registry on the same host is true of the cache as well.
 pub(super) fn cache(
     given: Option<Given<String>>,
-    age: Option<Given<String>>,
+    age: Option<&Given<String>>,
     platforms: &[Platform],
     registries: &[RegistryConfig],
 ) -> Result<Option<CacheConfig>, ConfigError> {

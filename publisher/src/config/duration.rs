@@ -25,7 +25,7 @@ pub(super) fn retry_base(given: Given<String>) -> Result<Duration, ConfigError> 
 }
 
 /// Reads how old something may become; nothing if it may become as old as it likes.
-pub(super) fn max_age(given: Given<String>) -> Result<Option<Duration>, ConfigError> {
+pub(super) fn max_age(given: &Given<String>) -> Result<Option<Duration>, ConfigError> {
     if given.value == FOR_EVER {
         return Ok(None);
     }

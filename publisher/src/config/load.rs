@@ -84,7 +84,7 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
     choose_drivers(&mut registries, drivers.unwrap_or_default())?;
     let given = overrides::text(overrides.cache.as_ref(), overrides::CACHE).or(file.cache);
     let age = overrides::text(overrides.cache_max_age.as_ref(), overrides::CACHE_MAX_AGE).or(file.cache_max_age);
-    let mut cache = cache(given, age, &platforms, &registries)?;
+    let mut cache = cache(given, age.as_ref(), &platforms, &registries)?;
     let plain = overrides::list(&overrides.plain_http, &overrides::PLAIN_HTTP);
     allow_plain_http(&mut registries, cache.as_mut(), plain.unwrap_or_default())?;
     let of_registry = registries.first().map(|registry| registry.repository.name.clone());
