@@ -9,21 +9,21 @@ use crate::{
     history::Kind,
     oracle::Violation,
     scenario::Scenario,
-    workflow::{Command, Step, Workflow, commands, contexts},
+    workflow::{Command, Step, Workflow, commands, contexts, template},
 };
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("docker_hub_knows_who_pushes", &["FR-013", "FR-005"], Scenario::Releases, docker_hub),
-    Check::watching("a_missing_secret_of_docker_hub_is_told_by_name", &["FR-013"], Scenario::MissingSecrets, missing),
-    Check::watching("secrets_appear_nowhere", &["FR-013", "FR-014"], Scenario::Releases, nowhere),
-    Check::watching("secrets_appear_nowhere_when_a_push_fails", &["FR-013", "FR-014"], Scenario::Refusals, nowhere),
     Check::reading("docker_hubs_credentials_are_the_two_secrets", &["FR-013"], the_two_secrets),
     Check::reading("no_secret_is_written_into_a_script", &["FR-013", "FR-014"], not_in_scripts),
     Check::reading("no_secret_becomes_an_argument", &["FR-013", "FR-014"], not_an_argument),
     Check::reading("no_secret_is_printed", &["FR-013", "FR-014"], not_printed),
     Check::reading("every_action_is_pinned_by_its_commit", &["FR-013", "FR-014"], pinned),
     Check::reading("no_event_of_strangers_starts_it", &["FR-013", "FR-014"], no_strangers),
+    Check::watching("docker_hub_knows_who_pushes", &["FR-013", "FR-005"], Scenario::Releases, docker_hub),
+    Check::watching("a_missing_secret_of_docker_hub_is_told_by_name", &["FR-013"], Scenario::MissingSecrets, missing),
+    Check::watching("secrets_appear_nowhere", &["FR-013", "FR-014"], Scenario::Releases, nowhere),
+    Check::watching("secrets_appear_nowhere_when_a_push_fails", &["FR-013", "FR-014"], Scenario::Refusals, nowhere),
 ];
 
 fn docker_hub(evidence: &Evidence) -> Judgement {
@@ -68,7 +68,9 @@ const CREDENTIALS: [(&str, &str); 2] =
 fn the_two_secrets(evidence: &Evidence) -> Judgement {
     let mut violations = each_step(evidence, |workflow, step| {
         let named = CREDENTIALS.iter().filter_map(|(name, secret)| Some((name, secret, step.env.get(*name)?)));
-        let other = named.filter(|(_, secret, value)| !is_only(value, &[secret]));
+        // A secret that a caller does not pass on is empty.
+        let given = named.filter(|(.., value)| template(value, &|_| None).as_deref() != Some(""));
+        let other = given.filter(|(_, secret, value)| !is_only(value, &[secret]));
         other.map(|(name, secret, value)| credential(workflow, step, name, secret, value)).collect()
     })?;
     violations.extend(each_step(evidence, logged_in)?);

@@ -14,6 +14,9 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
+    Check::reading("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
+    Check::reading("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
+    Check::reading("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
     Check::watching("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
     Check::watching(
         "a_success_names_the_tag_and_the_digest",
@@ -26,9 +29,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
     Check::watching("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
     Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::Versions, version_annotated),
-    Check::reading("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
-    Check::reading("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
-    Check::reading("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
 ];
 
 fn summed_up(evidence: &Evidence) -> Judgement {

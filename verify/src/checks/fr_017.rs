@@ -14,6 +14,8 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
+    Check::reading("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
+    Check::reading("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
     Check::watching(
         "nothing_is_published_when_one_platform_fails_to_build",
         &["FR-017", "SC-008"],
@@ -57,8 +59,6 @@ pub(super) const CHECKS: &[Check] = &[
         staged_first,
     ),
     Check::watching("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
-    Check::reading("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
-    Check::reading("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
 ];
 
 fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {

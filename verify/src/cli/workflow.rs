@@ -20,7 +20,14 @@ pub(super) fn run(arguments: &WorkflowArguments) -> Result<u8, HarnessError> {
     let outcomes = Workflows::judge(&checks, &evidence).into_iter().map(|(check, verdict)| {
         Outcome::of(check, verdict, Some(&evidence), format!("{command} --only {}", check.id()))
     });
-    let report = Report { target: "workflow".into(), subject: paths.join(" "), outcomes: outcomes.collect(), looked: Vec::new(), waits: Vec::new(), timelines: Vec::new() };
+    let report = Report {
+        target: "workflow".into(),
+        subject: paths.join(" "),
+        outcomes: outcomes.collect(),
+        looked: Vec::new(),
+        waits: Vec::new(),
+        timelines: Vec::new(),
+    };
     printing::report(&report, arguments.output)?;
     Ok(local::code(&report))
 }

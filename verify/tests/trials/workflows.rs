@@ -94,6 +94,10 @@ const BROKEN: &[(&str, &[&str])] = &[
     ("write-all", &["FAIL fr_014::no_job_may_write_more_than_it_needs"]),
 ];
 
+/// Workflows that call this project's own, as `publisher init` writes them for repositories that publish `main` to both
+/// registries.
+const CALLING: &[&str] = &["init/root", "init/own-workflow"];
+
 /// The checks that must hold for every workflow of a repository, whatever it is for.
 const ANY: &[&str] = &[
     "fr_004::no_step_builds_as_root",
@@ -118,6 +122,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     });
     let others = [
         Trial::test("workflows::project::what_publishes_is_right", || expect(&own("build-images.yml"), &[])),
+        Trial::test("workflows::project::what_calls_it_is_right", calling),
         Trial::test("workflows::project::every_workflow_is_careful", careful),
         Trial::test("workflows::every_broken_workflow_is_in_the_table", all_in_table),
         Trial::test("workflows::every_check_fails_on_a_broken_workflow", every_check_fails),
@@ -142,7 +147,8 @@ fn reading() -> Vec<&'static Check> {
 }
 
 fn verdicts(path: &Path, checks: &[&'static Check]) -> Vec<(&'static Check, Verdict)> {
-    let repositories = Repositories::new([("acme/pipelines".to_owned(), fixture("called"))]);
+    let elsewhere = [("acme/pipelines", fixture("called")), ("tallyman-dev/tallyman", project())];
+    let repositories = Repositories::new(elsewhere.map(|(name, folder)| (name.to_owned(), folder)));
     let evidence = Workflows::new(vec![path.to_owned()], repositories).take();
     Workflows::judge(checks, &evidence)
 }
@@ -165,6 +171,11 @@ fn expect(path: &Path, expected: &[&str]) -> Result<(), Failed> {
     });
     Err(format!("{}: expected {expected:?}\nnot run: {left_out:?}\n{}", path.display(), told.collect::<String>())
         .into())
+}
+
+fn calling() -> Result<(), Failed> {
+    let path = |folder: &&str| project().join("fixtures").join(folder).join(".github/workflows/build-images.yml");
+    CALLING.iter().map(path).try_for_each(|path| expect(&path, &[]))
 }
 
 /// Every workflow of this project keeps the rules that every workflow must keep.
