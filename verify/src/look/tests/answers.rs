@@ -190,3 +190,25 @@ async fn a_ca_that_is_named_is_trusted_and_no_stranger() {
     let missing = Looker::new(Place::open("x", "127.0.0.1:1/a").unwrap().with_ca("/nowhere".into())).unwrap_err();
     assert!(matches!(missing, LookError::Certificate { .. }), "{missing}");
 }
+
+/// The same registry for somebody else.
+fn looker_for(script: &Script, user: &str, password: &str) -> Looker {
+    Looker::new(Place::open("x", &format!("{}/a", script.host)).unwrap().with_credentials(user, password)).unwrap()
+}
+
+#[tokio::test]
+async fn an_identity_token_is_changed_into_another_and_never_part_of_an_address() {
+    let (_, script) = server(&[CHALLENGE, TOKEN, DIGEST]).await;
+    let looker = looker_for(&script, crate::look::IDENTITY_TOKEN_USER, "hunter2");
+    assert_eq!(looker.resolve("latest").await.unwrap().as_deref(), Some("sha256:1"));
+    assert_eq!(script.requests()[1], "POST /token");
+}
+
+#[tokio::test]
+async fn a_password_goes_to_no_token_service_without_tls() {
+    const ELSEWHERE: Scripted =
+        (401, &[("www-authenticate", r#"Bearer realm="http://tokens.example/token",service="s""#)], "");
+    let (_, script) = server(&[ELSEWHERE; 3]).await;
+    let error = looker_for(&script, "user", "hunter2").resolve("latest").await.unwrap_err();
+    assert!(matches!(error, LookError::InsecureRealm { .. }) && !error.to_string().contains("hunter2"), "{error}");
+}
