@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, test_kill_process_group, waitid,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
@@ -174,7 +176,7 @@ impl Subject {
             Err(_) => (End::TimedOut, 0),
         };
         // What is left of it would keep its output open, and the registries busy.
-        let left_behind = if end == End::TimedOut { marked::with(&mark)? } else { left_behind(&mark).await? };
+        let left_behind = if end == End::TimedOut { marked::with(&mark)? } else { left_behind(&mark, group).await? };
         if let (End::TimedOut, Some(group)) = (end, group) {
             // It may have ended by itself in this moment.
             let _ = kill_process_group(group, Signal::KILL);
@@ -313,10 +315,12 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-/// The processes that still carry a mark when those that are about to end have ended.
-async fn left_behind(mark: &str) -> io::Result<Vec<Marked>> {
+/// The processes that still carry a mark when those that are about to end have ended. One that just becomes another program
+/// carries nothing for a moment, but is still in its group.
+async fn left_behind(mark: &str, group: Option<Pid>) -> io::Result<Vec<Marked>> {
+    let group_is_empty = || group.is_none_or(|group| test_kill_process_group(group).is_err());
     for _ in 0..LOOKS_FOR_PROCESSES {
-        if marked::with(mark)?.is_empty() {
+        if group_is_empty() && marked::with(mark)?.is_empty() {
             return Ok(Vec::new());
         }
         // Nobody tells when a process ends that is not one's own child.
