@@ -4,7 +4,7 @@ use super::support::{after, failed, faults_fired, run, spans, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
-    oracle::{attempts, hopeless, told_waits, untouched, waits, within},
+    oracle::{Violation, attempts, hopeless, told_waits, untouched, waits, within},
     scenario::{RETRY_BASE_MS, Scenario},
 };
 
@@ -33,9 +33,25 @@ fn three_times(evidence: &Evidence) -> Judgement {
     Ok(within(&evidence.history, spans(evidence), |part| attempts(part, ATTEMPTS_MAX)))
 }
 
+/// Whoever never tries again never waits, either.
 fn exponential(evidence: &Evidence) -> Judgement {
+    let violations = within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS));
+    if !violations.is_empty() {
+        return Ok(violations);
+    }
+    let tried_again = spans(evidence).any(|span| {
+        let part: Vec<_> =
+            evidence.history.iter().filter(|it| (span.0..=span.1).contains(&it.began_ms)).cloned().collect();
+        !attempts(&part, 1).is_empty()
+    });
+    let failed: Vec<usize> =
+        (0..evidence.history.len()).filter(|index| evidence.history[*index].fault.is_some()).collect();
+    if !tried_again && !failed.is_empty() {
+        let expected = "what fails for a moment is tried again after a while";
+        return Ok(vec![Violation::new(expected, "nothing is tried again").shown_by(failed)]);
+    }
     faults_fired(evidence)?;
-    Ok(within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS)))
+    Ok(Vec::new())
 }
 
 fn kept(evidence: &Evidence) -> Judgement {
