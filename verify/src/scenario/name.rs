@@ -132,6 +132,15 @@ impl Scenario {
         !matches!(self, Self::Versions | Self::MissingSecrets)
     }
 
+    /// Its name with what happens in it: `build-fails: one platform cannot be built`.
+    pub fn words(self) -> String {
+        let help = self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
+        let help = help.unwrap_or_default();
+        let mut letters = help.chars();
+        let first = letters.next().map(|letter| letter.to_lowercase().to_string()).unwrap_or_default();
+        format!("{}: {first}{}", self.name(), letters.as_str())
+    }
+
     /// Its name on the command line: `build-fails`.
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(|| format!("{self:?}"), |value| value.get_name().to_owned())
