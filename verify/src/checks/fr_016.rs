@@ -1,6 +1,6 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
-use super::support::{after, failed, requests, run, success, works};
+use super::support::{after, explained, failed, requests, run, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -123,9 +123,11 @@ fn moves_nothing(evidence: &Evidence) -> Judgement {
     let by_hand = after(evidence, "by hand")?;
     let manual: Vec<&str> =
         by_hand.iter().flat_map(|it| it.tags.keys()).map(String::as_str).filter(|tag| longer(tag)).collect();
-    let mut violations = untouched(after(evidence, "main")?, by_hand, &manual);
-    violations.extend(untouched(by_hand, after(evidence, "named")?, &["try-1"]));
-    Ok(violations)
+    let first = untouched(after(evidence, "main")?, by_hand, &manual);
+    let second = untouched(by_hand, after(evidence, "named")?, &["try-1"]);
+    let first = explained(evidence, run(evidence, "by hand")?.span_ms(), first);
+    let second = explained(evidence, run(evidence, "named")?.span_ms(), second);
+    Ok([first, second].concat())
 }
 
 /// `latest` is main's, and versions are releases': who may start a build by hand may not replace those.
@@ -135,8 +137,9 @@ fn reserved(evidence: &Evidence) -> Judgement {
     let mut before = after(evidence, "without push")?;
     for (name, tag) in RESERVED {
         let now = after(evidence, name)?;
-        violations.extend(failed(run(evidence, name)?));
-        let taken = untouched(before, now, &[]);
+        let run = run(evidence, name)?;
+        violations.extend(failed(run));
+        let taken = explained(evidence, run.span_ms(), untouched(before, now, &[]));
         violations.extend(
             taken
                 .into_iter()

@@ -1,6 +1,6 @@
 //! FR-018: a failed registry operation is tried at most 3 times with exponential backoff.
 
-use super::support::{after, failed, faults_fired, run, spans, works};
+use super::support::{after, explained, failed, faults_fired, run, spans, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -74,9 +74,9 @@ fn once(evidence: &Evidence) -> Judgement {
 fn down_fails(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
-    let mut violations = failed(run(evidence, "down")?);
-    violations.extend(untouched(after(evidence, "good")?, after(evidence, "down")?, &[]));
-    Ok(violations)
+    let run = run(evidence, "down")?;
+    let moved = untouched(after(evidence, "good")?, after(evidence, "down")?, &[]);
+    Ok([failed(run), explained(evidence, run.span_ms(), moved)].concat())
 }
 
 fn made_whole(evidence: &Evidence) -> Judgement {

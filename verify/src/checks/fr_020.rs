@@ -2,7 +2,7 @@
 //!
 //! That GitHub sends the signal is GitHub's affair; what a pipeline makes of it is judged here.
 
-use super::support::{after, faults_fired, run, tag_writes, works};
+use super::support::{after, explained, faults_fired, run, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::{End, Evidence},
@@ -47,7 +47,8 @@ fn publishes_nothing(evidence: &Evidence, name: &str) -> Judgement {
     faults_fired(evidence)?;
     let run = run(evidence, name)?;
     let mut violations = super::support::failed(run);
-    violations.extend(untouched(after(evidence, "good")?, after(evidence, name)?, &[]));
+    let moved = untouched(after(evidence, "good")?, after(evidence, name)?, &[]);
+    violations.extend(explained(evidence, run.span_ms(), moved));
     violations.extend(tag_writes(evidence, run, &[]));
     Ok(violations)
 }

@@ -1,6 +1,6 @@
 //! SC-006: exactly one `latest` exists in each registry at any time.
 
-use super::support::{after, during, never_seen, run, works};
+use super::support::{after, during, explained, never_seen, run, works};
 use crate::{
     check::{Check, Judgement},
     evidence::{Evidence, Run},
@@ -30,7 +30,10 @@ pub(super) const CHECKS: &[Check] = &[
 /// A poller asked all the while: from its first appearance on `latest` is never absent and never half an image.
 fn every_moment(evidence: &Evidence) -> Judgement {
     let violations = never_seen(evidence)?;
-    if violations.is_empty() { Ok(continuity(&evidence.samples)) } else { Ok(violations) }
+    if !violations.is_empty() {
+        return Ok(violations);
+    }
+    Ok(explained(evidence, (0, u64::MAX), continuity(&evidence.samples)))
 }
 
 fn same(evidence: &Evidence) -> Judgement {

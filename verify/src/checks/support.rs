@@ -6,7 +6,7 @@ use crate::{
     check::Inconclusive,
     evidence::{Evidence, Run, Stage, StageRun},
     harness::podman::ContainerRun,
-    history::{Exchange, Kind},
+    history::{Exchange, Kind, Operation},
     look::Publication,
     oracle::{Snapshot, Violation},
 };
@@ -124,6 +124,34 @@ pub(super) fn never_seen(evidence: &Evidence) -> Result<Vec<Violation>, Inconclu
     match evidence.runs.iter().find(|run| run.reference == "refs/heads/main" && run.succeeded()) {
         Some(run) => Ok(vec![Violation::new(format!("latest is there after `{}`", run.name), "nobody ever saw one")]),
         None => Err(Inconclusive("main was never built".into())),
+    }
+}
+
+/// Shows with each violation what was done to tags and manifests, from one millisecond to another, on the registry with
+/// whose name its expectation begins.
+pub(super) fn explained(evidence: &Evidence, (from, to): (u64, u64), violations: Vec<Violation>) -> Vec<Violation> {
+    let changes = |exchange: &Exchange| {
+        let tagged = |it: &Operation| it.kind == Kind::ManifestPut && it.tag().is_some();
+        exchange.operation.as_ref().is_some_and(|it| it.kind.deletes() || tagged(it))
+    };
+    let did = |server: &str| -> Vec<usize> {
+        let here = |it: &Exchange| side(&it.server) == server && (from..=to).contains(&it.began_ms) && changes(it);
+        (0..evidence.history.len()).filter(|index| here(&evidence.history[*index])).collect()
+    };
+    let explain = |violation: Violation| {
+        let server = evidence.registries.iter().find(|server| violation.expected.starts_with(server.as_str()));
+        let shown = server.map(|server| did(server)).unwrap_or_default();
+        violation.shown_by(shown)
+    };
+    violations.into_iter().map(explain).collect()
+}
+
+/// The registry that a management interface belongs to; a registry belongs to itself.
+fn side(server: &str) -> &str {
+    match server {
+        "github-api" => "ghcr",
+        "hub-api" => "dockerhub",
+        registry => registry,
     }
 }
 

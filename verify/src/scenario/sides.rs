@@ -105,6 +105,8 @@ impl Side {
 impl Sides {
     /// Starts everything.
     pub(super) async fn start(backend: Backend, secrets: &Secrets, recorder: &Recorder) -> Result<Self, HarnessError> {
+        // For the harness's own requests. Somebody may have installed it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let secret = |name: &str| secrets.get(name).unwrap_or_default();
         let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
         let (ghcr, dockerhub) = tokio::try_join!(
