@@ -15,6 +15,7 @@ mod expected;
 mod gate;
 mod live;
 mod matrix;
+mod shown;
 mod watch;
 mod world;
 
@@ -24,7 +25,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [gate::trials(), matrix::trials(), broken::trials(), live::trials(), watch::trials()];
+    let trials = [gate::trials(), matrix::trials(), shown::trials(), broken::trials(), live::trials(), watch::trials()];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
