@@ -63,6 +63,12 @@ gate filter="all()":
 subjects filter="all()":
     {{ just }} test --ignore-default-filter -E 'test(/^subjects::/) and {{ filter }}'
 
+# The subjects that each check fails on, from the expected verdicts
+[group('work')]
+shown:
+    @grep -H '^FAIL' verify/tests/expected/* | sed -E 's|^.*/([^:]+):FAIL (.*)|\2 \1|' | sort \
+        | awk '{ if ($1 != last) { printf "%s%s\n", last ? "\n" : "", $1; last = $1 } print "    " $2 }'
+
 # Format, clippy, dependencies, shell scripts
 [group('before a merge')]
 lint: deny
