@@ -1,12 +1,9 @@
 //! FR-004: builds are rootless: podman is run by an unprivileged user.
 
-use super::{
-    support::{run, shown, stages},
-    workflows::each_step,
-};
+use super::{support::shown, workflows::each_step};
 use crate::{
     check::{Check, Inconclusive, Judgement},
-    evidence::{Call, Evidence, Stage},
+    evidence::{Call, Evidence, Stage, StageRun},
     oracle::Violation,
     scenario::Scenario,
     workflow::{Command, commands},
@@ -41,11 +38,11 @@ fn fenced(evidence: &Evidence) -> Judgement {
 
 /// Violations for all calls in builds that are as they must not be. That builds called nothing proves nothing.
 fn calls(evidence: &Evidence, expected: &str, wrong: impl Fn(&Call) -> bool) -> Judgement {
-    let stages = stages(run(evidence, "first main")?, Stage::Build)?;
+    let stages: Vec<&StageRun> = evidence.runs.iter().flat_map(|run| run.of(Stage::Build)).collect();
     if stages.iter().all(|stage| stage.calls.is_empty()) {
         return Err(Inconclusive("no build called any of the watched programs".into()));
     }
-    let calls = stages.iter().flat_map(|stage| stage.calls.iter().map(move |call| (stage, call)));
+    let calls = stages.into_iter().flat_map(|stage| stage.calls.iter().map(move |call| (stage, call)));
     Ok(calls
         .filter(|(_, call)| wrong(call))
         .map(|(stage, call)| {

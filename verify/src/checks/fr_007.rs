@@ -1,6 +1,6 @@
 //! FR-007: a build of main is tagged `latest`.
 
-use super::support::{after, run, success, tag, tag_writes, works};
+use super::support::{after, explained, run, success, tag, tag_writes, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -39,7 +39,8 @@ fn tagged(evidence: &Evidence) -> Judgement {
 fn nothing_else(evidence: &Evidence) -> Judgement {
     works(evidence, "second main")?;
     let (before, after) = (after(evidence, "release v1.2.0")?, after(evidence, "second main")?);
-    let violations = untouched(before, after, &["latest"]);
+    let span = run(evidence, "second main")?.span_ms();
+    let violations = explained(evidence, span, untouched(before, after, &["latest"]));
     let written = tag_writes(evidence, run(evidence, "second main")?, &["latest"]);
     Ok(violations.into_iter().chain(written).collect())
 }

@@ -1,6 +1,6 @@
 //! FR-008: a build of the git tag `v1.2.0` is tagged `1.2.0`.
 
-use super::support::{after, run, success, works};
+use super::support::{after, explained, run, success, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -30,7 +30,8 @@ fn tagged(evidence: &Evidence) -> Judgement {
 fn nothing_else(evidence: &Evidence) -> Judgement {
     works(evidence, "release v1.2.0")?;
     let (before, after) = (after(evidence, "first main")?, after(evidence, "release v1.2.0")?);
-    let violations = untouched(before, after, &["1.2.0"]);
+    let span = run(evidence, "release v1.2.0")?.span_ms();
+    let violations = explained(evidence, span, untouched(before, after, &["1.2.0"]));
     let written = super::support::tag_writes(evidence, run(evidence, "release v1.2.0")?, &["1.2.0"]);
     Ok(violations.into_iter().chain(written).collect())
 }

@@ -1,6 +1,6 @@
 //! FR-009: the image that was `latest` before is removed; nothing accumulates under `latest`.
 
-use super::support::{after, run, works};
+use super::support::{after, explained, run, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, Run},
@@ -32,15 +32,15 @@ pub(super) const CHECKS: &[Check] = &[
     ),
 ];
 
-/// The builds of main in this scenario but the last, whose images must be gone unless a release shares them.
-const SUPERSEDED: &[&str] = &["main 2", "main 3"];
+/// The builds of main in this scenario whose images must be gone, each with the run that supersedes it.
+const SUPERSEDED: &[(&str, &str)] = &[("main 2", "main 3"), ("main 3", LAST)];
 /// The last build of main.
 const LAST: &str = "main 4";
 
 fn superseded_gone(evidence: &Evidence, server: &str) -> Judgement {
     let last = after(evidence, LAST)?.iter().find(|it| it.server == server).ok_or_else(|| unknown(server))?;
     let mut violations = super::support::success(run(evidence, LAST)?);
-    for name in SUPERSEDED {
+    for (name, next) in SUPERSEDED {
         let then = after(evidence, name)?.iter().find(|it| it.server == server).ok_or_else(|| unknown(server))?;
         let Some(digest) = then.tags.get("latest") else {
             violations.push(Violation::new(format!("{server}:latest is there after `{name}`"), "it is not"));
@@ -49,7 +49,8 @@ fn superseded_gone(evidence: &Evidence, server: &str) -> Judgement {
         let tagged = last.tags.values().any(|it| it == digest);
         if last.manifests.contains_key(digest) && !tagged {
             let expected = format!("{server}: the list of `{name}` is removed once it is superseded");
-            violations.push(Violation::new(expected, format!("{digest} is still there after `{LAST}`")));
+            let violation = Violation::new(expected, format!("{digest} is still there after `{LAST}`"));
+            violations.extend(explained(evidence, run(evidence, next)?.span_ms(), vec![violation]));
         }
     }
     Ok(violations)

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     check::{Check, Judgement},
-    evidence::{Evidence, Run, Stage},
+    evidence::{Evidence, Run, Stage, StageRun},
     oracle::Violation,
     scenario::Scenario,
     workflow::{Command, Does, Job, Step, Workflow, commands},
@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
     Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
     Check::watching("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
-    Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::Versions, version_annotated),
+    Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, version_annotated),
 ];
 
 fn summed_up(evidence: &Evidence) -> Judgement {
@@ -83,7 +83,7 @@ fn push_named(evidence: &Evidence) -> Judgement {
 fn annotated(run: &Run) -> Judgement {
     let mut violations = super::support::failed(run);
     for stage in run.stages.iter().filter(|stage| !stage.end.is_success()) {
-        if !stage.printed().lines().any(|line| line.trim_start().starts_with("::error")) {
+        if errors(stage).next().is_none() {
             let expected = format!("{} of `{}` prints an annotation, `::error…::…`", shown(stage), run.name);
             violations.push(Violation::new(expected, failure(stage)));
         }
@@ -91,21 +91,29 @@ fn annotated(run: &Run) -> Judgement {
     Ok(violations)
 }
 
-/// What a failed stage prints as an error must name what failed.
+/// The annotations or the summary of what failed must name it: who reads them has not opened the log.
 fn named(run: &Run, names: &[&str]) -> Judgement {
-    let mut violations = Vec::new();
-    for stage in run.stages.iter().filter(|stage| !stage.end.is_success()) {
-        let errors: Vec<String> = stage
-            .printed()
-            .lines()
-            .filter(|line| line.to_lowercase().contains("error"))
-            .map(str::to_lowercase)
-            .collect();
-        if !errors.iter().any(|line| names.iter().any(|name| line.contains(&name.to_lowercase()))) {
-            violations.push(Violation::new(format!("an error names {}", names.join(" or ")), failure(stage)));
-        }
+    let failed: Vec<&StageRun> = run.stages.iter().filter(|stage| !stage.end.is_success()).collect();
+    let annotations = run.stages.iter().flat_map(errors).map(str::to_owned);
+    let told: Vec<String> = annotations.chain(failed.iter().map(|stage| stage.summary.clone())).collect();
+    let told_lower = told.join("\n").to_lowercase();
+    if names.iter().any(|name| told_lower.contains(&name.to_lowercase())) {
+        return Ok(Vec::new());
     }
-    Ok(violations)
+    let seen = match failed.first() {
+        Some(stage) => format!("annotations and summaries say: {}\n{}", told.join(" "), failure(stage)),
+        None => "every stage ended with 0, and no annotation tells of an error".to_owned(),
+    };
+    Ok(vec![Violation::new(
+        format!("an annotation or the summary of `{}` names {}", run.name, names.join(" or ")),
+        seen,
+    )])
+}
+
+/// The error annotations of a stage.
+fn errors(stage: &StageRun) -> impl Iterator<Item = &str> {
+    let lines = stage.stdout.lines().chain(stage.stderr.lines()).map(str::trim_start);
+    lines.filter(|line| line.starts_with("::error"))
 }
 
 /// Programs that build and publish.

@@ -1,7 +1,7 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
 use super::{
-    support::{after, requests, run, success, works},
+    support::{after, explained, failed, requests, run, success, works},
     workflows::{each_job, is_secret, one, publishes, started, workflows},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     evidence::Evidence,
     history::Kind,
     oracle::{Violation, untouched},
-    scenario::Scenario,
+    scenario::{RESERVED, Scenario},
     workflow::{Dispatch, Event, Job, Matrix, Workflow, contexts},
 };
 
@@ -28,6 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_build_by_hand_builds_the_platforms_it_is_given", &["FR-016"], Scenario::Manual, given_platforms),
     Check::watching("without_push_nothing_is_pushed", &["FR-016"], Scenario::Manual, without_push),
     Check::watching("a_build_by_hand_deletes_nothing", &["FR-016"], Scenario::Manual, deletes_nothing),
+    Check::watching("a_build_by_hand_takes_no_name_of_other_builds", &["FR-016", "SC-007"], Scenario::Manual, reserved),
     Check::watching("a_build_by_hand_moves_no_other_tag", &["FR-016", "SC-007"], Scenario::Manual, moves_nothing),
 ];
 
@@ -131,8 +132,30 @@ fn moves_nothing(evidence: &Evidence) -> Judgement {
     let by_hand = after(evidence, "by hand")?;
     let manual: Vec<&str> =
         by_hand.iter().flat_map(|it| it.tags.keys()).map(String::as_str).filter(|tag| longer(tag)).collect();
-    let mut violations = untouched(after(evidence, "main")?, by_hand, &manual);
-    violations.extend(untouched(by_hand, after(evidence, "named")?, &["try-1"]));
+    let first = untouched(after(evidence, "main")?, by_hand, &manual);
+    let second = untouched(by_hand, after(evidence, "named")?, &["try-1"]);
+    let first = explained(evidence, run(evidence, "by hand")?.span_ms(), first);
+    let second = explained(evidence, run(evidence, "named")?.span_ms(), second);
+    Ok([first, second].concat())
+}
+
+/// `latest` is main's, and versions are releases': who may start a build by hand may not replace those.
+fn reserved(evidence: &Evidence) -> Judgement {
+    works(evidence, "by hand")?;
+    let mut violations = Vec::new();
+    let mut before = after(evidence, "without push")?;
+    for (name, tag) in RESERVED {
+        let now = after(evidence, name)?;
+        let run = run(evidence, name)?;
+        violations.extend(failed(run));
+        let taken = explained(evidence, run.span_ms(), untouched(before, now, &[]));
+        violations.extend(
+            taken
+                .into_iter()
+                .map(|it| Violation { seen: format!("{} after a build by hand with `tag_name` {tag}", it.seen), ..it }),
+        );
+        before = now;
+    }
     Ok(violations)
 }
 

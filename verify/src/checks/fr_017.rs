@@ -1,7 +1,7 @@
 //! FR-017: if any architecture fails to build, nothing is published anywhere.
 
 use super::{
-    support::{after, failed, faults_fired, run, tag_writes, works},
+    support::{after, explained, failed, faults_fired, run, tag_writes, works},
     workflows::publishing_jobs,
 };
 use crate::{
@@ -65,7 +65,8 @@ fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
     works(evidence, "good")?;
     let run = run(evidence, name)?;
     let mut violations = failed(run);
-    violations.extend(untouched(after(evidence, "good")?, after(evidence, name)?, &[]));
+    let moved = untouched(after(evidence, "good")?, after(evidence, name)?, &[]);
+    violations.extend(explained(evidence, run.span_ms(), moved));
     violations.extend(tag_writes(evidence, run, &[]));
     Ok(violations)
 }
@@ -88,7 +89,7 @@ fn still_there(evidence: &Evidence, name: &str) -> Judgement {
         .collect();
     violations.dedup_by(|a, b| a.expected == b.expected);
     violations.extend(untouched(after(evidence, "good")?, after(evidence, name)?, &[]));
-    Ok(violations)
+    Ok(explained(evidence, (began, ended), violations))
 }
 
 fn merge_refuses(evidence: &Evidence, name: &str) -> Judgement {
@@ -101,9 +102,9 @@ fn merge_refuses(evidence: &Evidence, name: &str) -> Judgement {
 fn tagged_nowhere(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
-    let mut violations = failed(run(evidence, "refused")?);
-    violations.extend(untouched(after(evidence, "good")?, after(evidence, "refused")?, &[]));
-    Ok(violations)
+    let run = run(evidence, "refused")?;
+    let moved = untouched(after(evidence, "good")?, after(evidence, "refused")?, &[]);
+    Ok([failed(run), explained(evidence, run.span_ms(), moved)].concat())
 }
 
 fn staged_first(evidence: &Evidence) -> Judgement {

@@ -1,10 +1,10 @@
 //! FR-018: a failed registry operation is tried at most 3 times with exponential backoff.
 
-use super::support::{after, failed, faults_fired, run, spans, works};
+use super::support::{after, explained, failed, faults_fired, run, spans, works};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
-    oracle::{attempts, hopeless, told_waits, untouched, waits, within},
+    oracle::{Violation, attempts, hopeless, told_waits, untouched, waits, within},
     scenario::{RETRY_BASE_MS, Scenario},
 };
 
@@ -33,9 +33,25 @@ fn three_times(evidence: &Evidence) -> Judgement {
     Ok(within(&evidence.history, spans(evidence), |part| attempts(part, ATTEMPTS_MAX)))
 }
 
+/// Whoever never tries again never waits, either.
 fn exponential(evidence: &Evidence) -> Judgement {
+    let violations = within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS));
+    if !violations.is_empty() {
+        return Ok(violations);
+    }
+    let tried_again = spans(evidence).any(|span| {
+        let part: Vec<_> =
+            evidence.history.iter().filter(|it| (span.0..=span.1).contains(&it.began_ms)).cloned().collect();
+        !attempts(&part, 1).is_empty()
+    });
+    let failed: Vec<usize> =
+        (0..evidence.history.len()).filter(|index| evidence.history[*index].fault.is_some()).collect();
+    if !tried_again && !failed.is_empty() {
+        let expected = "what fails for a moment is tried again after a while";
+        return Ok(vec![Violation::new(expected, "nothing is tried again").shown_by(failed)]);
+    }
     faults_fired(evidence)?;
-    Ok(within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS)))
+    Ok(Vec::new())
 }
 
 fn kept(evidence: &Evidence) -> Judgement {
@@ -58,9 +74,9 @@ fn once(evidence: &Evidence) -> Judgement {
 fn down_fails(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
-    let mut violations = failed(run(evidence, "down")?);
-    violations.extend(untouched(after(evidence, "good")?, after(evidence, "down")?, &[]));
-    Ok(violations)
+    let run = run(evidence, "down")?;
+    let moved = untouched(after(evidence, "good")?, after(evidence, "down")?, &[]);
+    Ok([failed(run), explained(evidence, run.span_ms(), moved)].concat())
 }
 
 fn made_whole(evidence: &Evidence) -> Judgement {

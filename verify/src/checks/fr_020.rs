@@ -4,13 +4,13 @@
 //! here.
 
 use super::{
-    support::{after, faults_fired, run, tag_writes, works},
+    support::{after, explained, faults_fired, run, tag_writes, works},
     workflows::all,
 };
 use crate::{
     check::{Check, Judgement},
     evidence::{End, Evidence},
-    oracle::{Violation, untouched},
+    oracle::{Violation, equal, untouched},
     scenario::Scenario,
     workflow::{Event, Workflow, template},
 };
@@ -26,17 +26,46 @@ pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_cancelled_run_publishes_nothing", &["FR-020"], Scenario::Cancelled, nothing),
     Check::watching("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
     Check::watching("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),
-    Check::watching("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::Cancelled, next),
+    Check::watching(
+        "a_run_cancelled_before_its_tags_move_publishes_nothing",
+        &["FR-020"],
+        Scenario::CancelledLate,
+        before_the_tags,
+    ),
+    Check::watching(
+        "a_run_cancelled_between_its_tags_leaves_registries_alike",
+        &["FR-020", "SC-006"],
+        Scenario::CancelledLate,
+        between_the_tags,
+    ),
+    Check::watching("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::CancelledLate, next),
 ];
 
 fn nothing(evidence: &Evidence) -> Judgement {
+    publishes_nothing(evidence, "cancelled")
+}
+
+/// Docker Hub had not yet taken the list then, so that a tag could only have moved too early.
+fn before_the_tags(evidence: &Evidence) -> Judgement {
+    publishes_nothing(evidence, "before the tags")
+}
+
+fn publishes_nothing(evidence: &Evidence, name: &str) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
-    let run = run(evidence, "cancelled")?;
+    let run = run(evidence, name)?;
     let mut violations = super::support::failed(run);
-    violations.extend(untouched(after(evidence, "good")?, after(evidence, "cancelled")?, &[]));
+    let moved = untouched(after(evidence, "good")?, after(evidence, name)?, &[]);
+    violations.extend(explained(evidence, run.span_ms(), moved));
     violations.extend(tag_writes(evidence, run, &[]));
     Ok(violations)
+}
+
+/// It may go on to the end or go back; it may not stay where it is.
+fn between_the_tags(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
+    faults_fired(evidence)?;
+    Ok(equal(after(evidence, "between the tags")?, "latest"))
 }
 
 fn at_once(evidence: &Evidence) -> Judgement {
@@ -71,7 +100,7 @@ fn no_process(evidence: &Evidence) -> Judgement {
 
 fn next(evidence: &Evidence) -> Judgement {
     let mut violations = super::support::success(run(evidence, "next")?);
-    let (before, now) = (after(evidence, "good")?, after(evidence, "next")?);
+    let (before, now) = (after(evidence, "before the tags")?, after(evidence, "next")?);
     for (old, new) in before.iter().zip(now).filter(|(old, new)| old.tags.get("latest") == new.tags.get("latest")) {
         violations.push(Violation::new(
             format!("{}:latest is the image of the next run", new.server),

@@ -1,13 +1,13 @@
 //! FR-021: a version tag that is not `v<major>.<minor>.<patch>` fails at once and says what is expected.
 
 use super::{
-    support::{requests, shown},
+    support::{run, shown},
     workflows::{one, started},
 };
 use crate::{
     check::{Check, Inconclusive, Judgement},
-    evidence::Evidence,
-    history::Kind,
+    evidence::{Evidence, Stage, StageRun},
+    history::Exchange,
     oracle::Violation,
     scenario::{Scenario, VERSIONS},
     workflow::Event,
@@ -18,8 +18,13 @@ pub(super) const CHECKS: &[Check] = &[
     Check::reading("a_tag_that_is_no_version_starts_it_too", &["FR-021"], mistakes_start),
     Check::watching("every_bad_version_is_refused", &["FR-021"], Scenario::Versions, refused),
     Check::watching("every_good_version_is_accepted", &["FR-021", "FR-002"], Scenario::Versions, accepted),
-    Check::watching("a_refusal_says_what_is_expected", &["FR-021"], Scenario::Versions, says_what_is_expected),
-    Check::watching("a_refusal_comes_before_anything_is_written", &["FR-021"], Scenario::Versions, nothing_written),
+    Check::watching("a_refusal_says_what_is_expected", &["FR-021"], Scenario::BadVersion, says_what_is_expected),
+    Check::watching(
+        "a_refusal_comes_before_anything_is_built_or_written",
+        &["FR-021"],
+        Scenario::BadVersion,
+        before_anything,
+    ),
 ];
 
 fn refused(evidence: &Evidence) -> Judgement {
@@ -48,24 +53,17 @@ fn accepted(evidence: &Evidence) -> Judgement {
 
 /// A refusal must show the form that is expected: `v<major>.<minor>.<patch>`, `vX.Y.Z`, or an example such as `v1.2.3`.
 fn says_what_is_expected(evidence: &Evidence) -> Judgement {
-    // Names that themselves look like the form would answer for the message.
-    let bad = ["v1.2", "v1", "va.b.c", "1.2", "v"].into_iter().filter(|name| VERSIONS.iter().any(|row| row.0 == *name));
-    let mut violations = Vec::new();
-    for run in runs(evidence, bad) {
-        let run = run?;
-        let Some(stage) = run.stages.iter().find(|stage| !stage.end.is_success()) else { continue };
-        let printed = stage.printed().to_lowercase();
-        if !["major", "x.y.z", "semver", "semantic version"].iter().any(|word| printed.contains(word))
-            && !names_a_version(&printed)
-        {
-            let seen = format!("{} says\n{}", shown(stage), stage.printed().trim());
-            violations.push(Violation::new(
-                format!("the refusal of `{}` shows the form v<major>.<minor>.<patch>", run.name),
-                seen,
-            ));
-        }
+    let run = run(evidence, "v1.2")?;
+    let printed = run.stages.iter().map(StageRun::printed).collect::<String>().to_lowercase();
+    let shows = ["major", "x.y.z", "semver", "semantic version"].iter().any(|word| printed.contains(word));
+    if shows || names_a_version(&printed) {
+        return Ok(Vec::new());
     }
-    Ok(violations)
+    let seen = match run.stages.iter().find(|stage| !stage.end.is_success()) {
+        Some(stage) => format!("{} says\n{}", shown(stage), stage.printed().trim()),
+        None => "it is not refused".to_owned(),
+    };
+    Ok(vec![Violation::new("the refusal of `v1.2` shows the form v<major>.<minor>.<patch>", seen)])
 }
 
 /// Whether a text holds something like `v1.2.3`.
@@ -75,26 +73,20 @@ fn names_a_version(text: &str) -> bool {
         .any(|version| semver::Version::parse(version).is_ok())
 }
 
-fn nothing_written(evidence: &Evidence) -> Judgement {
-    if evidence.runs.is_empty() {
-        return Err(Inconclusive("no git tag was tried".into()));
+fn before_anything(evidence: &Evidence) -> Judgement {
+    let run = run(evidence, "v1.2")?;
+    let mut violations = Vec::new();
+    if let Some(stage) = run.stages.iter().find(|stage| stage.stage != Stage::Prepare) {
+        let expected = "`v1.2` is refused by prepare";
+        violations.push(Violation::new(expected, format!("it comes to {}", shown(stage))));
     }
-    let writes = [
-        Kind::ManifestPut,
-        Kind::UploadBegin,
-        Kind::UploadMount,
-        Kind::UploadWhole,
-        Kind::ManifestDelete,
-        Kind::HubTagDelete,
-        Kind::PackageVersionDelete,
-        Kind::PackageDelete,
-    ];
-    let written: Vec<usize> = requests(evidence, &writes).map(|(index, _)| index).collect();
-    if written.is_empty() {
-        return Ok(Vec::new());
+    let writes = |exchange: &Exchange| exchange.operation.as_ref().is_some_and(|it| it.kind.writes());
+    let written: Vec<usize> = (0..evidence.history.len()).filter(|index| writes(&evidence.history[*index])).collect();
+    if !written.is_empty() {
+        let seen = format!("{} writing requests", written.len());
+        violations.push(Violation::new("nothing is written to any registry for `v1.2`", seen).shown_by(written));
     }
-    let seen = format!("{} writing requests while versions were only decided on", written.len());
-    Ok(vec![Violation::new("deciding on a version writes nothing to any registry", seen).shown_by(written)])
+    Ok(violations)
 }
 
 /// The runs of some git tags; a version that was not tried leaves the question open.
@@ -102,7 +94,7 @@ fn runs<'a>(
     evidence: &'a Evidence,
     names: impl Iterator<Item = &'static str> + 'a,
 ) -> impl Iterator<Item = Result<&'a crate::evidence::Run, Inconclusive>> + 'a {
-    names.map(|name| super::support::run(evidence, name))
+    names.map(|name| run(evidence, name))
 }
 
 /// Git tags that somebody pushes by mistake. A filter that shuts them out refuses them in silence.

@@ -1,6 +1,7 @@
 //! SC-004: a clean build takes 3 minutes at most, the push to one registry 1 minute.
 //!
-//! The image is tiny and the registries are on this machine, so a sixth of these times is generous here.
+//! The image is tiny and the registries are on this machine, so a third of these times is generous here, even where other
+//! work goes on.
 
 use super::support::{run, stages, success};
 use crate::{
@@ -12,9 +13,9 @@ use crate::{
 };
 
 /// How long all stages of a clean build may take here, in milliseconds.
-const BUILD_MAX_MS: u64 = 30_000;
+const BUILD_MAX_MS: u64 = 60_000;
 /// How long the push of one platform to one registry may take here, in milliseconds.
-const PUSH_MAX_MS: u64 = 10_000;
+const PUSH_MAX_MS: u64 = 20_000;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[

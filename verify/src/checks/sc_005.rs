@@ -18,6 +18,7 @@ const CACHED_MAX_MS: u64 = 120_000;
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("a_cached_build_takes_half_of_a_clean_one", &["SC-005"], Scenario::Cached, half),
     Check::watching("a_step_whose_input_did_not_change_is_not_run_again", &["SC-005"], Scenario::Cached, not_run_again),
+    Check::watching("a_cache_that_takes_nothing_fails_no_build", &["SC-005"], Scenario::CacheDown, no_failure),
 ];
 
 fn took(evidence: &Evidence, stage: &StageRun) -> u64 {
@@ -54,4 +55,12 @@ fn not_run_again(evidence: &Evidence) -> Judgement {
             Violation::new(format!("{} takes the slow step from a cache", shown(stage)), "it ran the step again")
         })
         .collect())
+}
+
+/// A cache saves time; no image depends on it.
+fn no_failure(evidence: &Evidence) -> Judgement {
+    if evidence.faults.iter().all(|fired| fired.times == 0) {
+        return Err(crate::check::Inconclusive("nothing was to be kept in the cache".into()));
+    }
+    Ok(success(run(evidence, "main")?))
 }

@@ -21,6 +21,12 @@ pub(super) const CHECKS: &[Check] = &[
         Scenario::Accumulation,
         shared,
     ),
+    Check::watching(
+        "nothing_is_removed_when_a_tag_cannot_be_read",
+        &["SC-007", "FR-009"],
+        Scenario::CleanupBlind,
+        nothing_removed,
+    ),
 ];
 
 fn keep(evidence: &Evidence) -> Judgement {
@@ -52,6 +58,22 @@ fn shared(evidence: &Evidence) -> Judgement {
             let seen = format!("0.9.0 is {:?}", now.tags.get("0.9.0"));
             violations.push(Violation::new(format!("{}:0.9.0 stays {digest}", now.server), seen));
         }
+    }
+    Ok(violations)
+}
+
+/// The tag that cannot be read needs one of the images that would be removed. Nobody can know; so everything stays.
+fn nothing_removed(evidence: &Evidence) -> Judgement {
+    works(evidence, "second")?;
+    let mut violations = Vec::new();
+    for (old, new) in after(evidence, "first")?.iter().zip(after(evidence, "second")?) {
+        for gone in old.manifests.keys().filter(|digest| !new.manifests.contains_key(*digest)) {
+            let expected = format!("{}@{gone} stays: 0.9.0 cannot be read, and may need it", new.server);
+            violations.push(Violation::new(expected, "it is gone"));
+        }
+    }
+    if violations.is_empty() && evidence.faults.iter().all(|fired| fired.times == 0) {
+        return Err(Inconclusive("nobody wanted to know what 0.9.0 needs".into()));
     }
     Ok(violations)
 }

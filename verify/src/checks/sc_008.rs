@@ -1,8 +1,8 @@
 //! SC-008: every build yields both architectures or nothing.
 
-use super::support::after;
+use super::support::{after, never_seen};
 use crate::{
-    check::{Check, Inconclusive, Judgement},
+    check::{Check, Judgement},
     evidence::Evidence,
     oracle::Violation,
     scenario::Scenario,
@@ -16,22 +16,18 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// Whoever pulled `latest` at any moment got a list with both platforms.
 fn never_half(evidence: &Evidence) -> Judgement {
+    let mut violations = never_seen(evidence)?;
     let seen = evidence.samples.iter().filter(|sample| sample.digest.is_some());
-    if seen.clone().next().is_none() {
-        return Err(Inconclusive("nobody ever saw a latest".into()));
-    }
     let half = seen.filter(|sample| sample.platforms.len() < 2);
-    let mut violations: Vec<Violation> = half
-        .map(|sample| {
-            let seen = format!(
-                "{} with {:?}, {} ms after the start",
-                sample.digest.as_deref().unwrap_or_default(),
-                sample.platforms,
-                sample.at_ms
-            );
-            Violation::new(format!("{}:latest always has both platforms", sample.server), seen)
-        })
-        .collect();
+    violations.extend(half.map(|sample| {
+        let seen = format!(
+            "{} with {:?}, {} ms after the start",
+            sample.digest.as_deref().unwrap_or_default(),
+            sample.platforms,
+            sample.at_ms
+        );
+        Violation::new(format!("{}:latest always has both platforms", sample.server), seen)
+    }));
     violations.dedup_by(|a, b| a.expected == b.expected);
     Ok(violations)
 }

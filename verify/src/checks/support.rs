@@ -6,7 +6,7 @@ use crate::{
     check::Inconclusive,
     evidence::{Evidence, Run, Stage, StageRun},
     harness::podman::ContainerRun,
-    history::{Exchange, Kind},
+    history::{Exchange, Kind, Operation},
     look::Publication,
     oracle::{Snapshot, Violation},
 };
@@ -115,6 +115,46 @@ pub(super) fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Vi
     written.into_iter().map(violation).collect()
 }
 
+/// A violation if whoever asked for `latest` all the while never saw one although main was built. If it was not built, the
+/// question is open.
+pub(super) fn never_seen(evidence: &Evidence) -> Result<Vec<Violation>, Inconclusive> {
+    if evidence.samples.iter().any(|sample| sample.digest.is_some()) {
+        return Ok(Vec::new());
+    }
+    match evidence.runs.iter().find(|run| run.reference == "refs/heads/main" && run.succeeded()) {
+        Some(run) => Ok(vec![Violation::new(format!("latest is there after `{}`", run.name), "nobody ever saw one")]),
+        None => Err(Inconclusive("main was never built".into())),
+    }
+}
+
+/// Shows with each violation what was done to tags and manifests, from one millisecond to another, on the registry with
+/// whose name its expectation begins.
+pub(super) fn explained(evidence: &Evidence, (from, to): (u64, u64), violations: Vec<Violation>) -> Vec<Violation> {
+    let changes = |exchange: &Exchange| {
+        let tagged = |it: &Operation| it.kind == Kind::ManifestPut && it.tag().is_some();
+        exchange.operation.as_ref().is_some_and(|it| it.kind.deletes() || tagged(it))
+    };
+    let did = |server: &str| -> Vec<usize> {
+        let here = |it: &Exchange| side(&it.server) == server && (from..=to).contains(&it.began_ms) && changes(it);
+        (0..evidence.history.len()).filter(|index| here(&evidence.history[*index])).collect()
+    };
+    let explain = |violation: Violation| {
+        let server = evidence.registries.iter().find(|server| violation.expected.starts_with(server.as_str()));
+        let shown = server.map(|server| did(server)).unwrap_or_default();
+        violation.shown_by(shown)
+    };
+    violations.into_iter().map(explain).collect()
+}
+
+/// The registry that a management interface belongs to; a registry belongs to itself.
+fn side(server: &str) -> &str {
+    match server {
+        "github-api" => "ghcr",
+        "hub-api" => "dockerhub",
+        registry => registry,
+    }
+}
+
 /// Leaves the question open if a fault that the scenario injects never met a request.
 pub(super) fn faults_fired(evidence: &Evidence) -> Result<(), Inconclusive> {
     match evidence.faults.iter().find(|fired| fired.times == 0) {
@@ -135,7 +175,8 @@ pub(super) fn survived(evidence: &Evidence, names: &[&str]) -> Result<Vec<Violat
     Ok(violations)
 }
 
-/// A violation unless a server was asked for a token by somebody with credentials, and every write had one.
+/// A violation unless a server was asked for a token by somebody with credentials, with no others than its own, and every
+/// write had one.
 pub(super) fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation> {
     let here = |exchange: &Exchange| exchange.server == server;
     let logged_in = requests(evidence, &[Kind::Token]).any(|(_, it)| {
@@ -143,6 +184,16 @@ pub(super) fn authenticated(evidence: &Evidence, server: &str) -> Vec<Violation>
     });
     if !logged_in {
         return vec![Violation::new(format!("a token for {server} is fetched with credentials"), "no such request")];
+    }
+    let refused = requests(evidence, &[Kind::Token]);
+    let refused =
+        refused.filter(|(_, it)| here(it) && it.status == Some(401) && it.headers.contains_key("authorization"));
+    let refused: Vec<usize> = refused.map(|(index, _)| index).collect();
+    if !refused.is_empty() {
+        let seen = format!("it refused {} logins", refused.len());
+        return vec![
+            Violation::new(format!("{server} is shown its own credentials and no others"), seen).shown_by(refused),
+        ];
     }
     let writing = |exchange: &Exchange| exchange.operation.as_ref().is_some_and(|it| it.kind.writes());
     let accepted =

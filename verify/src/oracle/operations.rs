@@ -194,13 +194,17 @@ impl Reader {
 
     /// The operation that a request goes on with, or a new one.
     fn place(&mut self, exchange: &Exchange, mut subject: Subject) -> usize {
+        let mut guessed = false;
         if let What::Blob { repository, digest } = &mut subject.what {
+            let others = self.waiting_blobs(exchange, repository).next().is_some();
             let wanted = self.wanted.get_mut(&(subject.server.clone(), repository.clone()));
             if let Some(digest) = digest {
                 if let Some(wanted) = wanted {
                     wanted.retain(|other| other != digest);
                 }
             } else if let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) {
+                // Blobs that are sent side by side need not be sent in the order in which they were asked for.
+                guessed = others || wanted.len() > 1;
                 *digest = Some(wanted.remove(0));
             } else if let Some(place) = self.guess(exchange, repository) {
                 return place;
@@ -210,10 +214,11 @@ impl Reader {
         let same = |of: &Operation| of.subject == subject && !of.subject.is_unnamed();
         let waiting = self.waiting(exchange, same);
         if let Some((place, _)) = waiting.min_by_key(|(place, of)| (of.state.awaits_since(), *place)) {
+            self.operations[place].guessed |= guessed;
             return place;
         }
         let state = State::UnderWay(exchange.began_ms);
-        self.operations.push(Operation { subject, tries: Vec::new(), state, guessed: false });
+        self.operations.push(Operation { subject, tries: Vec::new(), state, guessed });
         self.operations.len() - 1
     }
 
@@ -222,15 +227,19 @@ impl Reader {
         if !self.wanted.contains_key(&(exchange.server.clone(), repository.to_owned())) {
             return None;
         }
-        let here = |of: &Operation| {
-            let blob = matches!(&of.subject.what, What::Blob { repository: other, .. } if other == repository);
-            blob && of.subject.server == exchange.server
-        };
-        let waiting: Vec<(usize, &Operation)> = self.waiting(exchange, here).collect();
+        let waiting: Vec<(usize, &Operation)> = self.waiting_blobs(exchange, repository).collect();
         let least = waiting.iter().min_by_key(|(place, of)| (of.tries.len(), of.state.awaits_since(), *place));
         let (place, guessed) = (least?.0, waiting.len() > 1);
         self.operations[place].guessed = guessed;
         Some(place)
+    }
+
+    /// The blobs of a repository that await another request, and can have got it with this one.
+    fn waiting_blobs(&self, exchange: &Exchange, repository: &str) -> impl Iterator<Item = (usize, &Operation)> {
+        self.waiting(exchange, move |of| {
+            let blob = matches!(&of.subject.what, What::Blob { repository: other, .. } if other == repository);
+            blob && of.subject.server == exchange.server
+        })
     }
 
     /// The operations that await another request, and can have got it with this one.

@@ -3,7 +3,13 @@
 use serde::Serialize;
 
 use super::{Looked, Timeline};
-use crate::{check::Check, evidence::Evidence, history::Exchange, look::Wait, verdict::Verdict};
+use crate::{
+    check::Check,
+    evidence::{Evidence, Run},
+    history::Exchange,
+    look::Wait,
+    verdict::Verdict,
+};
 
 /// How many requests are shown for one violation.
 const SHOWN_MAX: usize = 12;
@@ -46,6 +52,9 @@ pub struct Outcome {
     pub claim: String,
     /// The requirements that it belongs to.
     pub requirements: Vec<&'static str>,
+    /// What the pipeline was made to do: `releases: a build of main, a release, a build of changed main`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
     /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -68,26 +77,85 @@ pub struct Shown {
 impl Outcome {
     /// Of a check on evidence; `rerun` is the command that repeats it.
     pub fn of(check: &Check, verdict: Verdict, evidence: Option<&Evidence>, rerun: String) -> Self {
-        let history = evidence.map(|evidence| evidence.history.as_slice()).unwrap_or_default();
-        let shown = match &verdict {
-            Verdict::Fail { violations } => violations.iter().map(|it| show(history, &it.exchanges)).collect(),
+        let shown = match (&verdict, evidence) {
+            (Verdict::Fail { violations }, Some(evidence)) => {
+                violations.iter().map(|it| show(evidence, &it.exchanges)).collect()
+            }
             _ => Vec::new(),
         };
-        Self { id: check.id(), claim: check.words(), requirements: check.requirements.to_vec(), verdict, shown, rerun }
+        let scenario = evidence.filter(|evidence| !evidence.runs.is_empty()).map(|_| check.scenario.words());
+        Self {
+            id: check.id(),
+            claim: check.words(),
+            requirements: check.requirements.to_vec(),
+            scenario,
+            verdict,
+            shown,
+            rerun,
+        }
     }
 }
 
-fn show(history: &[Exchange], indexes: &[usize]) -> Shown {
-    let lines: Vec<String> = indexes.iter().filter_map(|index| Some(line(history.get(*index)?))).collect();
-    let more = lines.len().saturating_sub(SHOWN_MAX);
-    Shown { requests: lines.into_iter().take(SHOWN_MAX).collect(), more }
+fn show(evidence: &Evidence, indexes: &[usize]) -> Shown {
+    let exchanges: Vec<&Exchange> = indexes.iter().filter_map(|index| evidence.history.get(*index)).collect();
+    let lines = exchanges.iter().take(SHOWN_MAX).map(|exchange| line(exchange, run_of(evidence, exchange)));
+    Shown { requests: lines.collect(), more: exchanges.len().saturating_sub(SHOWN_MAX) }
 }
 
-/// ` 12.345 s  dockerhub  PUT /v2/acme/hello/manifests/latest  503  (tag refused)`
-fn line(exchange: &Exchange) -> String {
+/// The name of the run that was going on; nothing if there was none.
+fn run_of<'a>(evidence: &'a Evidence, exchange: &Exchange) -> &'a str {
+    let during = |run: &&Run| {
+        let (began, ended) = run.span_ms();
+        (began..=ended).contains(&exchange.began_ms)
+    };
+    evidence.runs.iter().find(during).map_or("", |run| run.name.as_str())
+}
+
+/// ` 12.345 s  second main     dockerhub   PUT    /v2/acme/hello/manifests/latest  503  (tag refused)`
+fn line(exchange: &Exchange, run: &str) -> String {
     #[expect(clippy::cast_precision_loss, reason = "for people, in seconds")]
     let seconds = exchange.began_ms as f64 / 1000.0;
     let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
     let fault = exchange.fault.as_deref().map(|fault| format!("  ({fault})")).unwrap_or_default();
-    format!("{seconds:>8.3} s  {:<10} {:<6} {}  {status}{fault}", exchange.server, exchange.method, exchange.path)
+    let (server, method, path) = (&exchange.server, &exchange.method, short(&exchange.path));
+    format!("{seconds:>8.3} s  {run:<14}  {server:<10}  {method:<6} {path}  {status}{fault}")
+}
+
+/// How many hexadecimal digits of a digest are shown: enough to tell those of one history apart.
+const DIGITS_SHOWN: usize = 12;
+
+/// A path as people read it: digests by their beginning, and without what was hashed for being opaque.
+fn short(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let told: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.contains("=#")).collect();
+    let whole = if told.is_empty() { path.to_owned() } else { format!("{path}?{}", told.join("&")) };
+    let mut parts = whole.split("sha256:");
+    let before = parts.next().unwrap_or_default().to_owned();
+    let digests = parts.map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(part.len());
+        let (digest, rest) = part.split_at(digits);
+        let more = if digits > DIGITS_SHOWN { "…" } else { "" };
+        format!("sha256:{}{more}{rest}", &digest[..digits.min(DIGITS_SHOWN)])
+    });
+    std::iter::once(before).chain(digests).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::short;
+
+    #[rstest]
+    #[case::as_it_is("/v2/acme/hello/manifests/latest", "/v2/acme/hello/manifests/latest")]
+    #[case::a_digest("/v2/a/manifests/sha256:0123456789abcdef", "/v2/a/manifests/sha256:0123456789ab…")]
+    #[case::a_short_one("/v2/a/manifests/sha256:0123", "/v2/a/manifests/sha256:0123")]
+    #[case::what_is_opaque(
+        "/v2/a/blobs/uploads/1?_state=#871d&digest=sha256:ab&n=1",
+        "/v2/a/blobs/uploads/1?digest=sha256:ab&n=1"
+    )]
+    #[case::nothing_else("/v2/a/blobs/uploads/1?_state=#871d", "/v2/a/blobs/uploads/1")]
+    fn paths_are_shown_as_people_read_them(#[case] path: &str, #[case] expected: &str) {
+        assert_eq!(short(path), expected);
+    }
 }

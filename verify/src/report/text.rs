@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Outcome, Report, looked::looked_text, matrix};
-use crate::verdict::Verdict;
+use crate::{requirements::REQUIREMENTS, verdict::Verdict};
 
 /// Whether there is colour.
 #[derive(Debug, Clone, Copy)]
@@ -34,35 +34,53 @@ impl Style {
     }
 }
 
+/// How many violations of one check are told: a pipeline that is wrong once is often wrong in many places.
+const VIOLATIONS_MAX: usize = 5;
+
 /// One outcome: a line, and what is wrong with it.
 pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
-    let mut text = format!("{}  {}  {}\n", style.word(outcome.verdict.word()), outcome.requirements[0], outcome.claim);
-    // Writing to a string cannot fail.
+    let word = style.word(outcome.verdict.word());
+    let mut text = format!("{word}  {}  {}\n", outcome.requirements[0], outcome.claim);
+    let mut tell = |name: &str, what: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<9} {}", indented(what));
+    };
     match &outcome.verdict {
         Verdict::Pass => {}
-        Verdict::NotRun { reason } => drop(writeln!(text, "  needs     {reason}")),
+        Verdict::NotRun { reason } => tell("needs", reason),
         Verdict::Unknown { cause } => {
-            let _ = writeln!(text, "  cause     {}\n  alone     {}", indented(cause), outcome.rerun);
+            tell("cause", cause);
+            tell("alone", &outcome.rerun);
         }
         Verdict::Fail { violations } => {
-            for (violation, shown) in violations.iter().zip(&outcome.shown) {
-                let _ = writeln!(
-                    text,
-                    "  expected  {}\n  seen      {}",
-                    indented(&violation.expected),
-                    indented(&violation.seen)
-                );
-                for request in &shown.requests {
-                    let _ = writeln!(text, "    {request}");
+            tell("promise", &promise(outcome));
+            if let Some(scenario) = &outcome.scenario {
+                tell("scenario", scenario);
+            }
+            for (index, violation) in violations.iter().take(VIOLATIONS_MAX).enumerate() {
+                tell("expected", &violation.expected);
+                tell("seen", &violation.seen);
+                let shown = outcome.shown.get(index);
+                for request in shown.iter().flat_map(|shown| &shown.requests) {
+                    tell("", request);
                 }
-                if shown.more > 0 {
-                    let _ = writeln!(text, "    … and {} more", shown.more);
+                if let Some(shown) = shown.filter(|shown| shown.more > 0) {
+                    tell("", &format!("… and {} requests more", shown.more));
                 }
             }
-            let _ = writeln!(text, "  alone     {}", outcome.rerun);
+            if violations.len() > VIOLATIONS_MAX {
+                tell("", &format!("… and {} violations more", violations.len() - VIOLATIONS_MAX));
+            }
+            tell("alone", &outcome.rerun);
         }
     }
     text
+}
+
+/// What is broken, in the catalogue's words.
+fn promise(outcome: &Outcome) -> String {
+    let texts = REQUIREMENTS.iter().filter(|it| outcome.requirements.contains(&it.id));
+    texts.map(|it| format!("{}: {}", it.id, it.text)).collect::<Vec<_>>().join("\n")
 }
 
 /// All requirements with their verdicts, and one line with the counts.

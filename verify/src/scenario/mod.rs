@@ -10,10 +10,13 @@ mod source_edits;
 mod versions;
 mod world;
 
-pub use cancel::Cancellation;
+use sides::CACHES;
+
+pub use cancel::{Cancellation, Held};
 pub use event::{AMD64, ARM64, Event, Inputs, OWNER, REPOSITORY};
 pub use job::Job;
 pub use name::Scenario;
+pub(crate) use script::RESERVED;
 pub use script::play;
 pub use source_edits::{SOURCE_LABEL, STEP_RAN};
 pub use versions::{Expected, VERSIONS};

@@ -12,8 +12,10 @@ pub enum Scenario {
     Releases,
     /// A real image is published, read, pulled and run, over TLS.
     Images,
-    /// Git tags of every form, good and bad.
+    /// Git tags of every form, good and bad, are decided on.
     Versions,
+    /// A git tag is pushed that is no version.
+    BadVersion,
     /// Secrets that are missing, one at a time.
     MissingSecrets,
     /// Builds that are started by hand.
@@ -40,6 +42,8 @@ pub enum Scenario {
     BrokenUpload,
     /// The run is cancelled while it pushes.
     Cancelled,
+    /// The run is cancelled just before it moves the tags, and between two of them.
+    CancelledLate,
     /// A run of an older commit ends after that of a newer one.
     Overtaken,
     /// The run is killed between two registries' tags; the next heals.
@@ -48,12 +52,16 @@ pub enum Scenario {
     StaleReads,
     /// The same source is built again, each time with an empty store.
     Cached,
+    /// The layer cache takes nothing.
+    CacheDown,
     /// Many builds and releases, one of them with the digest of a `latest`.
     Accumulation,
     /// The very first build, with nothing to clean up.
     FirstEver,
     /// Clean-up is denied.
     CleanupDenied,
+    /// A tag cannot be read when it must be known what it needs.
+    CleanupBlind,
 }
 
 impl Scenario {
@@ -62,6 +70,7 @@ impl Scenario {
         Self::Images,
         Self::Releases,
         Self::Versions,
+        Self::BadVersion,
         Self::MissingSecrets,
         Self::Manual,
         Self::BuildFails,
@@ -75,13 +84,16 @@ impl Scenario {
         Self::TokenExpires,
         Self::BrokenUpload,
         Self::Cancelled,
+        Self::CancelledLate,
         Self::Overtaken,
         Self::Killed,
         Self::StaleReads,
         Self::Cached,
+        Self::CacheDown,
         Self::Accumulation,
         Self::FirstEver,
         Self::CleanupDenied,
+        Self::CleanupBlind,
     ];
 
     /// Whether requests are made to fail in it.
@@ -96,9 +108,12 @@ impl Scenario {
                 | Self::TokenExpires
                 | Self::BrokenUpload
                 | Self::Cancelled
+                | Self::CancelledLate
                 | Self::Killed
                 | Self::StaleReads
+                | Self::CacheDown
                 | Self::CleanupDenied
+                | Self::CleanupBlind
         )
     }
 
@@ -120,6 +135,15 @@ impl Scenario {
     /// Whether anything is built in it.
     pub const fn builds(self) -> bool {
         !matches!(self, Self::Versions | Self::MissingSecrets)
+    }
+
+    /// Its name with what happens in it: `build-fails: one platform cannot be built`.
+    pub fn words(self) -> String {
+        let help = self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
+        let help = help.unwrap_or_default();
+        let mut letters = help.chars();
+        let first = letters.next().map(|letter| letter.to_lowercase().to_string()).unwrap_or_default();
+        format!("{}: {first}{}", self.name(), letters.as_str())
     }
 
     /// Its name on the command line: `build-fails`.

@@ -15,6 +15,7 @@ use super::{AMD64, ARM64, OWNER, REPOSITORY};
 use crate::{
     harness::{
         HarnessError,
+        contents::StoredManifest,
         management::{
             DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, Owner, TokenKind,
         },
@@ -34,8 +35,10 @@ use crate::{
 pub(super) const DOCKERHUB_USER: &str = OWNER;
 /// All repositories of the owner: the image's, and that of a layer cache.
 const REPOSITORIES: &str = "acme/*";
-/// The repository for a layer cache.
-const CACHE: &str = "acme/hello-cache";
+/// The repository for a layer cache, and those that pipelines make of it for each platform.
+pub(super) const CACHES: [&str; 3] = ["acme/hello-cache", "acme/hello-cache-amd64", "acme/hello-cache-arm64"];
+/// What failed when a storage cannot be read.
+const UNREADABLE: &str = "cannot read a registry's storage";
 /// The argument with which the image that is built tells its machine.
 const TELL_MACHINE: &str = "arch";
 
@@ -101,12 +104,19 @@ impl Side {
         format!("{}/{name}", self.proxy.address())
     }
 
-    /// Nothing is done if there is no such tag: that is the pipeline's failure, not ours.
-    async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
-        let contents = self.registry.contents();
-        let storage = || HarnessError::io("cannot read a registry's storage");
-        let Some(digest) = contents.tags(REPOSITORY).map_err(storage())?.remove(from) else { return Ok(()) };
-        let Some(manifest) = contents.manifest(REPOSITORY, &digest).map_err(storage())? else { return Ok(()) };
+    /// What a tag points at; nothing if there is no such tag: that is the pipeline's failure, not ours.
+    fn tagged(&self, tag: &str) -> Result<Option<String>, HarnessError> {
+        let tags = self.registry.contents().tags(REPOSITORY);
+        Ok(tags.map_err(HarnessError::io(UNREADABLE))?.remove(tag))
+    }
+
+    fn manifest(&self, tag: &str) -> Result<Option<StoredManifest>, HarnessError> {
+        let Some(digest) = self.tagged(tag)? else { return Ok(None) };
+        self.registry.contents().manifest(REPOSITORY, &digest).map_err(HarnessError::io(UNREADABLE))
+    }
+
+    /// Puts a manifest under a tag.
+    async fn put(&self, manifest: StoredManifest, to: &str) -> Result<(), HarnessError> {
         let access = Access::repository(REPOSITORY, &["pull", "push"]);
         let token = self.tokens.token(vec![access], SystemTime::now()).unwrap_or_default();
         let put = reqwest::Client::new()
@@ -129,6 +139,8 @@ impl Sides {
         trust: Option<Trust>,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
+        // For the harness's own requests. Somebody may have installed it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let secret = |name: &str| secrets.get(name).unwrap_or_default();
         let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
         let ghcr = Account::any_name(secret("GITHUB_TOKEN"), &rights);
@@ -193,7 +205,7 @@ impl Sides {
 
     /// The repository in which a pipeline may keep a layer cache.
     pub(super) fn cache(&self) -> String {
-        self.ghcr.repository(CACHE)
+        self.ghcr.repository(CACHES[0])
     }
 
     /// What both registries hold of the image's repository.
@@ -255,9 +267,28 @@ impl Sides {
     /// Lets another tag of both registries point at what one points at.
     pub(super) async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
         for side in self.both() {
-            side.retag(from, to).await?;
+            if let Some(manifest) = side.manifest(from)? {
+                side.put(manifest, to).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Lets a tag of both registries point at a list of the first image that another tag's list names. The list's digest on
+    /// each.
+    pub(super) async fn tag_part(&self, of: &str, to: &str) -> Result<[Option<String>; 2], HarnessError> {
+        let mut digests = [None, None];
+        for (side, digest) in self.both().into_iter().zip(&mut digests) {
+            let Some(whole) = side.manifest(of)? else { continue };
+            let mut list: serde_json::Value =
+                serde_json::from_slice(&whole.bytes).map_err(HarnessError::other("cannot read a list"))?;
+            if let Some(images) = list["manifests"].as_array_mut() {
+                images.truncate(1);
+            }
+            side.put(StoredManifest { bytes: list.to_string().into(), ..whole }, to).await?;
+            *digest = side.tagged(to)?;
+        }
+        Ok(digests)
     }
 
     /// Where servers of the harness itself failed.

@@ -14,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    Cancellation, Event, Job, Scenario,
+    Cancellation, Event, Held, Job, Scenario,
     sides::{DOCKERHUB_USER, Sides, Trust},
     source_edits,
 };
@@ -24,7 +24,7 @@ use crate::{
         HarnessError,
         pace::Pace,
         podman::PodmanHost,
-        proxy::{Action, Proxy},
+        proxy::{Action, Injected, Proxy},
         secrets::Secrets,
         source::Source,
         subject::{Running, Subject},
@@ -237,6 +237,14 @@ impl World {
         self.sides.retag(from, to).await
     }
 
+    /// Puts on all registries, under a tag, a list that names the first image of another tag's list. The digest on each.
+    ///
+    /// # Errors
+    /// Registries that do not take it.
+    pub async fn tag_part(&self, of: &str, to: &str) -> Result<[Option<String>; 2], HarnessError> {
+        self.sides.tag_part(of, to).await
+    }
+
     /// From now on, the pipeline may keep a layer cache.
     pub fn offer_cache(&mut self) {
         self.environment.insert("VERIFY_CACHE".into(), self.sides.cache());
@@ -272,9 +280,9 @@ impl World {
         self.proxies().into_iter().for_each(Proxy::heal);
     }
 
-    /// Cancels the run that is going on when a moment has come.
-    pub fn cancel_when(&self, moment: impl Future<Output = ()> + Send + 'static) -> Cancellation {
-        Cancellation::at(moment, self.running.clone(), self.recorder.clone())
+    /// Cancels the run that is going on when a request is held.
+    pub fn cancel_at(&self, held: &Injected, for_how_long: Held) -> Cancellation {
+        Cancellation::at(held.clone(), for_how_long, self.running.clone(), self.recorder.clone())
     }
 
     /// Notes when the run was cancelled.

@@ -15,6 +15,7 @@ mod expected;
 mod gate;
 mod live;
 mod matrix;
+mod shown;
 mod watch;
 mod workflows;
 mod world;
@@ -25,8 +26,15 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials =
-        [gate::trials(), matrix::trials(), workflows::trials(), broken::trials(), live::trials(), watch::trials()];
+    let trials = [
+        gate::trials(),
+        matrix::trials(),
+        shown::trials(),
+        workflows::trials(),
+        broken::trials(),
+        live::trials(),
+        watch::trials(),
+    ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

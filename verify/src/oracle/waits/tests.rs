@@ -119,6 +119,18 @@ fn waits_that_are_not_sure_are_not_judged() {
     assert_eq!(waits(&script.history, BASE_MS), []);
 }
 
+/// Both blobs are asked for, then sent side by side, the second one first: the refusal was that one's.
+#[test]
+fn a_refusal_that_may_be_another_blobs_is_no_wait_of_this_one() {
+    const B: &str = "sha256:b";
+    let mut script = Script::default();
+    script.ask("ghcr", Kind::BlobHead, A, 404).ask("ghcr", Kind::BlobHead, B, 404);
+    script.ask("ghcr", Kind::UploadBegin, "", 503);
+    script.step(Kind::UploadBegin, "1", "", 202).step(Kind::UploadFinish, "1", A, 201);
+    script.wait(200).step(Kind::UploadBegin, "2", "", 202).step(Kind::UploadFinish, "2", B, 201);
+    assert_eq!(waits(&script.history, BASE_MS), []);
+}
+
 proptest! {
     /// Waits as the rule has them, with jitter of a quarter and a machine that is a little busy.
     #[test]

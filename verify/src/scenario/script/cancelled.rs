@@ -3,21 +3,45 @@
 use crate::{
     harness::{HarnessError, proxy::Rule},
     history::Kind,
-    scenario::{Event, World},
+    scenario::{Event, Held, World},
 };
 
-/// A run is cancelled while Docker Hub has not yet taken the first bytes of a layer, as when a newer push came in.
+/// A run is cancelled while Docker Hub keeps it waiting for the first layer, as when a newer push came in.
 pub(super) async fn cancelled(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("cancelled")?;
     let held = world.dockerhub().add(Rule::on_any(&[Kind::UploadBegin, Kind::UploadMount]).named("held").hold());
-    let cancel = world.cancel_when(held.fired());
+    let cancel = world.cancel_at(&held, Held::Throughout);
     world.publish("cancelled", &Event::main(&commit)).await?;
     world.cancelled(cancel);
     world.heal();
+    Ok(())
+}
+
+/// Runs are cancelled while Docker Hub hesitates: with the first manifest of the merge, before any tag may have moved, and
+/// with the tag, which the other registry may have by then.
+pub(super) async fn late(world: &mut World) -> Result<(), HarnessError> {
+    let good = world.head().to_owned();
+    world.publish("good", &Event::main(&good)).await?;
+    cancelled_merge(world, "before the tags", Rule::on(Kind::ManifestPut).named("merge held")).await?;
     let next = world.change("next")?;
-    world.publish("next", &Event::main(&next)).await
+    world.publish("next", &Event::main(&next)).await?;
+    cancelled_merge(world, "between the tags", Rule::on(Kind::ManifestPut).tag("latest").named("tag held")).await
+}
+
+/// A run that is cancelled in its merge, when Docker Hub is asked for something.
+async fn cancelled_merge(world: &mut World, name: &str, moment: Rule) -> Result<(), HarnessError> {
+    let commit = world.change(name)?;
+    let mut run = world.begin(name, &Event::main(&commit))?;
+    if run.prepare(world).await? && run.build_all(world).await? {
+        let held = world.dockerhub().add(moment.hold());
+        let cancel = world.cancel_at(&held, Held::ForAMoment);
+        run.merge(world).await?;
+        world.cancelled(cancel);
+        world.heal();
+    }
+    world.end(run)
 }
 
 /// The machine dies when one registry is about to take the tag. Whether the other has it by then is left to chance.

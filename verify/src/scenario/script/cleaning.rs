@@ -46,3 +46,23 @@ pub(super) async fn denied(world: &mut World) -> Result<(), HarnessError> {
     let second = world.change("second")?;
     world.publish("second", &Event::main(&second)).await
 }
+
+/// Somebody's own tag names one image of `latest`, which must be known before `latest` is cleaned up; it cannot be read.
+pub(super) async fn blind(world: &mut World) -> Result<(), HarnessError> {
+    let first = world.head().to_owned();
+    let mut run = world.begin("first", &Event::main(&first))?;
+    run.all(world).await?;
+    let parts = world.tag_part("latest", "0.9.0").await?;
+    world.end(run)?;
+    let reads = [Kind::ManifestGet, Kind::ManifestHead];
+    for (proxy, digest) in [world.ghcr(), world.dockerhub()].into_iter().zip(parts) {
+        proxy.add(Rule::on_any(&reads).tag("0.9.0").named("tag cannot be read").answer(500));
+        if let Some(digest) = digest {
+            proxy.add(Rule::on_any(&reads).digest(&digest).named("list cannot be read").answer(500));
+        }
+    }
+    let second = world.change("second")?;
+    world.publish("second", &Event::main(&second)).await?;
+    world.heal();
+    Ok(())
+}

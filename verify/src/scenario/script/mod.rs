@@ -8,6 +8,8 @@ mod faults;
 mod handover;
 mod ordinary;
 
+pub(crate) use deciding::RESERVED;
+
 use super::{Scenario, world::World};
 use crate::harness::HarnessError;
 
@@ -21,6 +23,7 @@ pub async fn play(scenario: Scenario, world: &mut World) -> Result<(), HarnessEr
         Scenario::Releases => ordinary::releases(world).await,
         Scenario::Overtaken => ordinary::overtaken(world).await,
         Scenario::Versions => deciding::versions(world).await,
+        Scenario::BadVersion => deciding::bad_version(world).await,
         Scenario::MissingSecrets => deciding::missing_secrets(world).await,
         Scenario::Manual => deciding::manual(world).await,
         Scenario::BuildFails => handover::build_fails(world).await,
@@ -35,10 +38,13 @@ pub async fn play(scenario: Scenario, world: &mut World) -> Result<(), HarnessEr
         Scenario::BrokenUpload => faults::broken_upload(world).await,
         Scenario::StaleReads => faults::stale_reads(world).await,
         Scenario::Cancelled => cancelled::cancelled(world).await,
+        Scenario::CancelledLate => cancelled::late(world).await,
         Scenario::Killed => cancelled::killed(world).await,
         Scenario::Cached => cached::cached(world).await,
+        Scenario::CacheDown => cached::down(world).await,
         Scenario::Accumulation => cleaning::accumulation(world).await,
         Scenario::FirstEver => cleaning::first_ever(world).await,
         Scenario::CleanupDenied => cleaning::denied(world).await,
+        Scenario::CleanupBlind => cleaning::blind(world).await,
     }
 }
