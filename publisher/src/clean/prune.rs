@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use super::{
-    CleanError, Fate, Graph, Item, Node, Outcome, Report, decide,
+    CleanError, Fate, Graph, Item, Outcome, Report, decide,
     driver::{Deletion, Driver, Leaving, Stock},
     library::Library,
     stale::{Judgement, Pruning, is_key, judge},
@@ -72,7 +72,7 @@ async fn unneeded<'a>(
     let mut graph = Graph { nodes: library.nodes, ..Graph::default() };
     for entry in stock {
         if !is_foreign(entry) {
-            graph.nodes.entry(entry.digest.clone()).or_insert_with(Node::default);
+            graph.nodes.entry(entry.digest.clone()).or_default();
         }
         if !stale.iter().any(|it| it.digest == entry.digest) {
             graph.tags.extend(entry.tags.iter().map(|tag| (tag.clone(), vec![entry.digest.clone()])));

@@ -40,7 +40,9 @@ pub(super) async fn after(session: &Session, records: &[Record]) -> Vec<Report> 
         }
     };
     let reports = prune(&connector, builds, false).await;
-    reports.iter().for_each(|report| tell(report, &events));
+    for report in &reports {
+        tell(report, &events);
+    }
     reports
 }
 

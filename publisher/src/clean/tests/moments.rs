@@ -24,11 +24,11 @@ impl Act {
     /// Does it, if the registry lets it happen: what a list names has to be there.
     fn happen(self, contents: &mut Contents, list: &Digest, images: &[Digest]) {
         let is_whole = contents.holds(list) && images.iter().all(|image| contents.holds(image));
-        let last = &images[1];
+        let image = &images[1];
         match self {
-            Self::SharesAnImage if contents.holds(last) => {
+            Self::SharesAnImage if contents.holds(image) => {
                 let other = contents.image("other");
-                let mine = contents.list(&[&other, last]);
+                let mine = contents.list(&[&other, image]);
                 contents.tag("mine", &mine);
             }
             Self::TagsTheList if is_whole => contents.tag("mine", list),
@@ -46,7 +46,9 @@ async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
     let images = ground.contents().children(&old);
     {
         let mut contents = ground.contents();
-        (0..before).for_each(|_| contents.before("", |_| {}));
+        for _ in 0..before {
+            contents.before("", |_| {});
+        }
         let (list, images) = (old.clone(), images.clone());
         contents.before("", move |contents| act.happen(contents, &list, &images));
     }

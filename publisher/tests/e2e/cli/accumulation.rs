@@ -56,8 +56,8 @@ async fn twenty_builds_and_five_releases_leave_one_latest_and_the_releases_and_n
 /// One `latest`, the releases as they were made, of each the list and two images, and no manifest besides.
 fn expect_nothing_but_latest_and(released: &[(String, String)], side: &Side) {
     let tags = side.tags();
-    let (releases, others): (Vec<_>, Vec<_>) = tags.iter().cloned().partition(|(tag, _)| tag != "latest");
-    assert_eq!(releases, released, "on {}", side.name);
+    let (versions, others): (Vec<_>, Vec<_>) = tags.iter().cloned().partition(|(tag, _)| tag != "latest");
+    assert_eq!(versions, released, "on {}", side.name);
     assert_eq!(others.len(), 1, "on {}", side.name);
     let mut expected = BTreeSet::new();
     for (_, list) in &tags {
