@@ -29,10 +29,11 @@ pub(super) fn max_age(given: &Given<String>) -> Result<Option<Duration>, ConfigE
     if given.value == FOR_EVER {
         return Ok(None);
     }
-    let problem = || format!("`{}` is not an age", given.value);
-    let age =
-        age(&given.value).ok_or_else(|| ConfigError::invalid(given.origin.clone(), problem()).with_hint(AGE_HINT));
-    age.map(Some)
+    let problem = match age(&given.value) {
+        Some(age) => return Ok(Some(age)),
+        None => format!("`{}` is not an age", given.value),
+    };
+    Err(ConfigError::invalid(given.origin, problem).with_hint(AGE_HINT))
 }
 
 fn age(text: &str) -> Option<Duration> {

@@ -46,7 +46,9 @@ async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
     let images = ground.contents().children(&old);
     {
         let mut contents = ground.contents();
-        (0..before).for_each(|_| contents.before("", |_| {}));
+        for _ in 0..before {
+            contents.before("", |_| {});
+        }
         let (list, images) = (old.clone(), images.clone());
         contents.before("", move |contents| act.happen(contents, &list, &images));
     }
