@@ -83,7 +83,8 @@ impl Outcome {
             }
             _ => Vec::new(),
         };
-        let scenario = evidence.filter(|evidence| !evidence.runs.is_empty()).map(|_| check.scenario.words());
+        let scenario =
+            evidence.filter(|evidence| !evidence.runs.is_empty()).and_then(|_| Some(check.scenario?.words()));
         Self {
             id: check.id(),
             claim: check.words(),
