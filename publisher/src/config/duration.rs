@@ -33,7 +33,7 @@ pub(super) fn max_age(given: &Given<String>) -> Result<Option<Duration>, ConfigE
         Some(age) => return Ok(Some(age)),
         None => format!("`{}` is not an age", given.value),
     };
-    Err(ConfigError::invalid(given.origin, problem).with_hint(AGE_HINT))
+    Err(ConfigError::invalid(given.origin.clone(), problem).with_hint(AGE_HINT))
 }
 
 fn age(text: &str) -> Option<Duration> {
