@@ -140,7 +140,10 @@ impl Subject {
         let path = std::env::var("PATH").unwrap_or_default();
         let mark = marked::mark(call.folder)?;
         let began_ms = call.recorder.now_ms();
-        let mut child = Command::new(&self.program)
+        // Whoever runs in the background of a shell ignores SIGINT and hands that on; a pipeline on a runner does not.
+        let mut child = Command::new("env")
+            .arg("--default-signal=INT,TERM")
+            .arg(&self.program)
             .arg(call.stage.name())
             .current_dir(call.checkout)
             .env_clear()
@@ -422,6 +425,25 @@ mod tests {
     #[tokio::test]
     async fn a_signal_is_told_apart_from_a_code() {
         assert_eq!(call("kill -9 $$").await.end, End::Signal(9));
+    }
+
+    #[tokio::test]
+    #[ignore = "is run by the next one, in a process that ignores interrupts"]
+    async fn an_interrupt_ends_it() {
+        assert_eq!(call("kill -INT $$").await.end, End::Signal(2));
+    }
+
+    #[test]
+    fn an_interrupt_ends_it_whoever_ignores_interrupts() {
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let ignoring = std::process::Command::new("sh")
+            .args(["-c", "trap '' INT; exec \"$0\" --exact \"$1\" --ignored"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(format!("{module}::an_interrupt_ends_it"))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&ignoring.stdout);
+        assert!(ignoring.status.success() && told.contains("1 passed"), "{told}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::world::project;
 /// The exit code that says that nobody can tell.
 const UNKNOWN: i32 = 2;
 /// Programs that the harness needs besides podman and a registry.
-const NEEDED: &[&str] = &["bash", "cat", "dirname", "git", "id", "install", "mktemp", "rm", "sed", "sh"];
+const NEEDED: &[&str] = &["bash", "cat", "dirname", "env", "git", "id", "install", "mktemp", "rm", "sed", "sh"];
 
 /// One trial for each way to break it.
 pub(crate) fn trials() -> Vec<Trial> {

@@ -96,6 +96,9 @@ fn read(folder: &Path, name: &str) -> Value {
 
 /// How often a registry that tells nothing is asked for each tag: in five looks, and once for what it holds.
 const REQUESTS_PER_TAG: usize = 6;
+/// GitHub dates versions to the second, and a build here takes less: a release of the same second as the superseded image
+/// could be a list that names it, and is read. At most one of these builds has such a release before it.
+const SAME_SECOND: usize = 1;
 
 /// A late build asks no more than an early one, but for each tag of a registry that tells nothing.
 fn expect_flat(requests: &[[usize; 5]]) {
@@ -103,5 +106,6 @@ fn expect_flat(requests: &[[usize; 5]]) {
     let [early, late] = [requests[4], requests[BUILDS - 1]];
     let added = RELEASES.iter().filter(|(after, ..)| *after > 4).count();
     let plain = early[2] + REQUESTS_PER_TAG * added;
-    assert_eq!(late, [early[0], early[1], plain, early[3], early[4]], "{requests:?}");
+    assert!(late[0].abs_diff(early[0]) <= SAME_SECOND, "{requests:?}");
+    assert_eq!(late[1..], [early[1], plain, early[3], early[4]], "{requests:?}");
 }
