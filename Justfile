@@ -64,14 +64,13 @@ gate filter="all()":
 subjects filter="all()":
     {{ just }} test --ignore-default-filter -E 'test(/^subjects::/) and {{ filter }}'
 
-# Runs the workflows on this machine, against local registries, and asks verify what came of it: just workflows main tag
 # The subjects that each check fails on, from the expected verdicts
 [group('work')]
 shown:
     @grep -H '^FAIL' verify/tests/expected/* | sed -E 's|^.*/([^:]+):FAIL (.*)|\2 \1|' | sort \
         | awk '{ if ($1 != last) { printf "%s%s\n", last ? "\n" : "", $1; last = $1 } print "    " $2 }'
 
-# Format, clippy, dependencies, shell scripts
+# Runs the workflows on this machine, against local registries, and asks verify what came of it: just workflows main tag
 [group('before a merge')]
 workflows *scenarios: build
     install -D -t target/tools "$(command -v act)"

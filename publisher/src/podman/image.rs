@@ -1,6 +1,10 @@
 //! An image in podman's store.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -8,7 +12,7 @@ use oci_spec::image::{Digest, DigestAlgorithm};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{Podman, PodmanError};
+use super::{Podman, PodmanError, StoredLayer};
 use crate::oci::digest_of;
 
 /// An image by the digest of its configuration.
@@ -64,6 +68,8 @@ pub struct ImageInfo {
     pub variant: Option<String>,
     /// The digests of the uncompressed layers, lowest first; one may occur several times.
     pub diff_ids: Vec<Digest>,
+    /// Where the store holds them, in the same order; empty where podman does not tell, or tells otherwise.
+    pub stored: Vec<StoredLayer>,
     /// The size of all layers in bytes.
     pub size: u64,
     /// The exact bytes of the configuration, whose SHA-256 is the image's id, or nothing where only [`Podman::export`]
@@ -85,6 +91,11 @@ impl Podman {
         let answer = self.ask(COMMAND, &["image", "inspect", &id.to_string()]).await?;
         let answer: Vec<Inspected> = serde_json::from_slice(&answer).map_err(|error| unclear(error.to_string()))?;
         let image = answer.into_iter().next().ok_or_else(|| unclear("it is empty".into()))?;
+        let diff_ids = image.root_fs.layers;
+        let mut stored = image.graph_driver.as_ref().and_then(GraphDriver::layers).unwrap_or_default();
+        if stored.len() != diff_ids.len() {
+            stored.clear();
+        }
         let config = match image.graph_driver.as_ref().and_then(|driver| driver.config_file(id)) {
             Some(file) => tokio::fs::read(file).await.ok().map(Bytes::from),
             None => None,
@@ -97,7 +108,8 @@ impl Podman {
             os: image.os,
             architecture: image.architecture,
             variant: variant.filter(|variant| !variant.is_empty()),
-            diff_ids: image.root_fs.layers,
+            diff_ids,
+            stored,
             size: image.size,
             config,
         })
@@ -118,6 +130,9 @@ struct GraphDriver {
 struct Directories {
     #[serde(default)]
     upper_dir: PathBuf,
+    /// Folders with colons between them, the highest first.
+    #[serde(default)]
+    lower_dir: String,
 }
 
 impl GraphDriver {
@@ -128,6 +143,13 @@ impl GraphDriver {
         let graph_root = self.data.as_ref()?.upper_dir.ancestors().nth(3)?;
         let images = graph_root.join(format!("{}-images", self.name));
         Some(images.join(id.hex()).join(format!("={}", STANDARD.encode(id.to_string()))))
+    }
+
+    /// The layers, lowest first.
+    fn layers(&self) -> Option<Vec<StoredLayer>> {
+        let folders = self.data.as_ref().filter(|_| self.name == "overlay")?;
+        let lower = folders.lower_dir.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
+        lower.rev().chain([&*folders.upper_dir]).map(StoredLayer::of).collect()
     }
 }
 
@@ -199,13 +221,14 @@ mod tests {
     #[case::another(Some(&b"something else"[..]), None)]
     #[tokio::test]
     async fn an_image_is_inspected(#[case] stored: Option<&'static [u8]>, #[case] variant: Option<&str>) {
-        let (_folder, podman) = podman_with(stored);
+        let (folder, podman) = podman_with(stored);
         let expected = ImageInfo {
             id: id(),
             os: "linux".into(),
             architecture: "arm".into(),
             variant: variant.map(Into::into),
             diff_ids: vec![LAYER.parse().unwrap()],
+            stored: StoredLayer::of(&folder.path().join("store/overlay/0123/diff")).into_iter().collect(),
             size: 7,
             config: variant.and(stored).map(Bytes::from_static),
         };

@@ -1,6 +1,7 @@
 //! podman, driven as a process: is it fit, build an image, look at it, take its layers out.
 //!
-//! Nothing links to podman; its command line and the JSON it prints are the interface. Each child leads a process group
+//! Nothing links to podman; its command line and the JSON it prints are the interface. Where its store shows a file that
+//! must have a certain digest, that file is read, and podman asked where it does not. Each child leads a process group
 //! of its own, and a group that is no longer wanted (the future was dropped, an export has all it needs) is ended, so that
 //! no build outlives its run. What podman prints is kept bounded: the last lines for the error, lines of a
 //! limited length for the reader.
@@ -23,6 +24,7 @@ mod lines;
 mod process;
 mod request;
 mod steps;
+pub(crate) mod stored;
 
 pub use architecture::{host_architecture, runs_natively};
 pub use archive::TakeLayer;
@@ -34,3 +36,4 @@ pub use info::{Info, MIN_VERSION, judge};
 pub use lines::{LINE_BYTES_MAX, TAIL_LINES_MAX, Tail};
 pub use request::BuildRequest;
 pub use steps::Steps;
+pub use stored::StoredLayer;

@@ -75,7 +75,8 @@ pub async fn stage(
     let mut bytes_uploaded = 0;
     let mut config = info.config.clone();
     let diff_ids = info.diff_ids.iter().filter(|diff_id| !layers.contains_key(*diff_id)).cloned().collect();
-    let wanted = Wanted { image, platform, diff_ids, config: config.is_none(), spool };
+    let stored = info.diff_ids.iter().cloned().zip(info.stored.iter().cloned()).collect();
+    let wanted = Wanted { image, platform, diff_ids, stored, config: config.is_none(), spool };
     let all_known = wanted.diff_ids.is_empty();
     if !all_known || config.is_none() {
         let exported = push_layers(podman, wanted, registries, events).await?;

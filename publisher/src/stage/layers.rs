@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     collections::{HashMap, HashSet},
     io::{self, BufWriter, Read},
+    mem,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{
@@ -25,7 +26,7 @@ use crate::{
     event::{Event, Events},
     exit::{Exit, Failure},
     oci::{Digest, Platform},
-    podman::{ImageId, Podman},
+    podman::{ImageId, Podman, StoredLayer},
     registry::{Blob, BlobSource},
 };
 
@@ -44,6 +45,8 @@ pub(super) struct Wanted<'a> {
     pub(super) image: &'a ImageId,
     pub(super) platform: &'a Platform,
     pub(super) diff_ids: HashSet<Digest>,
+    /// Where podman's store holds them, lowest first, as far as that is known.
+    pub(super) stored: Vec<(Digest, StoredLayer)>,
     /// Whether the export must go on to its end, where the configuration is.
     pub(super) config: bool,
     /// A folder on a disk with room for the compressed layers.
@@ -73,6 +76,7 @@ pub(super) async fn push_layers(
         image: wanted.image.clone(),
         platform: wanted.platform.clone(),
         missing: wanted.diff_ids,
+        stored: wanted.stored,
         config: wanted.config,
         spool: wanted.spool.to_owned(),
         stop: Arc::clone(&stop.0),
@@ -106,6 +110,7 @@ struct Exporter {
     image: ImageId,
     platform: Platform,
     missing: HashSet<Digest>,
+    stored: Vec<(Digest, StoredLayer)>,
     config: bool,
     spool: PathBuf,
     stop: Arc<AtomicBool>,
@@ -114,6 +119,10 @@ struct Exporter {
 
 impl Exporter {
     fn run(mut self, compressed: &mpsc::UnboundedSender<(Digest, Blob)>) -> Result<Option<Bytes>, Failure> {
+        self.read_from_store(compressed);
+        if (self.missing.is_empty() && !self.config) || self.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let (podman, image) = (self.podman.clone(), self.image.clone());
         let mut spooling = None;
         let config = podman.export(&image, &mut |diff_id, _size, reader| {
@@ -137,6 +146,18 @@ impl Exporter {
         Ok(config)
     }
 
+    /// Takes what it can straight from the store. A layer that cannot be read there, or turns out to be another one,
+    /// stays missing: podman is asked for it, and if the cause was another, its error is the one to report.
+    fn read_from_store(&mut self, compressed: &mpsc::UnboundedSender<(Digest, Blob)>) {
+        for (diff_id, layer) in mem::take(&mut self.stored) {
+            let missing = self.missing.contains(&diff_id) && !self.stop.load(Ordering::Relaxed);
+            if missing && let Ok(blob) = layer.open().and_then(|mut reader| self.spool_layer(&diff_id, &mut reader)) {
+                self.missing.remove(&diff_id);
+                let _ = compressed.send((diff_id, blob));
+            }
+        }
+    }
+
     fn spool_layer(&self, diff_id: &Digest, reader: &mut dyn Read) -> io::Result<Blob> {
         let (file, path) = tempfile::Builder::new().prefix("tallyman-layer-").tempfile_in(&self.spool)?.into_parts();
         let tell = |read, done| {
@@ -150,7 +171,7 @@ impl Exporter {
             tell(read, false);
         })?;
         if seen != *diff_id {
-            return Err(io::Error::other(format!("podman exported {seen} where the image has {diff_id}")));
+            return Err(io::Error::other(format!("podman gave {seen} where the image has {diff_id}")));
         }
         tell(total.get(), true);
         Ok(Blob { digest, size, source: BlobSource::File(Arc::new(path)) })

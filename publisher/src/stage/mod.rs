@@ -1,7 +1,7 @@
 //! Stage: one platform's image put on all registries, by digest, visible to nobody.
 //!
 //! ```text
-//! podman store ──export──▶ layer ──gzip once──▶ spool file ──same bytes──▶ every registry
+//! podman's store ─────────▶ layer ──gzip once──▶ spool file ──same bytes──▶ every registry
 //!                     (skipped when every registry holds the layer already)
 //! then the configuration, then the manifest, by digest
 //! ```

@@ -13,6 +13,7 @@ use crate::{
     event::{Event, Events, LayerFate},
     exit::{Exit, Failure},
     oci::Platform,
+    podman::Podman,
     registry::testing::{Answer, Effect, Fault, Scripted, Told},
 };
 
@@ -21,9 +22,19 @@ fn picture() -> Picture {
 }
 
 async fn staged(image: &Picture, platform: &Platform, servers: &[&Scripted]) -> (Result<Staged, Failure>, Arc<Told>) {
-    let ((_folder, podman), spool, told) = (image.in_podman(), tempfile::tempdir().unwrap(), Arc::new(Told::default()));
+    let (_folder, podman) = image.in_podman();
+    staged_from(&podman, image, platform, servers).await
+}
+
+async fn staged_from(
+    podman: &Podman,
+    image: &Picture,
+    platform: &Platform,
+    servers: &[&Scripted],
+) -> (Result<Staged, Failure>, Arc<Told>) {
+    let (spool, told) = (tempfile::tempdir().unwrap(), Arc::new(Told::default()));
     let options = StageOptions { image: &image.id(), platform, previous: &latest(), spool: spool.path() };
-    let result = stage(&podman, options, &clients(servers), &(Arc::clone(&told) as Events)).await;
+    let result = stage(podman, options, &clients(servers), &(Arc::clone(&told) as Events)).await;
     assert_eq!(spool.path().read_dir().unwrap().count(), 0, "compressed layers are left over");
     (result, told)
 }
@@ -54,6 +65,20 @@ async fn an_image_comes_to_all_registries_as_the_same_bytes_and_under_no_tag() {
     }
     assert_eq!((staged.layers, staged.layers_known, staged.bytes_uploaded), (2, 0, 2 * staged.size));
     assert_eq!(fates(&told), [LayerFate::Uploaded; 6]);
+}
+
+#[rstest::rstest]
+#[case::as_it_should_be("", 0)]
+#[case::another_lower_layer("base", 1)]
+#[case::another_top_layer("program", 1)]
+#[tokio::test]
+async fn podman_is_asked_only_for_layers_that_its_store_does_not_show(#[case] spoiled: &str, #[case] saves: usize) {
+    let server = Scripted::start(Vec::new()).await;
+    let (folder, podman) = picture().in_open_store(spoiled);
+    let staged = staged_from(&podman, &picture(), &amd64(), &[&server]).await.0.unwrap();
+    assert_eq!(unpacked(&server, &staged), ["base", "program"]);
+    let asked = std::fs::read_to_string(folder.path().join("saves")).unwrap_or_default();
+    assert_eq!(asked.lines().count(), saves);
 }
 
 #[tokio::test]

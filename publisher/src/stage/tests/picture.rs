@@ -8,7 +8,11 @@ use tempfile::TempDir;
 use super::NAME;
 use crate::{
     oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, Digest, RawManifest, digest_of},
-    podman::{ImageId, ImageInfo, Podman, fake::fake_podman},
+    podman::{
+        ImageId, ImageInfo, Podman,
+        fake::fake_podman,
+        stored::tests::{bytes, store_layer},
+    },
     registry::testing::Scripted,
 };
 
@@ -48,6 +52,7 @@ impl Picture {
             architecture: "amd64".into(),
             variant: None,
             diff_ids: self.diff_ids(),
+            stored: Vec::new(),
             size: 0,
             config: None,
         }
@@ -55,20 +60,39 @@ impl Picture {
 
     /// A podman that has it in its store.
     pub(super) fn in_podman(&self) -> (TempDir, Podman) {
-        let (folder, podman) =
-            fake_podman("case $1 in image) cat \"$here/inspect.json\" ;; save) cat \"$here/archive.tar\" ;; esac");
+        let (folder, podman) = fake_podman(
+            "case $1 in image) cat \"$here/inspect.json\" ;; save) echo >>\"$here/saves\"; cat \"$here/archive.tar\" ;; esac",
+        );
         let store = folder.path().join("store");
-        let driver = json!({"Name": "overlay", "Data": {"UpperDir": store.join("overlay/top/diff")}});
-        let inspected = json!([{
-            "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": self.diff_ids()}, "GraphDriver": driver
-        }]);
-        std::fs::write(folder.path().join("inspect.json"), inspected.to_string()).unwrap();
+        self.tell(&folder, &json!({"UpperDir": store.join("overlay/top/diff")}));
         std::fs::write(folder.path().join("archive.tar"), self.archive()).unwrap();
         let record = store.join("overlay-images").join(self.id().hex());
         std::fs::create_dir_all(&record).unwrap();
         let key = STANDARD.encode(self.id().to_string());
         std::fs::write(record.join(format!("={key}")), &self.config).unwrap();
         (folder, podman)
+    }
+
+    /// The same where the store shows the layers themselves; the one called `spoiled` is not what it should be.
+    pub(super) fn in_open_store(&self, spoiled: &str) -> (TempDir, Podman) {
+        let (folder, podman) = self.in_podman();
+        let stored = self.layers.iter().enumerate().map(|(height, layer)| {
+            let content = if *layer == spoiled { "something else" } else { layer };
+            store_layer(&folder.path().join("store"), &format!("layer-{height}"), &[bytes(content.as_bytes())])
+        });
+        let mut folders: Vec<_> = stored.map(|files| files.to_str().unwrap().to_owned()).collect();
+        folders.reverse();
+        self.tell(&folder, &json!({"UpperDir": folders[0], "LowerDir": folders[1..].join(":")}));
+        (folder, podman)
+    }
+
+    /// Lets podman say where the image is stored.
+    fn tell(&self, folder: &TempDir, folders: &Value) {
+        let inspected = json!([{
+            "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": self.diff_ids()},
+            "GraphDriver": {"Name": "overlay", "Data": folders}
+        }]);
+        std::fs::write(folder.path().join("inspect.json"), inspected.to_string()).unwrap();
     }
 
     /// What `podman save` writes.

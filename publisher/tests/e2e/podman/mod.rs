@@ -3,3 +3,4 @@
 mod cache;
 mod cancel;
 mod image;
+mod store;
