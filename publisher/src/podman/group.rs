@@ -77,19 +77,19 @@ struct Process {
 
 impl Process {
     /// Reads `/proc/<id>/stat`: `id (name) state parent group …`, where a name may hold anything. One that has ended and
-    /// was not waited for counts as gone.
+    /// was not waited for counts as gone. One that is going just now has the group -1.
     fn parse(stat: &str) -> Option<Self> {
         let (id, rest) = (stat.split_once(' ')?.0, stat.rsplit_once(") ")?.1);
         let mut fields = rest.split(' ');
         let alive = !matches!(fields.next()?, "Z" | "X");
-        let mut number = || fields.next()?.parse().ok();
-        let (parent, group) = (number()?, number()?);
-        alive.then_some(Self {
-            id: Pid::from_raw(id.parse().ok()?)?,
-            parent: Pid::from_raw(parent),
-            group: Pid::from_raw(group),
-        })
+        let (parent, group) = (fields.next()?, fields.next()?);
+        alive.then_some(Self { id: number(id)?, parent: number(parent), group: number(group) })
     }
+}
+
+/// A process's number, unless it says that there is no process.
+fn number(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.parse().ok().filter(|number| *number > 0)?)
 }
 
 /// The living processes of a group among all others.
@@ -141,11 +141,12 @@ mod tests {
     #[case("7 (podman) Z 1 5 5 0", None)]
     #[case("7 (podman) S", None)]
     #[case("", None)]
+    #[case("7 (podman) R 0 -1 -1 0 -1", Some((7, 0, 0)))]
     fn a_process_is_read_unless_it_has_ended(#[case] stat: &str, #[case] process: Option<(i32, i32, i32)>) {
         let process = process.map(|(id, parent, group)| Process {
             id: pid(id),
-            parent: Some(pid(parent)),
-            group: Some(pid(group)),
+            parent: Pid::from_raw(parent),
+            group: Pid::from_raw(group),
         });
         assert_eq!(Process::parse(stat), process);
     }
