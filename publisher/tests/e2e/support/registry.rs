@@ -54,6 +54,8 @@ impl Registry {
             .args(["serve", "config.yml"])
             .current_dir(folder.path())
             .env_clear()
+            // It is a Go program and lives for seconds: collecting garbage would be a third of its work.
+            .env("GOGC", "off")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -146,7 +148,12 @@ impl Drop for Registry {
     }
 }
 
-/// A client of the tests' own.
+thread_local! {
+    static HTTP: reqwest::Client = publisher::http::client().unwrap();
+}
+
+/// The test's own client. Each test has a thread and, with it, connections of its own; making a client takes long,
+/// because the machine's root certificates are read.
 pub(crate) fn http() -> reqwest::Client {
-    publisher::http::client().unwrap()
+    HTTP.with(Clone::clone)
 }

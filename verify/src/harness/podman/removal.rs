@@ -21,7 +21,7 @@ use crate::harness::HarnessError;
 /// root: by a mount of its own, or by chroot(2). Spaces and the like are octal numbers in lists of mounts (proc(5)).
 const REMOVE: &str = r#"
 mounts=$(while read -r _ _ _ _ point _; do
-    point=$(printf '%b' "$point")
+    case $point in *\\*) point=$(printf '%b' "$point") ;; esac
     case $point in "$1"/*) printf '%s\n' "$point" ;; esac
 done </proc/self/mountinfo | sort -r)
 case $mounts in */merged*)

@@ -94,14 +94,12 @@ fn only_on_loopback(config: &mut HostConfig) {
     config.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![loopback]))]));
 }
 
-/// Whoever is this user outside of the container, so that the registry's files are ours: without root's engine that is root.
+/// Whoever is this user outside of the container, so that the registry's files are ours: root, where the engine is ours.
 async fn user(docker: &Docker) -> Result<&'static str, HarnessError> {
     static USER: OnceCell<String> = OnceCell::const_new();
     let ask = || async {
-        let info = docker.info().await.map_err(HarnessError::engine("tell about itself"))?;
-        let rootless = info.security_options.unwrap_or_default().iter().any(|option| option.contains("rootless"));
         let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Ok(if rootless { "0:0".to_owned() } else { format!("{user}:{group}") })
+        Ok(if engine::is_this_users(docker).await? { "0:0".to_owned() } else { format!("{user}:{group}") })
     };
     USER.get_or_try_init(ask).await.map(String::as_str)
 }

@@ -35,11 +35,24 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 const LEASE: &str =
     "GET /v1.41/events?filters=%7B%22label%22%3A%5B%22tallyman.nobody%22%5D%7D HTTP/1.1\r\nHost: podman\r\n\r\n";
 
+/// podman, where it is ours.
+static OURS: OnceCell<Option<Lease>> = OnceCell::const_new();
+
 /// A client of the engine.
 pub(in crate::harness) async fn connect() -> Result<Docker, HarnessError> {
-    static PROVIDED: OnceCell<Option<Lease>> = OnceCell::const_new();
-    PROVIDED.get_or_try_init(provide).await?;
+    OURS.get_or_try_init(provide).await?;
     docker_client_instance().await.map_err(HarnessError::engine("be connected to"))
+}
+
+/// Whether the engine that was connected to is run by this user.
+///
+/// Ours is; another one is asked, which takes podman a third of a second.
+pub(super) async fn is_this_users(docker: &Docker) -> Result<bool, HarnessError> {
+    if OURS.get().is_some_and(Option::is_some) {
+        return Ok(true);
+    }
+    let info = docker.info().await.map_err(HarnessError::engine("tell about itself"))?;
+    Ok(info.security_options.unwrap_or_default().iter().any(|option| option.contains("rootless")))
 }
 
 /// The right to podman's interface.
