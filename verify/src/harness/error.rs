@@ -84,7 +84,7 @@ impl HarnessError {
         match self {
             Self::ProgramMissing { .. } => Some("./setup.sh installs what is needed"),
             Self::NoEngine => Some(
-                "run ./setup.sh for podman, or set DOCKER_HOST to the socket of an engine; as root: scripts/rootless COMMAND",
+                "run ./setup.sh for podman, or set DOCKER_HOST to the socket of an engine; as root, or without a login session: scripts/rootless COMMAND",
             ),
             Self::Engine { .. } => Some("is the engine at DOCKER_HOST running, and may this user talk to it?"),
             Self::NoSuchCheck(_) => Some("verify list shows all checks"),
