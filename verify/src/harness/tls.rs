@@ -8,8 +8,8 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::{
     ServerConfig,
@@ -60,6 +60,9 @@ impl Authority {
         let key = key()?;
         let mut params = params(&[LOCALHOST.to_owned(), IpAddr::V4(Ipv4Addr::LOCALHOST).to_string()], name)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // RFC 5280, section 4.2.1.1, wants it; Python since 3.13 and OpenSSL, where they are strict, refuse what lacks it.
+        params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
         Ok(Identity { certificate: certificate.der().clone(), key: key.serialize_der() })
     }
