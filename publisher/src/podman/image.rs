@@ -92,10 +92,8 @@ impl Podman {
         let answer: Vec<Inspected> = serde_json::from_slice(&answer).map_err(|error| unclear(error.to_string()))?;
         let image = answer.into_iter().next().ok_or_else(|| unclear("it is empty".into()))?;
         let diff_ids = image.root_fs.layers;
-        let mut stored = image.graph_driver.as_ref().and_then(GraphDriver::layers).unwrap_or_default();
-        if stored.len() != diff_ids.len() {
-            stored.clear();
-        }
+        let stored = image.graph_driver.as_ref().and_then(GraphDriver::layers);
+        let stored = stored.filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
         let config = match image.graph_driver.as_ref().and_then(|driver| driver.config_file(id)) {
             Some(file) => tokio::fs::read(file).await.ok().map(Bytes::from),
             None => None,

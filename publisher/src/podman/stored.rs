@@ -121,7 +121,7 @@ impl<R: Read> Archive<R> {
             Some(raw) => OsString::from_vec(decode(raw)?),
             None => OsString::from(&entry.name),
         };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         Ok(openat2(&self.files, name.as_bytes(), flags, Mode::empty(), within)?.into())
     }

@@ -129,10 +129,8 @@ impl Exporter {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(ControlFlow::Break(()));
             }
-            if self.missing.remove(diff_id) {
-                let blob = self.spool_layer(diff_id, reader).inspect_err(|error| spooling = Some(error.kind()))?;
-                // The receiver is gone when an upload failed: then the next layer is the last.
-                let _ = compressed.send((diff_id.clone(), blob));
+            if self.missing.contains(diff_id) {
+                self.take(diff_id, reader, compressed).inspect_err(|error| spooling = Some(error.kind()))?;
             }
             let done = self.missing.is_empty() && !self.config;
             Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -150,12 +148,23 @@ impl Exporter {
     /// stays missing: podman is asked for it, and if the cause was another, its error is the one to report.
     fn read_from_store(&mut self, compressed: &mpsc::UnboundedSender<(Digest, Blob)>) {
         for (diff_id, layer) in mem::take(&mut self.stored) {
-            let missing = self.missing.contains(&diff_id) && !self.stop.load(Ordering::Relaxed);
-            if missing && let Ok(blob) = layer.open().and_then(|mut reader| self.spool_layer(&diff_id, &mut reader)) {
-                self.missing.remove(&diff_id);
-                let _ = compressed.send((diff_id, blob));
+            if self.missing.contains(&diff_id) && !self.stop.load(Ordering::Relaxed) {
+                let _ = layer.open().and_then(|mut reader| self.take(&diff_id, &mut reader, compressed));
             }
         }
+    }
+
+    fn take(
+        &mut self,
+        diff_id: &Digest,
+        reader: &mut dyn Read,
+        compressed: &mpsc::UnboundedSender<(Digest, Blob)>,
+    ) -> io::Result<()> {
+        let blob = self.spool_layer(diff_id, reader)?;
+        self.missing.remove(diff_id);
+        // The receiver is gone when an upload failed: then the next layer is the last.
+        let _ = compressed.send((diff_id.clone(), blob));
+        Ok(())
     }
 
     fn spool_layer(&self, diff_id: &Digest, reader: &mut dyn Read) -> io::Result<Blob> {
