@@ -13,4 +13,5 @@ mod output;
 mod plan;
 mod prune;
 mod publish;
+mod races;
 mod secrets;

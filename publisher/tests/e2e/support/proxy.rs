@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -25,7 +26,12 @@ pub(crate) enum Fault {
     Cut(usize),
     /// Told to the test by the first, and held until the proxy ends.
     Hold,
+    /// Reaches the registry after the first time, and its answer the client after the second.
+    Delay(Duration, Duration),
 }
+
+/// What chooses a fault for a request that no rule is for, by method and path.
+type Chooser = Box<dyn FnMut(&str, &str) -> Option<Fault> + Send>;
 
 struct Rule {
     method: &'static str,
@@ -39,6 +45,7 @@ struct Rule {
 struct Shared {
     upstream: String,
     rules: Mutex<Vec<Rule>>,
+    chooser: Mutex<Option<Chooser>>,
     /// The requests that a rule was applied to.
     hits: Mutex<VecDeque<String>>,
     hit: Notify,
@@ -74,8 +81,14 @@ impl Proxy {
         self.shared.rules.lock().unwrap().push(Rule { method, path_contains: path_contains.into(), fault, left });
     }
 
+    /// Lets `chooser` decide from now on what happens to requests that no rule is for.
+    pub(crate) fn choose(&self, chooser: impl FnMut(&str, &str) -> Option<Fault> + Send + 'static) {
+        *self.shared.chooser.lock().unwrap() = Some(Box::new(chooser));
+    }
+
     /// Takes all faults away.
     pub(crate) fn heal(&self) {
+        *self.shared.chooser.lock().unwrap() = None;
         self.shared.rules.lock().unwrap().clear();
         self.shared.released.notify_waiters();
     }
@@ -102,7 +115,9 @@ impl Shared {
     fn fault(&self, method: &str, path: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap();
         let meant = |rule: &&mut Rule| rule.left > 0 && rule.method == method && path.contains(&rule.path_contains);
-        let rule = rules.iter_mut().find(meant)?;
+        let Some(rule) = rules.iter_mut().find(meant) else {
+            return self.chooser.lock().unwrap().as_mut()?(method, path);
+        };
         rule.left -= 1;
         Some(rule.fault.clone())
     }
@@ -125,10 +140,26 @@ async fn forward(State(shared): State<Arc<Shared>>, request: Request) -> Respons
                 std::panic::resume_unwind(Box::new("cut"));
             }
             Fault::Hold => released.await,
+            Fault::Delay(before, after) => {
+                drop(released);
+                // The request reaches the registry although its sender may be gone by then.
+                let delayed = tokio::spawn(async move {
+                    tokio::time::sleep(before).await;
+                    let answer = pass(&shared, request).await;
+                    tokio::time::sleep(after).await;
+                    answer
+                });
+                return delayed.await.unwrap();
+            }
         }
     }
+    pass(&shared, request).await
+}
+
+/// Sends a request on and its answer back.
+async fn pass(shared: &Shared, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(answer) = send(&shared, &parts, body.into_data_stream()).await else {
+    let Ok(answer) = send(shared, &parts, body.into_data_stream()).await else {
         return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
     };
     let mut response = Response::builder().status(answer.status());
