@@ -13,7 +13,7 @@ use crate::{
     command::{self, CleanArgs, Gate, InitArgs, RunArgs, Session, cancellable},
     config::Overrides,
     environment::Environment,
-    event::Events,
+    event::{Event, Events},
     exit::{Exit, Failure},
     oci::Platform,
     plan,
@@ -160,7 +160,9 @@ impl Console {
         let outcome = self.within_session(args, work).await;
         let outcome = match outcome {
             Ok(publication) => {
-                command::write_files(&self.environment, &publication, self.timings.as_deref()).map(|()| publication)
+                let events = Arc::clone(&self.screen) as Events;
+                let written = command::write_files(&self.environment, &publication, self.timings.as_deref(), &events);
+                written.map(|()| publication)
             }
             Err(failure) => Err(failure),
         };
@@ -184,19 +186,19 @@ impl Console {
 
     async fn cleaned(&self, args: &CleanArgs) -> ExitCode {
         let events = Arc::clone(&self.screen) as Events;
-        let cleaned = match command::clean(&self.environment, args, events).await {
+        let cleaned = match command::clean(&self.environment, args, Arc::clone(&events)).await {
             Ok(cleaned) => cleaned,
             Err(failure) => return self.finish(Err(failure)),
         };
+        if let Err(unwritten) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
+            events.event(Event::Warning(unwritten.chain().join(": ")));
+        }
         let failure = cleaned.failure();
         self.screen.end(failure.as_ref());
         print(&match self.output {
             OutputFormat::Text => cleaned.text(),
             OutputFormat::Json => to_json(&cleaned).unwrap_or_default(),
         });
-        if let Err(unwritten) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
-            return self.finish(Err(unwritten));
-        }
         failure.map_or(ExitCode::SUCCESS, |failure| failure.exit.into())
     }
 

@@ -4,6 +4,8 @@ use std::{error::Error, fmt, process::ExitCode};
 
 use serde::Serialize;
 
+use crate::oci::Digest;
+
 /// What a run's exit code says. The numbers are an interface: scripts and workflows read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,13 +43,15 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What the registries hold now because of this run, "nothing was published".
     pub left: Option<String>,
+    /// What the tag pointed at before this run moved it, by the registry's short name, where others have moved it on.
+    pub replaced: Vec<(String, Digest)>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
     /// A failure with a message of its own.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None, left: None, source: None }
+        Self { exit, message: message.into(), hint: None, left: None, replaced: Vec::new(), source: None }
     }
 
     /// Adds the cause.

@@ -37,6 +37,9 @@ pub enum CleanError {
         #[source]
         source: Option<Box<RegistryError>>,
     },
+    /// What was to go stays, for a reason that is no failure elsewhere.
+    #[error("{0}")]
+    Stays(String),
     /// The interface beside the registry has no good address.
     #[error("{variable} is no address that a secret may be sent to: `{address}`, expected https or this machine")]
     Address {

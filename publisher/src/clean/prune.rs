@@ -118,7 +118,8 @@ async fn delete(registry: &Registry, driver: &Driver, entry: &Stock) -> Result<D
             return Ok(stays);
         }
     }
-    driver.delete(registry, &entry.digest, Leaving { with_it: &entry.tags, moved: None }).await
+    let leaving = Leaving { with_it: &entry.tags, moved: None };
+    driver.delete(registry, &entry.digest, leaving, async || Ok(None)).await
 }
 
 /// Whether somebody else gave it a tag.

@@ -1,10 +1,10 @@
 //! A registry with its driver: where the parts of a clean-up meet.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     CleanError, Pruning, Report,
-    driver::Driver,
+    driver::{Deletion, Driver, Leaving, Stays},
     prune::prune,
     report::Problem,
     sweep::{sweep, vacate},
@@ -15,8 +15,11 @@ use crate::{
     config::DriverKind,
     environment::Environment,
     oci::{Digest, RawManifest, Tag},
-    registry::Registry,
+    registry::{Name, Registry},
 };
+
+/// How often a registry is looked at that does not list yet what was just put there. The waits between double.
+const UNTAG_LOOKS_MAX: u32 = 4;
 
 /// One repository that may be cleaned.
 pub struct Site {
@@ -93,6 +96,45 @@ impl Site {
 
     fn report(&self) -> Report {
         Report::new(self.registry.name(), self.registry.repository(), self.kind)
+    }
+
+    /// How hard it is to take away a tag that is new here: more than 0, which is a tag that need not be taken away.
+    pub fn hard_to_untag(&self) -> u8 {
+        match &self.driver {
+            Some(Driver::DockerHub(_)) => 1,
+            Some(Driver::Distribution(_)) => 2,
+            // Packages are listed late, and what is the last tagged version is never deleted.
+            Some(Driver::GitHub(_)) => 3,
+            None => 4,
+        }
+    }
+
+    /// Takes a tag away that this run has set to `list`, and nothing else. Where a tag goes with its manifest alone, it is
+    /// set to a copy of the list first, which differs by a line end and so is nobody else's.
+    ///
+    /// # Errors
+    /// Whatever keeps it from that.
+    pub async fn untag(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
+        let registry = &self.registry;
+        // Where nothing is cleaned up, what this run itself put there may be deleted all the same.
+        let driver = self.driver.as_ref().unwrap_or(&Driver::PLAIN);
+        if driver.delete_tag(registry, tag).await?.is_some() {
+            return Ok(());
+        }
+        let copy = RawManifest::new(&list.media_type, [&list.bytes[..], b"\n"].concat());
+        registry.put_manifest(Name::Tag(tag), &copy).await?;
+        for look in 0..UNTAG_LOOKS_MAX {
+            driver.look(registry, &HashSet::from([copy.digest.clone()])).await?;
+            let leaving = Leaving { with_it: std::slice::from_ref(tag), moved: None };
+            match driver.delete(registry, &copy.digest, leaving, async || Ok(None)).await? {
+                Deletion::Gone | Deletion::Absent => return Ok(()),
+                Deletion::Stays(Stays::Unlisted) if look + 1 < UNTAG_LOOKS_MAX => {
+                    tokio::time::sleep(registry.backoff().wait(look + 1, None, 0.0)).await;
+                }
+                Deletion::Stays(why) => return Err(CleanError::Stays(why.words())),
+            }
+        }
+        Ok(())
     }
 
     /// Takes a floating tag away right before it is set anew, with the list that it alone holds.

@@ -1,6 +1,6 @@
 //! Carries a decision out: a look before each deletion, and a last one to see that nobody lost anything.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     CleanError, Decision, Fate, Graph, Outcome, Report,
@@ -34,38 +34,101 @@ pub(super) async fn sweep(view: &mut View<'_>, dry_run: bool, report: &mut Repor
 
 async fn remove(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
     let moved = view.floating.as_ref().and_then(Floating::moved).cloned();
+    let mut last: Option<(Digest, Tags)> = None;
     for digest in &planned.removals {
         let (graph, now) = view.decide().await?;
-        let outcome = match now.on(digest).map(|verdict| &verdict.fate) {
-            Some(Fate::Kept(tag)) => Deletion::Stays(Stays::Tagged(vec![tag.clone()])),
-            // Nothing is deleted that the newest look does not say may go.
-            None => Deletion::Stays(Stays::InUse),
-            // A list that had to stay keeps what it names: nobody's image may be left with a hole.
-            Some(Fate::Removed) if is_named_by_kept(&graph, digest, report) => Deletion::Stays(Stays::InUse),
-            Some(Fate::Removed) => delete(view, &graph, digest, moved.as_ref(), report).await?,
+        if let Some((deleted, tags)) = last.take()
+            && bring_back(view, &tags, &graph, &deleted, report).await?
+        {
+            // Whoever tagged what was just removed may need its parts.
+            return Ok(());
+        }
+        let outcome = match held(&graph, &now, digest, report) {
+            Some(why) => Deletion::Stays(why),
+            None => delete(view, &graph, digest, moved.as_ref(), report).await?,
         };
+        if outcome == Deletion::Gone {
+            last = Some((digest.clone(), graph.tags));
+        }
         settle(view, digest, &outcome, report);
+    }
+    if let Some((deleted, tags)) = last {
+        let graph = view.graph().await?;
+        bring_back(view, &tags, &graph, &deleted, report).await?;
     }
     Ok(())
 }
 
+type Tags = BTreeMap<Tag, Vec<Digest>>;
+
+/// What keeps a manifest, by the newest look. Nothing is deleted that it does not say may go.
+fn held(graph: &Graph, now: &Decision, digest: &Digest, report: &Report) -> Option<Stays> {
+    match now.on(digest).map(|verdict| &verdict.fate) {
+        Some(Fate::Kept(tag)) => Some(Stays::Tagged(vec![tag.clone()])),
+        None => Some(Stays::InUse),
+        // A list that had to stay keeps what it names: nobody's image may be left with a hole.
+        Some(Fate::Removed) if is_named_by_kept(graph, digest, report) => Some(Stays::InUse),
+        Some(Fate::Removed) => None,
+    }
+}
+
 /// Deletes a manifest with the fallback tags that point at it: no other tag does, or it would not go. Where tags do not
-/// go with it, they go before it.
+/// go with it, they go before it. Before a second attempt is another look.
 async fn delete(
-    view: &View<'_>,
+    view: &mut View<'_>,
     graph: &Graph,
     digest: &Digest,
     moved: Option<&Tag>,
     report: &mut Report,
 ) -> Result<Deletion, CleanError> {
+    let (driver, registry) = (view.driver, view.registry);
     let with_it = graph.tags.iter().filter(|(_, at)| at.contains(digest)).map(|(tag, _)| tag.clone());
     let with_it: Vec<Tag> = with_it.collect();
     for tag in &with_it {
-        if let Some(Deletion::Stays(why)) = view.driver.delete_tag(view.registry, tag).await? {
+        if let Some(Deletion::Stays(why)) = driver.delete_tag(registry, tag).await? {
             report.warnings.push(format!("tag {tag} stays: {}", why.words()));
         }
     }
-    view.driver.delete(view.registry, digest, Leaving { with_it: &with_it, moved }).await
+    let mut is_fresh = true;
+    let look_again = async || {
+        if std::mem::take(&mut is_fresh) {
+            return Ok(None);
+        }
+        let (graph, now) = view.decide().await?;
+        // What is gone is told by the answer to the deletion.
+        Ok(if registry.has_manifest(digest).await? { held(&graph, &now, digest, report) } else { None })
+    };
+    driver.delete(registry, digest, Leaving { with_it: &with_it, moved }, look_again).await
+}
+
+/// Sets the tags again that vanished with a manifest: somebody moved them to it in the moment of its deletion. A tag whose
+/// former target is there still was not deleted by its owner, where tags go with their manifest alone.
+async fn bring_back(
+    view: &View<'_>,
+    before: &Tags,
+    now: &Graph,
+    deleted: &Digest,
+    report: &mut Report,
+) -> Result<bool, CleanError> {
+    let Some(manifest) = view.manifest(deleted).filter(|_| view.driver.deletes_tags_with_manifests()) else {
+        return Ok(false);
+    };
+    let mut is_back = false;
+    for (tag, at) in before.iter().filter(|(tag, at)| !now.tags.contains_key(*tag) && !at.contains(deleted)) {
+        let mut is_left = false;
+        for digest in at {
+            is_left |= view.registry.has_manifest(digest).await?;
+        }
+        if is_left && view.registry.resolve(tag).await?.is_none() {
+            view.registry.put_manifest(Name::Tag(tag), manifest).await?;
+            report.warnings.push(format!("{tag} was moved to {} while that was removed: both were put back", short(deleted)));
+            if let Some(item) = report.item(deleted) {
+                item.becomes(Outcome::PutBack, format!("{tag} holds it"));
+            }
+            is_back = true;
+        }
+    }
+    Ok(is_back)
 }
 
 fn settle(view: &View<'_>, digest: &Digest, outcome: &Deletion, report: &mut Report) {
@@ -168,7 +231,7 @@ pub(super) async fn vacate(view: &mut View<'_>, tag: &Tag, list: &Digest) -> Res
     // Where tags go with their manifest, one that others hold stays, and the tag with it, until it is moved.
     if decision.removals.contains(list) {
         let leaving = Leaving { with_it: std::slice::from_ref(tag), moved: None };
-        view.driver.delete(view.registry, list, leaving).await?;
+        view.driver.delete(view.registry, list, leaving, async || Ok(None)).await?;
     }
     Ok(())
 }

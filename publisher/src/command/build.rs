@@ -78,6 +78,7 @@ pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &P
     request.source.clone_from(&config.source);
     request.revision = Some(session.plan.commit.clone());
     request.created = session.commit_time;
+    request.parents.clone_from(&session.parents);
     let built = session.phase(Phase::Build(platform.clone()), async {
         let cache = cache::open(session, platform).await;
         request.cache = cache.as_ref().map(|cache| cache.layers.clone());

@@ -14,6 +14,15 @@ pub(super) async fn commit_time(folder: &Path, commit: &str) -> Option<u64> {
     ask(folder, &["show", "--no-patch", "--format=%ct", commit]).await?.parse().ok()
 }
 
+/// The commits that a commit was made from, divided by blanks. The commit itself names them, also in a shallow clone that
+/// has none of them.
+pub(super) async fn parents(folder: &Path, commit: &str) -> Option<String> {
+    let commit = ask(folder, &["cat-file", "commit", commit]).await?;
+    let headers = commit.lines().take_while(|line| !line.is_empty());
+    let parents: Vec<_> = headers.filter_map(|line| line.strip_prefix("parent ")).collect();
+    if parents.is_empty() { None } else { Some(parents.join(" ")) }
+}
+
 /// The folder that holds the whole checkout.
 pub(super) async fn root(folder: &Path) -> Option<PathBuf> {
     ask(folder, &["rev-parse", "--show-toplevel"]).await.map(PathBuf::from)

@@ -1,17 +1,29 @@
 //! `publisher merge`: what all platforms staged becomes one list under one tag.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{prune, result::published, session::Session, superseded::Superseded};
+use tokio::time::timeout;
+
+use super::{
+    gate::Finished,
+    prune,
+    result::published,
+    session::Session,
+    superseded::{Superseded, open_sites},
+};
 use crate::{
-    commit::{
-        HandOver, Record, TagMove, assemble, compare, confirm, ensure_children, move_tag, put_list, read_children,
-    },
-    event::Phase,
+    commit::{HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
+    event::{Event, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     registry::Registry,
     report::outcome::Publication,
 };
+
+/// How long a run that is told to stop goes on moving tags. With [`PUT_BACK_MAX`] it is less than the 7.5 s that GitHub
+/// gives from one signal to the next.
+const FINISH_MAX: Duration = Duration::from_millis(2500);
+/// How long it then may take to put them back.
+const PUT_BACK_MAX: Duration = Duration::from_millis(2500);
 
 /// Takes over the builds from `folder` and publishes them.
 ///
@@ -25,57 +37,73 @@ pub async fn merge(session: &Session, folder: &Path) -> Result<Publication, Fail
     commit(session, &records, &registries).await
 }
 
-/// Puts the list everywhere, then moves the tag, then removes what the tag pointed at before.
+/// Puts the list everywhere, then moves the tag, then removes what the tag pointed at before, and looks once more.
 pub(super) async fn commit(
     session: &Session,
     records: &[Record],
     registries: &[Arc<Registry>],
 ) -> Result<Publication, Failure> {
     let unpublished = |failure: Failure| failure.left(NOTHING_PUBLISHED);
-    let prepared = session.phase(Phase::List, async {
-        let children = read_children(registries, records, &session.plan.commit).await?;
-        let list = assemble(&children)
-            .map_err(|error| Failure::new(Exit::Failed, "failed to assemble the list").because(error))?;
-        let fresh = put_list(registries, &list).await?;
-        Ok::<_, Failure>((children, list, fresh))
-    });
-    let (children, list, fresh) = prepared.await.map_err(unpublished)?;
+    let children = read_children(records, &session.plan.commit).map_err(unpublished)?;
+    let list = assemble(&children)
+        .map_err(|error| unpublished(Failure::new(Exit::Failed, "failed to assemble the list").because(error)))?;
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
+    let (sites, events) = (open_sites(session, registries).await, session.events());
     let to = TagMove {
         tag: &session.plan.tag,
         list: &list,
+        children: &children,
         build: &build,
         floating: session.plan.floating(),
-        fresh: &fresh,
+        even_if_older: session.even_if_older,
     };
-    let superseded = Superseded::open(session, registries, &list).await;
+    let mut mover = Mover::begin(registries, &sites, to, &events).await?;
+    let staged = session.phase(Phase::List, async {
+        for at in 0..registries.len() {
+            restore_children(registries, at, &children, &events).await?;
+        }
+        Ok::<_, Failure>(put_list(registries, &list).await?)
+    });
+    if let Err(failure) = staged.await {
+        return Err(mover.overtaken_or(unpublished(failure)).await);
+    }
+    let superseded = Superseded::new(session, &sites, &list);
     session.gate.pass().await;
-    let events = session.events();
-    let moved = session.phase(Phase::Commit, async {
-        let journal = compare(registries, &to, &events).await?;
+    if let Some(superseded) = &superseded {
+        superseded.before(&mover).await;
+    }
+    match session.gate.finish(session.phase(Phase::Commit, mover.advance()), FINISH_MAX).await {
+        Finished::Done(moved) => moved?,
+        Finished::Cut => {
+            let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
+            let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");
+            let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled)).await;
+            return Err(put_back.unwrap_or_else(|_| {
+                unknown().left(format!("{} may point at different images; the next run heals it", session.plan.tag))
+            }));
+        }
+    }
+    let mut cleanup = Vec::new();
+    let rest = async {
+        session.phase(Phase::ReadBack, async { mover.settle().await?; mover.ensure_children().await }).await?;
         if let Some(superseded) = &superseded {
-            superseded.before(&journal).await;
-        }
-        move_tag(registries, &to, &journal, &events).await?;
-        Ok::<_, Failure>(journal)
-    });
-    let journal = moved.await?;
-    let movements = session.phase(Phase::ReadBack, async {
-        let movements = confirm(registries, &to, &journal, &events).await?;
-        ensure_children(registries, &children, &to, &events).await?;
-        Ok::<_, Failure>(movements)
-    });
-    let movements = movements.await?;
-    let cleanup = match &superseded {
-        Some(superseded) => {
             let cleaned = async {
-                let mut reports = superseded.after(&journal).await;
-                reports.extend(prune::after(session, records).await);
-                Ok::<_, Failure>(reports)
+                cleanup = superseded.after(&mover).await;
+                cleanup.extend(prune::after(session, records).await);
+                Ok::<_, Failure>(())
             };
-            session.phase(Phase::Clean, cleaned).await?
+            session.phase(Phase::Clean, cleaned).await?;
+            // The last act: an older run may have overwritten the tag meanwhile.
+            mover.settle().await?;
         }
-        None => Vec::new(),
+        Ok::<_, Failure>(())
     };
-    Ok(published(session, records, registries, &list.digest, &movements, cleanup))
+    match session.gate.finish(rest, Duration::ZERO).await {
+        Finished::Done(settled) => settled?,
+        Finished::Cut => events.event(Event::Warning(format!(
+            "told to stop: {} was moved on all registries; reading it back and the clean-up were left to the next run",
+            session.plan.tag
+        ))),
+    }
+    Ok(published(session, records, registries, &list.digest, &mover.movements(), cleanup))
 }

@@ -13,6 +13,7 @@ use crate::{
     clean::Report,
     commit::{Movement, Record},
     environment::Environment,
+    event::{Event, Events},
     exit::{Exit, Failure},
     oci::Digest,
     registry::Registry,
@@ -33,7 +34,7 @@ pub(super) fn published(
 ) -> Publication {
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
-        read_back: Some(movement.read_back),
+        read_back: movement.read_back,
         ..untouched(registry, format!("{}:{}", registry.repository(), session.plan.tag), list)
     };
     Publication {
@@ -105,22 +106,27 @@ fn untouched(registry: &Registry, reference: String, digest: &Digest) -> Registr
 }
 
 /// Writes what a run leaves in files: the step's outputs and the job's summary in a GitHub workflow, and
-/// `timings.json` where it was asked for.
+/// `timings.json` where it was asked for. What is only there to be read does not decide how a run ends: that it cannot be
+/// written is a warning.
 ///
 /// # Errors
-/// [`Exit::Failed`] when one of the files cannot be written.
+/// [`Exit::Failed`] when the outputs cannot be written, which the steps that follow need.
 pub fn write_files(
     environment: &Environment,
     publication: &Publication,
     timings_file: Option<&Path>,
+    events: &Events,
 ) -> Result<(), Failure> {
-    if let Some(file) = environment.get("GITHUB_OUTPUT") {
-        append(Path::new(file), &outputs(publication))?;
-    }
+    let warn = |failure: Failure| events.event(Event::Warning(failure.chain().join(": ")));
     if let Some(file) = timings_file {
-        std::fs::write(file, timings::document(&publication.timings)).map_err(|error| unwritten(file, error))?;
+        let written = std::fs::write(file, timings::document(&publication.timings));
+        written.unwrap_or_else(|error| warn(unwritten(file, error)));
     }
-    write_summary(environment, &summary::publication(publication))
+    write_summary(environment, &summary::publication(publication)).unwrap_or_else(warn);
+    match environment.get("GITHUB_OUTPUT") {
+        Some(file) => append(Path::new(file), &outputs(publication)),
+        None => Ok(()),
+    }
 }
 
 /// Appends to the job's summary, if this is a step of a workflow.

@@ -28,6 +28,9 @@ pub struct RunArgs {
     /// What started the run.
     #[command(flatten)]
     pub event: EventFlags,
+    /// Moves a tag that every build moves even if it points at a newer commit: for one whose date was wrong
+    #[arg(long, env = "TALLYMAN_EVEN_IF_OLDER", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub even_if_older: bool,
     /// What is published where.
     #[command(flatten)]
     pub config: Overrides,
@@ -43,10 +46,14 @@ pub struct Session {
     pub plan: Plan,
     /// When the commit was made, in seconds since 1970, if git knows.
     pub commit_time: Option<u64>,
+    /// The commits that it was made from, if git knows.
+    pub parents: Option<String>,
     /// Where events go.
     pub tally: Arc<Tally>,
     /// Until when the run can be cancelled.
     pub gate: Gate,
+    /// Whether the tag moves from a newer build, too.
+    pub even_if_older: bool,
     /// Where paths are relative to.
     folder: PathBuf,
 }
@@ -72,7 +79,9 @@ impl Session {
         let config = config::load(&folder, &args.config, &environment)?;
         let plan = plan::plan(&event, &config.platforms)?;
         let commit_time = git::commit_time(&folder, &plan.commit).await;
-        let session = Self { environment, config, plan, commit_time, tally, gate, folder };
+        let parents = git::parents(&folder, &plan.commit).await;
+        let even_if_older = args.even_if_older;
+        let session = Self { environment, config, plan, commit_time, parents, tally, gate, even_if_older, folder };
         session.require_secrets().await?;
         if session.commit_time.is_none() && session.plan.floating() {
             session.events().event(Event::Warning(format!(

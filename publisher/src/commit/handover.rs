@@ -1,9 +1,10 @@
 //! What the build jobs hand to the merge job: files, because a matrix's outputs overwrite each other.
 //!
 //! A build writes one digest file a registry, `arm64-ghcr`, about 70 bytes: the digest of the manifest and a line end.
-//! Beside them stands one companion a platform, `arm64.json`, that says which run, attempt, commit and platform the
-//! digest belongs to. The merge believes a digest only with its companion, so that files of another run, left in a
-//! folder or picked up by mistake, are refused and never published.
+//! Beside them stands one metadata file a platform, `arm64.json`, that says which run, attempt, commit and platform the
+//! digest belongs to. The merge believes a digest only with its metadata file, so that files of another run, left in a
+//! folder or picked up by mistake, are refused and never published. It also carries the image's manifest and
+//! configuration, so that the merge can put them back where somebody's clean-up has removed them meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -16,16 +17,16 @@ use thiserror::Error;
 
 use crate::{
     exit::{Exit, Failure},
-    oci::{Digest, Platform},
+    oci::{Digest, Platform, digest_of},
     podman::Steps,
     registry::Registry,
     stage::Staged,
 };
 
-/// The layout of a companion; a merge refuses those of another.
-const VERSION: u32 = 1;
-/// Digest files and companions are small; more is not read, in bytes.
-const FILE_MAX: u64 = 64 * 1024;
+/// The layout of a metadata file; a merge refuses those of another.
+const VERSION: u32 = 2;
+/// Digest files and metadata files are small; more is not read, in bytes.
+const FILE_MAX: u64 = 4 * 1024 * 1024;
 
 /// Which run a digest belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub struct Identity {
     pub commit: String,
 }
 
-/// A companion: what is known of one platform's image.
+/// A metadata file: what is known of one platform's image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     version: u32,
@@ -67,9 +68,13 @@ pub struct Record {
     pub cache_keys: Vec<String>,
     /// The repositories that hold it, by the registry's short name.
     repositories: BTreeMap<String, String>,
+    /// The image's manifest, byte for byte.
+    pub manifest: String,
+    /// Its configuration, byte for byte.
+    pub config: String,
 }
 
-/// A folder of digest files and companions.
+/// A folder of digest files and metadata files.
 #[derive(Debug, Clone)]
 pub struct HandOver {
     folder: PathBuf,
@@ -122,6 +127,8 @@ pub enum HandOverError {
 impl Record {
     /// What a run hands over of an image that it built in these steps and staged.
     pub fn new(staged: &Staged, steps: &Steps, registries: &[impl AsRef<Registry>], identity: &Identity) -> Self {
+        // Both are JSON, which is UTF-8; what is not would be found out by its digest.
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let repository = |registry: &Registry| (registry.name().to_owned(), registry.repository().to_string());
         Self {
             version: VERSION,
@@ -136,6 +143,8 @@ impl Record {
             steps_reused: steps.reused(),
             cache_keys: steps.keys(),
             repositories: registries.iter().map(|registry| repository(registry.as_ref())).collect(),
+            manifest: text(&staged.manifest.bytes),
+            config: text(&staged.config),
         }
     }
 }
@@ -146,16 +155,16 @@ impl HandOver {
         Self { folder: folder.into() }
     }
 
-    /// Writes the digest files and the companion of one platform. The companion comes last: without it, nothing counts.
+    /// Writes the digest files and the metadata file of one platform, which comes last: without it, nothing counts.
     pub fn write(&self, record: &Record) -> Result<(), HandOverError> {
         let name = record.platform.short_name();
         fs::create_dir_all(&self.folder).map_err(file("create", &self.folder))?;
         for registry in record.repositories.keys() {
             self.put(&format!("{name}-{registry}"), &format!("{}\n", record.digest))?;
         }
-        let path = self.folder.join(companion(&record.platform));
+        let path = self.folder.join(metadata_file(&record.platform));
         let json = serde_json::to_string_pretty(record).map_err(|error| damaged(&path, error))?;
-        self.put(&companion(&record.platform), &(json + "\n"))
+        self.put(&metadata_file(&record.platform), &(json + "\n"))
     }
 
     /// Reads the records of all platforms, in their order, after everything about them was checked.
@@ -168,7 +177,7 @@ impl HandOver {
         let names = |platform: &Platform| {
             let name = platform.short_name();
             let files = registries.iter().map(move |registry| format!("{name}-{}", registry.as_ref().name()));
-            files.chain([companion(platform)]).collect::<Vec<_>>()
+            files.chain([metadata_file(platform)]).collect::<Vec<_>>()
         };
         let expected = platforms.iter().flat_map(names);
         let missing: Vec<String> = expected.filter(|name| !self.folder.join(name).exists()).collect();
@@ -178,13 +187,13 @@ impl HandOver {
         platforms.iter().map(|platform| self.read_platform(platform, registries, identity)).collect()
     }
 
-    /// What builds staged on a registry, from all companions in this folder and in the folders in it.
+    /// What builds staged on a registry, from all metadata files in this folder and in the folders in it.
     ///
     /// # Errors
-    /// When a companion cannot be read or is none: nothing is to be concluded from half of them.
+    /// When one cannot be read or is none: nothing is to be concluded from half of them.
     pub fn staged_on(&self, registry: &Registry) -> Result<Vec<Digest>, HandOverError> {
         let mut staged = Vec::new();
-        for path in companions(&self.folder, true)? {
+        for path in metadata_files(&self.folder, true)? {
             let record: Record = serde_json::from_str(&Self::get(&path)?).map_err(|error| damaged(&path, error))?;
             if record.version != VERSION {
                 return Err(foreign(&path, "layout", record.version.to_string(), VERSION.to_string()));
@@ -203,7 +212,7 @@ impl HandOver {
         registries: &[impl AsRef<Registry>],
         identity: &Identity,
     ) -> Result<Record, HandOverError> {
-        let path = self.folder.join(companion(platform));
+        let path = self.folder.join(metadata_file(platform));
         let record: Record = serde_json::from_str(&Self::get(&path)?).map_err(|error| damaged(&path, error))?;
         let same = |field, seen: &dyn ToString, expected: &dyn ToString| {
             let (seen, expected) = (seen.to_string(), expected.to_string());
@@ -213,6 +222,9 @@ impl HandOver {
         same("platform", &record.platform, platform)?;
         same("run", &record.identity.run_id, &identity.run_id)?;
         same("commit", &record.identity.commit, &identity.commit)?;
+        if digest_of(record.manifest.as_bytes()) != record.digest {
+            return Err(damaged(&path, format!("its manifest is not {}", record.digest)));
+        }
         // An earlier attempt of the same run is no stranger: "re-run failed jobs" keeps what the others handed over.
         if record.identity.run_attempt > identity.run_attempt {
             let (seen, ours) = (record.identity.run_attempt, identity.run_attempt);
@@ -263,13 +275,13 @@ impl From<HandOverError> for Failure {
     }
 }
 
-/// The companions in a folder and, one level down, in its folders: where artifacts of several runs are unpacked.
-fn companions(folder: &Path, folders_too: bool) -> Result<Vec<PathBuf>, HandOverError> {
+/// The metadata files in a folder and, one level down, in its folders: where artifacts of several runs are unpacked.
+fn metadata_files(folder: &Path, folders_too: bool) -> Result<Vec<PathBuf>, HandOverError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(file("read", folder))? {
         let path = entry.map_err(file("read", folder))?.path();
         if path.is_dir() && folders_too {
-            found.extend(companions(&path, false)?);
+            found.extend(metadata_files(&path, false)?);
         } else if path.extension().is_some_and(|extension| extension == "json") {
             found.push(path);
         }
@@ -278,7 +290,7 @@ fn companions(folder: &Path, folders_too: bool) -> Result<Vec<PathBuf>, HandOver
     Ok(found)
 }
 
-fn companion(platform: &Platform) -> String {
+fn metadata_file(platform: &Platform) -> String {
     format!("{}.json", platform.short_name())
 }
 

@@ -28,8 +28,8 @@ pub fn assemble(children: &[Child]) -> Result<RawManifest, OciSpecError> {
         };
         DescriptorBuilder::default()
             .media_type(MediaType::Other(DOCKER_MANIFEST.into()))
-            .digest(child.digest.clone())
-            .size(child.size)
+            .digest(child.manifest.digest.clone())
+            .size(child.manifest.bytes.len() as u64)
             .platform(platform.build()?)
             .build()
     };
@@ -41,19 +41,19 @@ pub fn assemble(children: &[Child]) -> Result<RawManifest, OciSpecError> {
     Ok(RawManifest::new(DOCKER_LIST, serde_json::to_vec(&list)?))
 }
 
-/// Puts the list on all registries at once, by digest, and tells for each, in their order, whether it is new there.
+/// Puts the list on all registries at once, by digest.
 ///
 /// # Errors
 /// The first registry that fails for good. Nothing is visible then.
-pub async fn put_list(registries: &[Arc<Registry>], list: &RawManifest) -> Result<Vec<bool>, RegistryError> {
+pub async fn put_list(registries: &[Arc<Registry>], list: &RawManifest) -> Result<(), RegistryError> {
     try_join_all(registries.iter().map(async |registry| {
-        let fresh = !registry.has_manifest(&list.digest).await?;
-        if fresh {
-            registry.put_manifest(Name::Digest(&list.digest), list).await?;
+        if registry.has_manifest(&list.digest).await? {
+            return Ok(());
         }
-        Ok(fresh)
+        registry.put_manifest(Name::Digest(&list.digest), list).await
     }))
     .await
+    .map(drop)
 }
 
 #[cfg(test)]
@@ -66,13 +66,13 @@ mod tests {
         let child = |platform: &str, variant: Option<&str>| Child {
             platform: platform.parse().unwrap(),
             variant: variant.map(Into::into),
-            digest: digest_of(platform.as_bytes()),
-            size: 500,
             build: Build::default(),
             manifest: RawManifest::new(DOCKER_MANIFEST, platform.as_bytes().to_vec()),
+            config: (digest_of(b"{}"), "{}".into()),
+            layers: Vec::new(),
         };
         let list = assemble(&[child("linux/amd64", None), child("linux/arm64", Some("v8"))]).unwrap();
         assert_eq!(list.media_type, DOCKER_LIST);
-        insta::assert_snapshot!(String::from_utf8_lossy(&list.bytes), @r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{"mediaType":"application/vnd.docker.distribution.manifest.v2+json","digest":"sha256:baf0239e48ff4c47ebac3ba02b5cf1506b69cd5a0c0d0c825a53ba65976fb942","size":500,"platform":{"architecture":"amd64","os":"linux"}},{"mediaType":"application/vnd.docker.distribution.manifest.v2+json","digest":"sha256:b3e3ab55f887c56c0bd8bec3743b0fb54daaa17861e03db5133ef2835eb0da5a","size":500,"platform":{"architecture":"arm64","os":"linux","variant":"v8"}}]}"#);
+        insta::assert_snapshot!(String::from_utf8_lossy(&list.bytes), @r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{"mediaType":"application/vnd.docker.distribution.manifest.v2+json","digest":"sha256:baf0239e48ff4c47ebac3ba02b5cf1506b69cd5a0c0d0c825a53ba65976fb942","size":11,"platform":{"architecture":"amd64","os":"linux"}},{"mediaType":"application/vnd.docker.distribution.manifest.v2+json","digest":"sha256:b3e3ab55f887c56c0bd8bec3743b0fb54daaa17861e03db5133ef2835eb0da5a","size":11,"platform":{"architecture":"arm64","os":"linux","variant":"v8"}}]}"#);
     }
 }

@@ -1,40 +1,118 @@
-//! What a tag points at right now, on every registry.
+//! What a tag points at right now, on every registry, and which of the builds that are seen there is the newest.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use oci_spec::image::{ImageIndex, ImageManifest};
 
-use super::Build;
+use super::{Age, Build};
 use crate::{
-    event::{Event, Events},
-    oci::{Digest, RawManifest, Tag, is_index, short},
+    oci::{Digest, RawManifest, Tag, is_index},
     registry::{Name, Registry, RegistryError},
 };
 
-/// What one registry has under a tag: the journal from which it can be put back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Live {
-    pub(super) manifest: Option<RawManifest>,
+/// How often a tag is followed that moves on while it is read.
+const FOLLOW_MAX: u32 = 3;
+
+/// What the registries show under a tag, in their order.
+pub(super) type Snapshot = Vec<Option<Digest>>;
+
+/// A published list, and what it says of its build.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    pub(super) manifest: RawManifest,
+    pub(super) build: Build,
 }
 
-impl Live {
-    pub(super) fn digest(&self) -> Option<&Digest> {
-        self.manifest.as_ref().map(|manifest| &manifest.digest)
+/// Looks at a tag and remembers what it has seen there: content never changes under a digest.
+pub(super) struct Live<'a> {
+    registries: &'a [Arc<Registry>],
+    tag: &'a Tag,
+    /// What was seen under the tag so far.
+    known: HashMap<Digest, Published>,
+    /// What our build takes the place of, however new it is.
+    pub(super) replaceable: HashSet<Digest>,
+}
+
+impl<'a> Live<'a> {
+    pub(super) fn new(registries: &'a [Arc<Registry>], tag: &'a Tag) -> Self {
+        Self { registries, tag, known: HashMap::new(), replaceable: HashSet::new() }
     }
-}
 
-/// Reads a tag from all registries at once, in their order.
-pub(super) async fn look(registries: &[Arc<Registry>], tag: &Tag) -> Result<Vec<Live>, RegistryError> {
-    try_join_all(
-        registries.iter().map(async |registry| Ok(Live { manifest: registry.manifest(Name::Tag(tag)).await? })),
-    )
-    .await
+    /// Adds what need not be read.
+    pub(super) fn learn(&mut self, manifest: RawManifest, build: Build) {
+        self.known.insert(manifest.digest.clone(), Published { manifest, build });
+    }
+
+    /// What was seen under the tag, by its digest.
+    pub(super) fn published(&self, digest: &Digest) -> Option<&Published> {
+        self.known.get(digest)
+    }
+
+    /// Looks at the tag on all registries at once.
+    pub(super) async fn look(&mut self) -> Result<Snapshot, RegistryError> {
+        self.look_leniently().await.into_iter().collect()
+    }
+
+    /// Looks at the tag on all registries at once; one that does not answer keeps nobody from the others.
+    pub(super) async fn look_leniently(&mut self) -> Vec<Result<Option<Digest>, RegistryError>> {
+        let registries = self.registries;
+        let mut seen = join_all(registries.iter().map(|registry| registry.resolve(self.tag))).await;
+        for (registry, seen) in registries.iter().zip(&mut seen) {
+            if let Err(error) = self.follow(registry, seen).await {
+                *seen = Err(error);
+            }
+        }
+        seen
+    }
+
+    /// Reads what a registry shows, if it is new. A tag that has moved on meanwhile is followed.
+    async fn follow(
+        &mut self,
+        registry: &Registry,
+        seen: &mut Result<Option<Digest>, RegistryError>,
+    ) -> Result<(), RegistryError> {
+        for _ in 0..FOLLOW_MAX {
+            let Ok(Some(digest)) = &*seen else { return Ok(()) };
+            if self.known.contains_key(digest) {
+                return Ok(());
+            }
+            if let Some(manifest) = registry.manifest(Name::Digest(digest)).await? {
+                let build = build_of(registry, &manifest).await?;
+                self.learn(manifest, build);
+                return Ok(());
+            }
+            *seen = registry.resolve(self.tag).await;
+        }
+        Ok(())
+    }
+
+    /// The newest of what is seen, if it is newer than ours.
+    pub(super) fn newer_than(&self, ours: &Build, list: &Digest, seen: &[Option<Digest>]) -> Option<&Published> {
+        let mut newest: Option<&Published> = None;
+        for digest in seen.iter().flatten().filter(|digest| *digest != list && !self.replaceable.contains(*digest)) {
+            let Some(other) = self.known.get(digest) else { continue };
+            let (build, than) = newest.map_or((ours, list), |newest| (&newest.build, &newest.manifest.digest));
+            let is_newer = match build.age_of(&other.build) {
+                Age::Newer => true,
+                // Two runs of the same commit at once: one of them wins on all registries, the same one for both.
+                Age::Same => other.manifest.digest.as_ref() > than.as_ref(),
+                Age::Older | Age::Unknown => false,
+            };
+            if is_newer {
+                newest = Some(other);
+            }
+        }
+        newest
+    }
 }
 
 /// What a published image says of its build: the first entry of a list speaks for all of them. An image that is not
 /// whole or not readable says nothing.
-pub(super) async fn build_of(registry: &Registry, manifest: &RawManifest) -> Result<Build, RegistryError> {
+async fn build_of(registry: &Registry, manifest: &RawManifest) -> Result<Build, RegistryError> {
     let image = if is_index(&manifest.media_type) {
         let index = serde_json::from_slice::<ImageIndex>(&manifest.bytes).ok();
         let Some(child) = index.as_ref().and_then(|index| index.manifests().first()) else {
@@ -48,20 +126,4 @@ pub(super) async fn build_of(registry: &Registry, manifest: &RawManifest) -> Res
     let Some(image) = image else { return Ok(Build::default()) };
     let config = registry.blob(image.config().digest()).await?;
     Ok(config.map_or_else(Build::default, |config| Build::of_config(&config)))
-}
-
-/// Brings a tag to a newer build on the registries that have that build's list and still show another: what a run that
-/// was killed between two registries, or was overtaken, has left behind. Does what it can; the run fails anyway.
-pub(super) async fn forward(registries: &[Arc<Registry>], tag: &Tag, newer: &RawManifest, events: &Events) {
-    join_all(registries.iter().map(async |registry| {
-        let behind = registry.resolve(tag).await.is_ok_and(|seen| seen.as_ref() != Some(&newer.digest));
-        if !behind || !registry.has_manifest(&newer.digest).await.unwrap_or(false) {
-            return;
-        }
-        if registry.put_manifest(Name::Tag(tag), newer).await.is_ok() {
-            let (digest, name) = (short(&newer.digest), registry.name());
-            events.event(Event::Note(format!("{tag} was behind on {name} and follows the newer build {digest}")));
-        }
-    }))
-    .await;
 }

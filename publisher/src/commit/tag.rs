@@ -1,28 +1,53 @@
 //! The tag moved on all registries, or put back on those where it was.
 //!
-//! The distribution API has no transaction and no compare-and-swap. What stands in for them: everything that can fail
-//! slowly was done before (the list is on every registry, by digest); moving is one small PUT a registry, all at once;
-//! what the tag pointed at is remembered and put back if one of them fails; and a floating tag is compared with the
-//! live one before and after, so that of two runs at the same time the newer build wins.
+//! The distribution API has no transaction and no compare-and-swap. What stands in for them:
+//!
+//! 1. Everything that can fail slowly was done before: the list is on every registry, by digest. Moving is one small PUT
+//!    a registry.
+//! 2. A run writes the tag on one registry at a time, and right before every attempt it looks at the tag on *all* of
+//!    them. A newer build on any of them ends the run: it writes that build where it is not yet, and nothing else.
+//! 3. After its last write a run looks at all registries again until it sees one list everywhere. An older list that
+//!    took the place of ours is overwritten. A run that removes what it replaced does this once more as its last act.
+//! 4. If a registry fails for good, the tag is put back where it still shows what this run set.
+//!
+//! Why that is enough for two registries or more: by 3, whoever writes last has seen what is left in the end, so it is
+//! the same everywhere. By 2, an older run whose PUT lands late, after the newer run is done, has overwritten it on one
+//! registry only; before it writes on the next one, or ends, it looks and sees the newer build there. What is left over
+//! is told in `ARCHITECTURE.md`, "What no order of requests can give".
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    age::{Age, Build},
-    live::{Live, forward, look},
-    readback::{ReadBack, read_back},
+    Build, Child,
+    children::restore_children,
+    live::{Live, Snapshot},
 };
 use crate::{
+    clean::Site,
     event::{Event, Events},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
+    http::RequestError,
     oci::{Digest, RawManifest, Tag, short},
-    registry::{Deleted, Name, Registry, RegistryError},
+    registry::{Name, Registry, RegistryError},
 };
 
-/// How often our tag is written again when an older run has overwritten it in the same moment.
-const REWRITES_MAX: u32 = 2;
+/// How long one attempt to write a tag may take. After that the run looks again before it writes again.
+const PUT_MAX: Duration = Duration::from_secs(20);
+/// How long a registry may go on showing the old content after it accepted the new one.
+pub const READ_BACK_MAX: Duration = Duration::from_secs(60);
+/// After this long, what seems to be the old content still may be an older run's roll-back: the tag is written again.
+const STALE_MAX: Duration = Duration::from_secs(15);
+/// The first pause between two looks; it doubles up to [`PAUSE_MAX`].
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// The longest pause between two looks.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a run writes a tag again that others have overwritten, on all registries together.
+const REWRITES_MAX: u32 = 10;
+/// How often a run follows newer builds that take each other's place while it brings them to all registries.
+const FORWARDS_MAX: usize = 10;
 
 /// What is to become visible.
 pub struct TagMove<'a> {
@@ -30,13 +55,14 @@ pub struct TagMove<'a> {
     pub tag: &'a Tag,
     /// The list, which every registry has already, by digest.
     pub list: &'a RawManifest,
+    /// What it names.
+    pub children: &'a [Child],
     /// What the list's images say of their build.
     pub build: &'a Build,
-    /// Whether the tag moves with every build; only then it is compared with the live one.
+    /// Whether the tag moves with every build; only then builds are compared.
     pub floating: bool,
-    /// Which registries did not have the list before this run put it there, in their order. Only there a tag that must
-    /// not stay can be removed by removing the list.
-    pub fresh: &'a [bool],
+    /// Whether it takes the place of whatever the tag points at when the run begins, newer or not.
+    pub even_if_older: bool,
 }
 
 /// What happened to the tag on one registry.
@@ -44,235 +70,344 @@ pub struct TagMove<'a> {
 pub struct Movement {
     /// What the tag pointed at before.
     pub previous: Option<Digest>,
-    /// How long it took until the registry showed the new content.
-    pub read_back: std::time::Duration,
+    /// How long it took until the registry showed the new content; none where nobody looked.
+    pub read_back: Option<Duration>,
 }
 
-/// What the tag pointed at on each registry before it was moved: from this it can be put back.
-pub struct Journal(Vec<Live>);
+/// What this run has done to the tag on one registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Untouched,
+    /// A PUT was sent then, and may have landed.
+    Written(Instant),
+    /// The registry has shown it, so long after the PUT.
+    Shown(Duration),
+}
 
-impl Journal {
-    /// What the tag pointed at on one registry, by its place.
+/// What keeps a tag from being written.
+enum Stop {
+    /// Another list than the one to be written is the newest by now.
+    Overtaken,
+    /// A registry failed for good.
+    Failed(RegistryError),
+}
+
+/// A tag on its way.
+pub struct Mover<'a> {
+    pub(super) registries: &'a [Arc<Registry>],
+    /// The registries with the interfaces by which what is new there is removed.
+    pub(super) sites: &'a [Option<Site>],
+    pub(super) to: TagMove<'a>,
+    pub(super) events: Events,
+    pub(super) live: Live<'a>,
+    /// What the tag pointed at on each registry when the run began: from this it can be put back.
+    before: Vec<Option<RawManifest>>,
+    states: Vec<State>,
+    /// What others had set meanwhile and this run has overwritten.
+    overwritten: Vec<Digest>,
+}
+
+impl<'a> Mover<'a> {
+    /// Looks what the tag points at on all registries, and whether it may move.
+    ///
+    /// # Errors
+    /// [`Exit::PushFailed`] when a registry does not say. [`Exit::Superseded`] when a newer build is live: the tag stays
+    /// with it, and follows it where a killed run left it behind.
+    pub async fn begin(
+        registries: &'a [Arc<Registry>],
+        sites: &'a [Option<Site>],
+        to: TagMove<'a>,
+        events: &Events,
+    ) -> Result<Self, Failure> {
+        let mut live = Live::new(registries, to.tag);
+        live.learn(to.list.clone(), to.build.clone());
+        let seen = live.look().await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
+        let published: Vec<_> = seen.iter().map(|digest| live.published(digest.as_ref()?)).collect();
+        let before = published.iter().map(|published| Some(published.as_ref()?.manifest.clone())).collect();
+        // A build of the same commit takes the place of an earlier one.
+        let again = |build: &Build| to.even_if_older || build.revision == to.build.revision;
+        let replaceable = published.iter().flatten().filter(|published| again(&published.build));
+        live.replaceable = replaceable.map(|published| published.manifest.digest.clone()).collect();
+        let states = vec![State::Untouched; registries.len()];
+        let events = Arc::clone(events);
+        let mut mover = Self { registries, sites, to, events, live, before, states, overwritten: Vec::new() };
+        match mover.give_way().await {
+            Some(overtaken) => Err(overtaken),
+            None => Ok(mover),
+        }
+    }
+
+    /// What the tag pointed at on one registry when the run began, by its place.
     pub fn before(&self, at: usize) -> Option<&RawManifest> {
-        self.0.get(at)?.manifest.as_ref()
+        self.before.get(at)?.as_ref()
     }
-}
 
-/// Looks what the tag points at on all registries, and whether it may move.
-///
-/// # Errors
-/// [`Exit::PushFailed`] when a registry does not say. [`Exit::Superseded`] when a newer build is live: the tag stays with
-/// it, and follows it where a killed run left it behind.
-pub async fn compare(registries: &[Arc<Registry>], to: &TagMove<'_>, events: &Events) -> Result<Journal, Failure> {
-    let before = look(registries, to.tag).await.map_err(unmoved)?;
-    if to.floating {
-        refuse_if_newer(registries, &before, to, events).await?;
+    /// What others had set meanwhile and this run has overwritten.
+    pub fn overwritten(&self) -> &[Digest] {
+        &self.overwritten
     }
-    Ok(Journal(before))
-}
 
-/// Moves the tag on all registries.
-///
-/// # Errors
-/// [`Exit::PushFailed`] when a registry fails for good: the tag is put back everywhere.
-pub async fn move_tag(
-    registries: &[Arc<Registry>],
-    to: &TagMove<'_>,
-    journal: &Journal,
-    events: &Events,
-) -> Result<(), Failure> {
-    put_all(registries, &journal.0, to, events).await
-}
-
-/// Reads the tag back from all registries until they show it.
-///
-/// # Errors
-/// [`Exit::PushFailed`] when a registry goes on showing something else, [`Exit::Superseded`] when a newer build took the
-/// tag meanwhile.
-pub async fn confirm(
-    registries: &[Arc<Registry>],
-    to: &TagMove<'_>,
-    journal: &Journal,
-    events: &Events,
-) -> Result<Vec<Movement>, Failure> {
-    try_join_all(registries.iter().zip(&journal.0).map(async |(registry, before)| {
-        let read_back = settle(registries, registry, before, to, events).await?;
-        Ok(Movement { previous: before.digest().cloned(), read_back })
-    }))
-    .await
-}
-
-async fn refuse_if_newer(
-    registries: &[Arc<Registry>],
-    live: &[Live],
-    to: &TagMove<'_>,
-    events: &Events,
-) -> Result<(), Failure> {
-    let mut newest: Option<(&RawManifest, Build)> = None;
-    for (registry, manifest) in registries.iter().zip(live).filter_map(|(r, live)| Some((r, live.manifest.as_ref()?))) {
-        if manifest.digest == to.list.digest
-            || newest.as_ref().is_some_and(|(known, _)| known.digest == manifest.digest)
-        {
-            continue;
-        }
-        let build = super::live::build_of(registry, manifest).await.map_err(unmoved)?;
-        let yet_newer = newest.as_ref().is_none_or(|(_, known)| known.age_of(&build) == Age::Newer);
-        if to.build.age_of(&build) == Age::Newer && yet_newer {
-            newest = Some((manifest, build));
-        }
+    /// What happened on each registry, in their order.
+    pub fn movements(&self) -> Vec<Movement> {
+        let read_back = |state: &State| if let State::Shown(waited) = state { Some(*waited) } else { None };
+        let movement = |(before, state): (&Option<RawManifest>, &State)| Movement {
+            previous: before.as_ref().map(|manifest| manifest.digest.clone()),
+            read_back: read_back(state),
+        };
+        self.before.iter().zip(&self.states).map(movement).collect()
     }
-    match newest {
-        Some((manifest, build)) => Err(superseded(registries, manifest, &build, to.tag, events).await),
-        None => Ok(()),
-    }
-}
 
-/// Leaves the tag with the newer build, and brings it there where it is not yet.
-async fn superseded(
-    registries: &[Arc<Registry>],
-    newer: &RawManifest,
-    build: &Build,
-    tag: &Tag,
-    events: &Events,
-) -> Failure {
-    forward(registries, tag, newer, events).await;
-    let revision = build.revision.as_deref().unwrap_or("an unknown commit");
-    Failure::new(
-        Exit::Superseded,
-        format!("a newer build is published as {tag}: {} of {revision}", short(&newer.digest)),
-    )
-    .left(format!("nothing was published; {tag} stays with the newer build"))
-    .hint(format!("{tag} never moves to an older commit; to go back, revert in a new commit"))
-}
-
-/// One PUT a registry, all at once. If one fails for good, puts the tag back everywhere.
-async fn put_all(
-    registries: &[Arc<Registry>],
-    before: &[Live],
-    to: &TagMove<'_>,
-    events: &Events,
-) -> Result<(), Failure> {
-    let puts = registries.iter().zip(before).map(async |(registry, before)| {
-        if before.digest() == Some(&to.list.digest) {
-            return Ok(());
-        }
-        let put = registry.put_manifest(Name::Tag(to.tag), to.list).await;
-        // An answer that got lost is no failure: what counts is what the registry shows.
-        let landed =
-            put.is_err() && registry.resolve(to.tag).await.is_ok_and(|seen| seen.as_ref() == Some(&to.list.digest));
-        if landed { Ok(()) } else { put }
-    });
-    let outcomes = join_all(puts).await;
-    if outcomes.iter().all(Result::is_ok) {
-        return Ok(());
-    }
-    let restored = join_all(registries.iter().zip(before).zip(&outcomes).zip(to.fresh).map(
-        async |(((registry, before), outcome), fresh)| {
-            if outcome.is_err() {
-                still(registry, before, to.tag).await
-            } else {
-                restore(registry, before, to, *fresh).await
-            }
-        },
-    ));
-    let left = restored.await.join("; ");
-    events.event(Event::Warning(format!("{} could not be moved everywhere: {left}", to.tag)));
-    let error = outcomes.into_iter().find_map(Result::err);
-    Err(error.map_or_else(|| Failure::new(Exit::PushFailed, "a tag could not be moved"), Failure::from).left(left))
-}
-
-/// Says what a registry shows on which the tag could not be moved. Where it was taken away first, it is put back.
-async fn still(registry: &Registry, before: &Live, tag: &Tag) -> String {
-    let name = registry.name();
-    match registry.resolve(tag).await {
-        Ok(seen) if seen.as_ref() == before.digest() => format!("{tag} is as before on {name}"),
-        Ok(Some(seen)) => format!("{tag} points at {} on {name}", short(&seen)),
-        Ok(None) => match &before.manifest {
-            Some(manifest) if registry.put_manifest(Name::Tag(tag), manifest).await.is_ok() => {
-                format!("{tag} is as before on {name}")
-            }
-            _ => format!("{tag} is absent on {name}"),
-        },
-        Err(_) => format!("what {tag} points at on {name} is not known, it does not answer"),
-    }
-}
-
-/// Undoes the move on a registry where it succeeded, and says what came of it. Whoever has moved the tag on since then
-/// knows better: that is not ours to undo.
-async fn restore(registry: &Registry, before: &Live, to: &TagMove<'_>, fresh: bool) -> String {
-    let (tag, name) = (to.tag, registry.name());
-    if let Ok(Some(seen)) = registry.resolve(tag).await
-        && seen != to.list.digest
-    {
-        return format!("{tag} points at {} on {name}, where somebody has moved it since", short(&seen));
-    }
-    let undone = match &before.manifest {
-        Some(manifest) if manifest.digest == to.list.digest => Ok(true),
-        Some(manifest) => registry.put_manifest(Name::Tag(tag), manifest).await.map(|()| true),
-        None => remove(registry, to, fresh).await,
-    };
-    match (undone, before.digest()) {
-        (Ok(true), Some(_)) => format!("{tag} is as before on {name}"),
-        (Ok(true), None) => format!("{tag} was removed again on {name}"),
-        (Ok(false), _) => format!("{tag} stays on {name}, which cannot delete a tag alone"),
-        (Err(error), _) => format!("{tag} could not be put back on {name}: {}", error.cause),
-    }
-}
-
-/// Removes a tag that was not there before: alone where the registry can, else with the list, if that is ours alone.
-async fn remove(registry: &Registry, to: &TagMove<'_>, fresh: bool) -> Result<bool, RegistryError> {
-    match registry.delete_manifest(Name::Tag(to.tag)).await? {
-        Deleted::Yes | Deleted::Absent => Ok(true),
-        Deleted::Unsupported if fresh => {
-            Ok(registry.delete_manifest(Name::Digest(&to.list.digest)).await? != Deleted::Unsupported)
-        }
-        Deleted::Unsupported => Ok(false),
-    }
-}
-
-/// Waits until a registry shows the tag as moved; gives way to a newer build and holds against an older one.
-async fn settle(
-    registries: &[Arc<Registry>],
-    registry: &Arc<Registry>,
-    before: &Live,
-    to: &TagMove<'_>,
-    events: &Events,
-) -> Result<std::time::Duration, Failure> {
-    let moved =
-        |failure: Failure| failure.left(format!("{} was moved, {} did not confirm it", to.tag, registry.name()));
-    for _ in 0..=REWRITES_MAX {
-        let seen = read_back(registry, to.tag, &to.list.digest, before.digest()).await;
-        match seen.map_err(|error| moved(error.into()))? {
-            ReadBack::Ours(waited) => return Ok(waited),
-            ReadBack::Stale(seen) => {
-                let seen = seen.as_ref().map_or("nothing", short);
-                let message =
-                    format!("{} still shows {seen} as {} on {}", registry.repository(), to.tag, registry.name());
-                return Err(moved(Failure::new(Exit::PushFailed, message)));
-            }
-            ReadBack::Other(_) if to.floating => {
-                let other = registry.manifest(Name::Tag(to.tag)).await.map_err(|error| moved(error.into()))?;
-                let Some(other) = other else { continue };
-                let build = super::live::build_of(registry, &other).await.map_err(|error| moved(error.into()))?;
-                if to.build.age_of(&build) == Age::Newer {
-                    return Err(superseded(registries, &other, &build, to.tag, events).await);
+    /// Moves the tag on one registry after the other: first where that can be undone, last where it cannot.
+    ///
+    /// # Errors
+    /// [`Exit::PushFailed`] when a registry fails for good: the tag is put back everywhere. [`Exit::Superseded`] when a
+    /// newer build shows up.
+    pub async fn advance(&mut self) -> Result<(), Failure> {
+        let mut order: Vec<usize> = (0..self.registries.len()).collect();
+        order.sort_by_key(|at| self.hard_to_undo(*at));
+        for at in order {
+            while let Err(stop) = self.write(at, self.to.list).await {
+                match stop {
+                    Stop::Failed(error) => return Err(self.put_back(Failure::from(error)).await),
+                    Stop::Overtaken => match self.give_way().await {
+                        Some(overtaken) => return Err(overtaken),
+                        None => continue,
+                    },
                 }
-                events.event(Event::Note(format!(
-                    "an older build took {} on {}, taking it back",
-                    to.tag,
-                    registry.name()
-                )));
-                registry.put_manifest(Name::Tag(to.tag), to.list).await.map_err(|error| moved(error.into()))?;
             }
-            ReadBack::Other(seen) => {
-                let message = format!("somebody else moved {} on {} to {}", to.tag, registry.name(), short(&seen));
+        }
+        Ok(())
+    }
+
+    /// Looks until all registries show the list: takes the tag back from an older build, gives way to a newer one.
+    ///
+    /// # Errors
+    /// [`Exit::PushFailed`] when a registry goes on showing something else, [`Exit::Superseded`] when a newer build took
+    /// the tag meanwhile.
+    pub async fn settle(&mut self) -> Result<(), Failure> {
+        let (start, mut pause, mut rewrites) = (Instant::now(), PAUSE_FIRST, 0);
+        loop {
+            let seen = self.live.look().await.map_err(|error| self.unconfirmed(error.into()))?;
+            if self.is_overtaken(&seen) {
+                match self.give_way().await {
+                    Some(overtaken) => return Err(overtaken),
+                    None => continue,
+                }
+            }
+            self.note(&seen);
+            let behind = (0..seen.len()).find(|at| seen[*at].as_ref() != Some(&self.to.list.digest));
+            let Some(behind) = behind else { return Ok(()) };
+            match (0..seen.len()).find(|at| self.is_lost(*at, seen[*at].as_ref())) {
+                Some(at) if rewrites < REWRITES_MAX => {
+                    rewrites += 1;
+                    self.take_back(at, seen[at].clone()).await?;
+                    continue;
+                }
+                None if start.elapsed() + pause <= READ_BACK_MAX => sleep(pause).await,
+                _ => return Err(self.unconfirmed(self.still_shows(behind, seen[behind].as_ref()))),
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Makes sure that every image is there that the list names, now that the tag points at it. Somebody else's clean-up
+    /// may have looked before the tag was there and deleted after: what is missing is put back.
+    ///
+    /// # Errors
+    /// [`Exit::PushFailed`] when a registry fails for good. The tag has moved by then.
+    pub async fn ensure_children(&self) -> Result<(), Failure> {
+        let ensure = |at| restore_children(self.registries, at, self.to.children, &self.events);
+        let ensured = try_join_all((0..self.registries.len()).map(ensure)).await;
+        let left = || format!("{} was moved, and an image that it needs may be missing", self.to.tag);
+        ensured.map(drop).map_err(|failure| failure.left(left()))
+    }
+
+    /// How a run ends that failed for some reason: overtaken, if a newer build is live by now, which may be that reason.
+    pub async fn overtaken_or(&mut self, failure: Failure) -> Failure {
+        match self.give_way().await {
+            Some(overtaken) => overtaken.because(failure),
+            None => failure,
+        }
+    }
+
+    /// The failure of a run that a newer build has overtaken, after that build was brought to all registries, as far as
+    /// that can be done; nothing if there is no newer build any more.
+    pub(super) async fn give_way(&mut self) -> Option<Failure> {
+        let mut failure = None;
+        for _ in 0..FORWARDS_MAX {
+            let seen: Snapshot = self.live.look_leniently().await.into_iter().map(|seen| seen.ok().flatten()).collect();
+            let Some(newer) = self.newer(&seen) else { return failure };
+            failure = Some(self.superseded(&newer));
+            let mut is_forwarded = false;
+            for at in (0..seen.len()).filter(|at| seen[*at].as_ref() != Some(&newer.manifest.digest)) {
+                let registry = &self.registries[at];
+                // What is not staged there is on its way there, by its own run.
+                if registry.has_manifest(&newer.manifest.digest).await.unwrap_or(false)
+                    && self.write(at, &newer.manifest).await.is_ok()
+                {
+                    let (digest, name) = (short(&newer.manifest.digest), registry.name());
+                    let text = format!("{} was behind on {name} and follows the newer build {digest}", self.to.tag);
+                    self.events.event(Event::Note(text));
+                    is_forwarded = true;
+                    break;
+                }
+            }
+            if !is_forwarded {
+                break;
+            }
+        }
+        failure
+    }
+
+    /// Writes a list under the tag on one registry, if it is the newest that is to be seen anywhere. Nothing comes
+    /// between that look and the PUT, in any attempt.
+    async fn write(&mut self, at: usize, list: &RawManifest) -> Result<(), Stop> {
+        let registry = Arc::clone(&self.registries[at]);
+        let is_ours = list.digest == self.to.list.digest;
+        let operation = format!("move tag {} to {}", self.to.tag, short(&list.digest));
+        let mut attempt = 0;
+        let written = registry.attempts(&operation, async || {
+            attempt += 1;
+            // A registry that has lost an image meanwhile, by somebody's clean-up, refuses the list.
+            if is_ours && attempt > 1 {
+                let restored = restore_children(self.registries, at, self.to.children, &self.events);
+                drop(restored.await);
+            }
+            let seen = match self.live.look().await {
+                Ok(seen) => seen,
+                Err(error) => return Ok(Err(Stop::Failed(error))),
+            };
+            let newest = self.newer(&seen).map_or_else(|| self.to.list.digest.clone(), |newer| newer.manifest.digest);
+            if newest != list.digest {
+                return Ok(Err(Stop::Overtaken));
+            }
+            if is_ours {
+                self.note(&seen);
+            }
+            if seen[at].as_ref() == Some(&list.digest) {
+                return Ok(Ok(()));
+            }
+            if is_ours {
+                self.states[at] = State::Written(Instant::now());
+            }
+            match timeout(PUT_MAX, registry.put_once(Name::Tag(self.to.tag), list)).await {
+                Ok(put) => put.map(Ok),
+                Err(_) => Err(RequestError::Silent.into()),
+            }
+        });
+        match written.await {
+            Ok(done) => done,
+            // An answer that got lost is no failure: what counts is what the registry shows.
+            Err(_) if self.shows(at, &list.digest).await => Ok(()),
+            Err(error) => Err(Stop::Failed(error)),
+        }
+    }
+
+    /// Writes the tag again where somebody else has overwritten it.
+    async fn take_back(&mut self, at: usize, seen: Option<Digest>) -> Result<(), Failure> {
+        let (tag, name) = (self.to.tag, self.registries[at].name());
+        match seen {
+            Some(seen) if !self.to.floating => {
+                let message = format!("somebody else moved {tag} on {name} to {}", short(&seen));
                 return Err(Failure::new(Exit::PushFailed, message).left("the tag points at different images"));
             }
+            Some(seen) => {
+                self.events.event(Event::Note(format!("an older build took {tag} on {name}, taking it back")));
+                self.overwritten.push(seen);
+            }
+            None => self.events.event(Event::Note(format!("{tag} was gone from {name}, setting it again"))),
+        }
+        match self.write(at, self.to.list).await {
+            // What is newer is met by the next look.
+            Ok(()) | Err(Stop::Overtaken) => Ok(()),
+            Err(Stop::Failed(error)) => Err(self.unconfirmed(error.into())),
         }
     }
-    Err(moved(Failure::new(Exit::PushFailed, format!("another run keeps moving {} on {}", to.tag, registry.name()))))
-}
 
-fn unmoved(error: RegistryError) -> Failure {
-    Failure::from(error).left(NOTHING_PUBLISHED)
+    /// Whether a registry shows something that is neither ours nor the old content, which it may show for a while.
+    fn is_lost(&self, at: usize, seen: Option<&Digest>) -> bool {
+        let stale = match self.states[at] {
+            State::Written(since) => since.elapsed() < STALE_MAX && seen == self.before(at).map(|it| &it.digest),
+            State::Untouched | State::Shown(_) => false,
+        };
+        seen != Some(&self.to.list.digest) && !stale
+    }
+
+    /// Remembers which registries show the list.
+    fn note(&mut self, seen: &Snapshot) {
+        for (state, seen) in self.states.iter_mut().zip(seen) {
+            match (&state, seen) {
+                (State::Written(since), Some(seen)) if *seen == self.to.list.digest => {
+                    *state = State::Shown(since.elapsed());
+                }
+                (State::Untouched, Some(seen)) if *seen == self.to.list.digest => *state = State::Shown(Duration::ZERO),
+                // What comes back after it was replaced was set anew, by another run.
+                (State::Shown(_), Some(seen)) => _ = self.live.replaceable.remove(seen),
+                _ => {}
+            }
+        }
+    }
+
+    fn newer(&self, seen: &Snapshot) -> Option<super::live::Published> {
+        if !self.to.floating {
+            return None;
+        }
+        self.live.newer_than(self.to.build, &self.to.list.digest, seen).cloned()
+    }
+
+    fn is_overtaken(&self, seen: &Snapshot) -> bool {
+        self.newer(seen).is_some()
+    }
+
+    async fn shows(&self, at: usize, digest: &Digest) -> bool {
+        self.registries[at].resolve(self.to.tag).await.is_ok_and(|seen| seen.as_ref() == Some(digest))
+    }
+
+    /// The place of a registry in the order of the moves: what was there before can be put back by the PUT that moved
+    /// it; what was not must be removed.
+    fn hard_to_undo(&self, at: usize) -> u8 {
+        match (&self.before[at], &self.sites[at]) {
+            (Some(_), _) => 0,
+            (None, Some(site)) => site.hard_to_untag(),
+            (None, None) => u8::MAX,
+        }
+    }
+
+    /// Whether this run may have changed the tag on a registry.
+    pub(super) fn is_touched(&self, at: usize) -> bool {
+        self.states[at] != State::Untouched && self.before(at).map(|it| &it.digest) != Some(&self.to.list.digest)
+    }
+
+    fn superseded(&self, newer: &super::live::Published) -> Failure {
+        let tag = self.to.tag;
+        let revision = newer.build.revision.as_deref().unwrap_or("an unknown commit");
+        let digest = short(&newer.manifest.digest);
+        let message = format!("a newer build is published as {tag}: {digest} of {revision}");
+        let mut failure = Failure::new(Exit::Superseded, message).hint(format!(
+            "{tag} never moves to an older commit; to go back, revert in a new commit. If that commit's date is wrong, \
+             publish once with --even-if-older"
+        ));
+        for (at, registry) in self.registries.iter().enumerate().filter(|(at, _)| self.is_touched(*at)) {
+            failure.replaced.extend(self.before(at).map(|it| (registry.name().to_owned(), it.digest.clone())));
+        }
+        let replaced: Vec<_> =
+            failure.replaced.iter().map(|(name, digest)| format!("{} on {name}", short(digest))).collect();
+        let published = if replaced.is_empty() { "nothing was published" } else { "this run's image is not published" };
+        let replaced = if replaced.is_empty() {
+            String::new()
+        } else {
+            format!("; before it was overtaken it had replaced {}", replaced.join(", "))
+        };
+        failure.left(format!("{published}; {tag} stays with the newer build{replaced}"))
+    }
+
+    fn still_shows(&self, at: usize, seen: Option<&Digest>) -> Failure {
+        let (registry, seen) = (&self.registries[at], seen.map_or("nothing", short));
+        let message = format!("{} still shows {seen} as {} on {}", registry.repository(), self.to.tag, registry.name());
+        Failure::new(Exit::PushFailed, message)
+    }
+
+    fn unconfirmed(&self, failure: Failure) -> Failure {
+        failure.left(format!("{} was moved, and not every registry confirmed it", self.to.tag))
+    }
 }

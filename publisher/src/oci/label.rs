@@ -7,3 +7,6 @@ pub const LABEL_SOURCE: &str = "org.opencontainers.image.source";
 pub const LABEL_REVISION: &str = "org.opencontainers.image.revision";
 /// When that commit was made, RFC 3339: the same commit gives the same label.
 pub const LABEL_CREATED: &str = "org.opencontainers.image.created";
+/// The commits that this commit was made from, divided by blanks. Of two commits of the same second, the one that names the
+/// other is the newer one.
+pub const LABEL_PARENTS: &str = "tallyman.parents";

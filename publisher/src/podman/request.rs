@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::LayerCache;
-use crate::oci::{LABEL_CREATED, LABEL_REVISION, LABEL_SOURCE, Platform};
+use crate::oci::{LABEL_CREATED, LABEL_PARENTS, LABEL_REVISION, LABEL_SOURCE, Platform};
 
 /// The last second of the year 9999, the last that the label can say.
 const SECONDS_MAX: u64 = 253_402_300_799;
@@ -32,6 +32,8 @@ pub struct BuildRequest {
     pub revision: Option<String>,
     /// The commit's time in seconds since 1970: for the label [`LABEL_CREATED`] and the configuration's `created`.
     pub created: Option<u64>,
+    /// The commits that this commit was made from: for the label [`LABEL_PARENTS`].
+    pub parents: Option<String>,
     /// Where steps that were run before are found, beside podman's own store.
     pub cache: Option<LayerCache>,
 }
@@ -47,6 +49,7 @@ impl BuildRequest {
             source: None,
             revision: None,
             created: None,
+            parents: None,
             cache: None,
         }
     }
@@ -82,6 +85,7 @@ impl BuildRequest {
             self.source.clone().map(|source| (LABEL_SOURCE, source)),
             self.revision.clone().map(|revision| (LABEL_REVISION, revision)),
             self.created.map(|seconds| (LABEL_CREATED, rfc3339(seconds))),
+            self.parents.clone().map(|parents| (LABEL_PARENTS, parents)),
         ];
         labels.into_iter().flatten()
     }

@@ -1,12 +1,15 @@
 //! Blobs that are already there: looked up, and small ones read.
 
-use bytes::Bytes;
-use reqwest::{Method, StatusCode, Url, header};
+use std::{io::Write as _, sync::Arc};
 
-use super::{Cause, Registry, RegistryError, client::refused, manifest::read_body};
+use bytes::Bytes;
+use reqwest::{Method, Response, StatusCode, Url, header};
+use sha2::{Digest as _, Sha256};
+
+use super::{Blob, BlobSource, Cause, Registry, RegistryError, client::refused, manifest::read_body};
 use crate::{
-    http::RequestError,
-    oci::{Digest, digest_of, short},
+    http::{RequestError, next_chunk},
+    oci::{Digest, digest_of, digest_of_hash, short},
 };
 
 /// The largest blob that is read into memory, in bytes. Only configurations are.
@@ -35,7 +38,8 @@ impl Registry {
     /// Reads a small blob whole and checks its digest; `None` if it is not there.
     pub async fn blob(&self, digest: &Digest) -> Result<Option<Bytes>, RegistryError> {
         self.attempts(&format!("read blob {}", short(digest)), async || {
-            let Some(bytes) = self.get_blob(digest).await? else { return Ok(None) };
+            let Some(response) = self.get_blob(digest).await? else { return Ok(None) };
+            let bytes = read_body(response, BLOB_IN_MEMORY_MAX).await?;
             let seen = digest_of(&bytes);
             if seen == *digest {
                 Ok(Some(bytes))
@@ -46,7 +50,27 @@ impl Registry {
         .await
     }
 
-    async fn get_blob(&self, digest: &Digest) -> Result<Option<Bytes>, Cause> {
+    /// Reads a blob of any size into a file and checks its digest; `None` if it is not there.
+    pub async fn download(&self, digest: &Digest) -> Result<Option<Blob>, RegistryError> {
+        self.attempts(&format!("read blob {}", short(digest)), async || {
+            let Some(mut response) = self.get_blob(digest).await? else { return Ok(None) };
+            let (mut file, path) = tempfile::NamedTempFile::new().map_err(RequestError::Body)?.into_parts();
+            let (mut hash, mut size) = (Sha256::new(), 0);
+            while let Some(chunk) = next_chunk(&mut response).await? {
+                file.write_all(&chunk).map_err(RequestError::Body)?;
+                hash.update(&chunk);
+                size += chunk.len() as u64;
+            }
+            let seen = digest_of_hash(hash);
+            if seen != *digest {
+                return Err(Cause::DigestMismatch { expected: digest.clone(), seen: seen.to_string() });
+            }
+            Ok(Some(Blob { digest: seen, size, source: BlobSource::File(Arc::new(path)) }))
+        })
+        .await
+    }
+
+    async fn get_blob(&self, digest: &Digest) -> Result<Option<Response>, Cause> {
         let scope = self.scope();
         let mut url = self.url(&format!("blobs/{digest}"))?;
         let mut response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
@@ -58,7 +82,7 @@ impl Registry {
             response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
         }
         match response.status() {
-            StatusCode::OK => read_body(response, BLOB_IN_MEMORY_MAX).await.map(Some),
+            StatusCode::OK => Ok(Some(response)),
             StatusCode::NOT_FOUND => Ok(None),
             _ => Err(refused(response).await),
         }
@@ -66,7 +90,7 @@ impl Registry {
 }
 
 /// The `Location` of an answer, absolute or relative to what was asked.
-pub(super) fn location(response: &reqwest::Response) -> Result<Url, RequestError> {
+pub(super) fn location(response: &Response) -> Result<Url, RequestError> {
     let text = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let text = text.ok_or_else(|| RequestError::Protocol("the answer names no location".into()))?;
     response.url().join(text).map_err(|_| RequestError::Protocol("the answer names a location that is no URL".into()))

@@ -109,47 +109,47 @@ impl Registry {
 
     /// Writes a manifest under a digest (nobody sees it) or a tag (everybody does).
     pub async fn put_manifest(&self, name: Name<'_>, manifest: &RawManifest) -> Result<(), RegistryError> {
-        let operation = match name {
-            Name::Tag(tag) => format!("move tag {tag} to {}", short(&manifest.digest)),
-            Name::Digest(_) => format!("push {}", name.words()),
-        };
-        self.attempts(&operation, async || {
-            let response = self
-                .send(&self.scope(), async || {
-                    self.traffic.sent(manifest.bytes.len());
-                    let request = self.request(Method::PUT, self.url(&name.path())?);
-                    Ok(request.header(header::CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone()))
-                })
-                .await?;
-            if response.status().is_success() {
-                return check_told(&response, &manifest.digest);
-            }
-            let denied = response.status() == StatusCode::FORBIDDEN;
-            let cause = refused(response).await;
-            // Docker Hub has been seen to answer 403 for an immutable tag although the content had landed.
-            if denied && self.landed(name, manifest).await { Ok(()) } else { Err(cause) }
-        })
-        .await
+        self.attempts(&format!("push {}", name.words()), async || self.put_once(name, manifest).await).await
+    }
+
+    /// One attempt of it.
+    pub(crate) async fn put_once(&self, name: Name<'_>, manifest: &RawManifest) -> Result<(), Cause> {
+        let response = self
+            .send(&self.scope(), async || {
+                self.traffic.sent(manifest.bytes.len());
+                let request = self.request(Method::PUT, self.url(&name.path())?);
+                Ok(request.header(header::CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone()))
+            })
+            .await?;
+        if response.status().is_success() {
+            return check_told(&response, &manifest.digest);
+        }
+        let denied = response.status() == StatusCode::FORBIDDEN;
+        let cause = refused(response).await;
+        // Docker Hub has been seen to answer 403 for an immutable tag although the content had landed.
+        if denied && self.landed(name, manifest).await { Ok(()) } else { Err(cause) }
     }
 
     /// Deletes a manifest with all its tags (by digest), or a tag alone (where the registry can).
     pub async fn delete_manifest(&self, name: Name<'_>) -> Result<Deleted, RegistryError> {
-        self.attempts(&format!("delete {}", name.words()), async || {
-            let response = self
-                .send(&Scope::delete(&self.repository.name), async || {
-                    Ok(self.request(Method::DELETE, self.url(&name.path())?))
-                })
-                .await?;
-            match response.status() {
-                status if status.is_success() => Ok(Deleted::Yes),
-                StatusCode::NOT_FOUND => Ok(Deleted::Absent),
-                // 400 is what the specification asks of registries that cannot delete tags, and distribution 2.8 takes
-                // the tag for a malformed digest.
-                StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => Ok(Deleted::Unsupported),
-                _ => Err(refused(response).await),
-            }
-        })
-        .await
+        self.attempts(&format!("delete {}", name.words()), async || self.delete_once(name).await).await
+    }
+
+    /// One attempt of it.
+    pub(crate) async fn delete_once(&self, name: Name<'_>) -> Result<Deleted, Cause> {
+        let response = self
+            .send(&Scope::delete(&self.repository.name), async || {
+                Ok(self.request(Method::DELETE, self.url(&name.path())?))
+            })
+            .await?;
+        match response.status() {
+            status if status.is_success() => Ok(Deleted::Yes),
+            StatusCode::NOT_FOUND => Ok(Deleted::Absent),
+            // 400 is what the specification asks of registries that cannot delete tags, and distribution 2.8 takes
+            // the tag for a malformed digest.
+            StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => Ok(Deleted::Unsupported),
+            _ => Err(refused(response).await),
+        }
     }
 
     async fn ask(&self, method: Method, name: Name<'_>) -> Result<Response, Cause> {

@@ -139,6 +139,18 @@ pub struct FailureDetails {
     pub hint: Option<String>,
     /// What the registries hold now because of this run.
     pub left: Option<String>,
+    /// What the tag pointed at before this run moved it, where others have moved it on since.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Replaced>,
+}
+
+/// What a run had replaced on one registry before it was overtaken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Replaced {
+    /// The registry's short name.
+    pub registry: String,
+    /// What the tag pointed at before.
+    pub previous: Digest,
 }
 
 impl From<&Failure> for FailureRecord {
@@ -148,6 +160,11 @@ impl From<&Failure> for FailureRecord {
             causes: failure.chain().split_off(1),
             hint: failure.hint.clone(),
             left: failure.left.clone(),
+            replaced: failure
+                .replaced
+                .iter()
+                .map(|(registry, previous)| Replaced { registry: registry.clone(), previous: previous.clone() })
+                .collect(),
         };
         Self { status: "failed", exit_code: failure.exit as u8, error }
     }

@@ -41,6 +41,8 @@ pub struct Staged {
     pub platform: Platform,
     /// Its manifest.
     pub manifest: RawManifest,
+    /// Its configuration.
+    pub config: Bytes,
     /// Compressed bytes of configuration and layers.
     pub size: u64,
     /// How many layers it has.
@@ -92,13 +94,14 @@ pub async fn stage(
     }
     let manifest = assemble(&config, image.digest(), &layers)
         .map_err(|error| Failure::new(Exit::Failed, "failed to assemble the manifest").because(error))?;
-    let config = Blob { digest: image.digest().clone(), size: config.len() as u64, source: BlobSource::Memory(config) };
+    let blob = BlobSource::Memory(config.clone());
+    let blob = Blob { digest: image.digest().clone(), size: config.len() as u64, source: blob };
     let settled = try_join_all(registries.iter().map(async |registry| {
         // Where every layer is known, so may be the whole image: a build that changed nothing.
         if all_known && registry.has_manifest(&manifest.digest).await? {
             return Ok::<_, RegistryError>(0);
         }
-        let uploaded = push_everywhere(std::slice::from_ref(registry), &config, platform, events).await?;
+        let uploaded = push_everywhere(std::slice::from_ref(registry), &blob, platform, events).await?;
         registry.put_manifest(Name::Digest(&manifest.digest), &manifest).await?;
         Ok(uploaded)
     }))
@@ -106,11 +109,12 @@ pub async fn stage(
     bytes_uploaded += settled.iter().sum::<u64>();
     Ok(Staged {
         platform: platform.clone(),
-        size: config.size + layers.iter().map(|layer| layer.size).sum::<u64>(),
+        size: blob.size + layers.iter().map(|layer| layer.size).sum::<u64>(),
         layers: layers.len(),
         layers_known,
         bytes_uploaded,
         manifest,
+        config,
     })
 }
 

@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::{Deletion, Look, Sighting, Stays, stock::Stock};
+use super::{Deletion, Look, Sighting, Stays, delete_manifest, stock::Stock};
 use crate::{
     clean::CleanError,
     oci::Digest,
-    registry::{Deleted, Name, Registry, RegistryError},
+    registry::{Name, Registry, RegistryError},
 };
 
 /// How many tags are resolved at once.
@@ -35,13 +35,14 @@ impl Distribution {
         Ok(Look { sightings, ..Look::default() })
     }
 
-    pub(super) async fn delete(&self, registry: &Registry, digest: &Digest) -> Result<Deletion, CleanError> {
-        match registry.delete_manifest(Name::Digest(digest)).await {
-            Ok(Deleted::Yes) => Ok(Deletion::Gone),
-            Ok(Deleted::Absent) => Ok(Deletion::Absent),
-            Ok(Deleted::Unsupported) => Ok(Deletion::Stays(Stays::Unsupported)),
-            Err(error) => Err(CleanError::of(error, registry.name(), PERMISSION)),
-        }
+    pub(super) async fn delete(
+        &self,
+        registry: &Registry,
+        digest: &Digest,
+        held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
+    ) -> Result<Deletion, CleanError> {
+        let deleted = delete_manifest(registry, digest, held).await;
+        deleted.map_err(|error| CleanError::of(error, registry.name(), PERMISSION))?
     }
 }
 

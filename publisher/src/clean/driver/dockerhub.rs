@@ -14,13 +14,13 @@ use reqwest::Method;
 use tokio::sync::Mutex;
 
 use self::{listing::Known, session::Session};
-use super::{Deletion, Stays, api::Api};
+use super::{Deletion, Stays, api::Api, delete_manifest};
 use crate::{
     auth::{Credential, Secret},
     clean::CleanError,
     environment::Environment,
     oci::{Digest, Tag},
-    registry::{Deleted, Name, Registry, RegistryError},
+    registry::{Registry, RegistryError},
 };
 
 const VARIABLE: &str = "TALLYMAN_DOCKERHUB_API";
@@ -65,14 +65,19 @@ impl DockerHub {
     }
 
     /// Deletes a manifest on the registry.
-    pub(super) async fn delete(&self, registry: &Registry, digest: &Digest) -> Result<Deletion, CleanError> {
-        let error = match registry.delete_manifest(Name::Digest(digest)).await {
-            Ok(Deleted::Yes) => {
-                self.proven.store(true, Ordering::Relaxed);
-                return Ok(Deletion::Gone);
+    pub(super) async fn delete(
+        &self,
+        registry: &Registry,
+        digest: &Digest,
+        held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
+    ) -> Result<Deletion, CleanError> {
+        let error = match delete_manifest(registry, digest, held).await {
+            Ok(settled) => {
+                if matches!(settled, Ok(Deletion::Gone)) {
+                    self.proven.store(true, Ordering::Relaxed);
+                }
+                return settled;
             }
-            Ok(Deleted::Absent) => return Ok(Deletion::Absent),
-            Ok(Deleted::Unsupported) => return Ok(Deletion::Stays(Stays::Unsupported)),
             Err(error) => error,
         };
         match error.cause.refusal().map(|refusal| refusal.status) {

@@ -90,6 +90,7 @@ impl GitHub {
         registry: &Registry,
         digest: &Digest,
         leaving: Leaving<'_>,
+        mut held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
     ) -> Result<Deletion, CleanError> {
         let Some(Seen { id, .. }) = self.seen().get(digest).copied() else {
             let there = registry.has_manifest(digest).await?;
@@ -103,12 +104,19 @@ impl GitHub {
             return Ok(Deletion::Stays(Stays::Tagged(tags)));
         }
         let operation = format!("delete version {}", short(digest));
-        let deleted = registry.attempts(&operation, async || match self.call(registry, Method::DELETE, &path).await {
-            Ok(answer) if answer.is_absent() => Ok(Deletion::Absent),
-            Ok(_) => Ok(Deletion::Gone),
-            Err(cause) => cause.refusal().and_then(exception).map(Deletion::Stays).ok_or(cause),
+        let deleted = registry.attempts(&operation, async || {
+            match held().await {
+                Err(error) => return Ok(Err(error)),
+                Ok(Some(why)) => return Ok(Ok(Deletion::Stays(why))),
+                Ok(None) => {}
+            }
+            match self.call(registry, Method::DELETE, &path).await {
+                Ok(answer) if answer.is_absent() => Ok(Ok(Deletion::Absent)),
+                Ok(_) => Ok(Ok(Deletion::Gone)),
+                Err(cause) => cause.refusal().and_then(exception).map(|why| Ok(Deletion::Stays(why))).ok_or(cause),
+            }
         });
-        deleted.await.map_err(|error| failed(registry, error))
+        deleted.await.map_err(|error| failed(registry, error))?
     }
 
     /// The command by which a version that was deleted is restored, within thirty days.

@@ -22,8 +22,8 @@ use crate::{
     auth::Credential,
     config::DriverKind,
     environment::Environment,
-    oci::{Digest, Tag},
-    registry::Registry,
+    oci::{Digest, Tag, short},
+    registry::{Deleted, Name, Registry, RegistryError},
 };
 
 /// A tag, as a look found it.
@@ -132,7 +132,31 @@ pub(super) enum Driver {
     Distribution(Distribution),
 }
 
+/// Deletes a manifest on the registry itself, unless something keeps it right before an attempt.
+async fn delete_manifest(
+    registry: &Registry,
+    digest: &Digest,
+    mut held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
+) -> Result<Result<Deletion, CleanError>, RegistryError> {
+    let operation = format!("delete manifest {}", short(digest));
+    let deleted = registry.attempts(&operation, async || {
+        Ok(match held().await {
+            Err(error) => Err(error),
+            Ok(Some(why)) => Ok(Deletion::Stays(why)),
+            Ok(None) => Ok(match registry.delete_once(Name::Digest(digest)).await? {
+                Deleted::Yes => Deletion::Gone,
+                Deleted::Absent => Deletion::Absent,
+                Deleted::Unsupported => Deletion::Stays(Stays::Unsupported),
+            }),
+        })
+    });
+    deleted.await
+}
+
 impl Driver {
+    /// A registry with nothing but the distribution API.
+    pub(super) const PLAIN: Self = Self::Distribution(Distribution);
+
     /// The driver of a kind; nothing if nothing is to be removed there.
     pub(super) fn new(
         kind: DriverKind,
@@ -157,17 +181,19 @@ impl Driver {
         }
     }
 
-    /// Deletes a manifest, after a last look at what only the driver can see.
+    /// Deletes a manifest, after a last look at what only the driver can see. Right before each attempt `held` tells what
+    /// keeps it by then.
     pub(super) async fn delete(
         &self,
         registry: &Registry,
         digest: &Digest,
         leaving: Leaving<'_>,
+        held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
     ) -> Result<Deletion, CleanError> {
         match self {
-            Self::GitHub(driver) => driver.delete(registry, digest, leaving).await,
-            Self::DockerHub(driver) => driver.delete(registry, digest).await,
-            Self::Distribution(driver) => driver.delete(registry, digest).await,
+            Self::GitHub(driver) => driver.delete(registry, digest, leaving, held).await,
+            Self::DockerHub(driver) => driver.delete(registry, digest, held).await,
+            Self::Distribution(driver) => driver.delete(registry, digest, held).await,
         }
     }
 
@@ -177,6 +203,11 @@ impl Driver {
             Self::DockerHub(driver) => driver.delete_tag(registry, tag).await.map(Some),
             Self::GitHub(_) | Self::Distribution(_) => Ok(None),
         }
+    }
+
+    /// Whether the deletion of a manifest takes its tags with it, and nothing else deletes a tag.
+    pub(super) fn deletes_tags_with_manifests(&self) -> bool {
+        !matches!(self, Self::DockerHub(_))
     }
 
     /// Whether the registry may have a referrers API. GHCR answers with a web page.

@@ -1,0 +1,71 @@
+//! The tag put back where it was, after it could not be moved everywhere.
+
+use futures::future::join_all;
+
+use super::Mover;
+use crate::{
+    clean::Problem,
+    event::Event,
+    exit::Failure,
+    oci::short,
+    registry::{Name, RegistryError},
+};
+
+impl Mover<'_> {
+    /// Undoes what this run did to the tag, and says what came of it. A newer build that shows up meanwhile is brought to
+    /// all registries instead: that is how the run ends then, whatever kept it from moving the tag.
+    pub async fn put_back(&mut self, failure: Failure) -> Failure {
+        let left = join_all((0..self.registries.len()).map(|at| self.restore(at))).await.join("; ");
+        self.events.event(Event::Warning(format!("{} could not be moved everywhere: {left}", self.to.tag)));
+        // What was put back is a write like any other, so a look comes after it.
+        self.overtaken_or(failure.left(left)).await
+    }
+
+    /// Undoes the move on one registry. Whoever has moved the tag on since then knows better: that is not ours to undo.
+    async fn restore(&self, at: usize) -> String {
+        let (registry, tag) = (&self.registries[at], self.to.tag);
+        let (name, before) = (registry.name(), self.before(at));
+        let seen = match registry.resolve(tag).await {
+            Ok(seen) => seen,
+            Err(_) => return format!("what {tag} points at on {name} is unknown, it does not answer"),
+        };
+        if seen.as_ref() == before.map(|it| &it.digest) {
+            return match (before, self.is_touched(at)) {
+                (None, true) => format!("{tag} is absent on {name}, as before"),
+                _ => format!("{tag} is as before on {name}"),
+            };
+        }
+        match (seen, before) {
+            (Some(seen), _) if seen != self.to.list.digest => {
+                format!("{tag} points at {} on {name}, where somebody has moved it since", short(&seen))
+            }
+            (_, Some(before)) => match registry.put_manifest(Name::Tag(tag), before).await {
+                Ok(()) => format!("{tag} is as before on {name}"),
+                Err(error) => format!("{tag} could not be put back on {name}: {}", error.cause),
+            },
+            (_, None) => match self.remove(at).await {
+                Ok(None) => format!("{tag} was removed again on {name}"),
+                Ok(Some(why)) => format!("{tag} stays on {name}: {why}"),
+                Err(error) => format!("{tag} could not be removed on {name}: {}", error.cause),
+            },
+        }
+    }
+
+    /// Removes a tag that was not there before, and looks whether it is gone. Tells why it stays.
+    async fn remove(&self, at: usize) -> Result<Option<String>, RegistryError> {
+        let (registry, tag) = (&self.registries[at], self.to.tag);
+        registry.delete_manifest(Name::Tag(tag)).await?;
+        if registry.resolve(tag).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(site) = &self.sites[at] else { return Ok(Some("nothing says how tags are deleted there".into())) };
+        let untagged = site.untag(tag, self.to.list).await;
+        Ok(match registry.resolve(tag).await? {
+            None => None,
+            Some(_) => Some(untagged.err().map_or_else(
+                || "the registry still shows it".into(),
+                |error| Problem::from(&error).causes.join(": "),
+            )),
+        })
+    }
+}
