@@ -23,8 +23,9 @@ pub(super) async fn sweep(view: &mut View<'_>, dry_run: bool, report: &mut Repor
     if dry_run || decision.removals.is_empty() {
         return Ok(());
     }
-    let removed = remove(view, &decision, report).await;
-    let checked = check(view, &decision, report).await;
+    let mut last = None;
+    let removed = remove(view, &decision, &mut last, report).await;
+    let checked = check(view, &decision, last, report).await;
     // What was not done stays, and says so.
     for item in report.items.iter_mut().filter(|item| item.outcome == Outcome::Planned) {
         item.becomes(Outcome::Kept, "the clean-up stopped before it");
@@ -32,9 +33,17 @@ pub(super) async fn sweep(view: &mut View<'_>, dry_run: bool, report: &mut Repor
     removed.and(checked)
 }
 
-async fn remove(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
+/// The last manifest that was deleted, and the tags that the look before had seen.
+type Last = Option<(Digest, Tags)>;
+type Tags = BTreeMap<Tag, Vec<Digest>>;
+
+async fn remove(
+    view: &mut View<'_>,
+    planned: &Decision,
+    last: &mut Last,
+    report: &mut Report,
+) -> Result<(), CleanError> {
     let moved = view.floating.as_ref().and_then(Floating::moved).cloned();
-    let mut last: Option<(Digest, Tags)> = None;
     for digest in &planned.removals {
         let (graph, now) = view.decide().await?;
         if let Some((deleted, tags)) = last.take()
@@ -48,18 +57,12 @@ async fn remove(view: &mut View<'_>, planned: &Decision, report: &mut Report) ->
             None => delete(view, &graph, digest, moved.as_ref(), report).await?,
         };
         if outcome == Deletion::Gone {
-            last = Some((digest.clone(), graph.tags));
+            *last = Some((digest.clone(), graph.tags));
         }
         settle(view, digest, &outcome, report);
     }
-    if let Some((deleted, tags)) = last {
-        let graph = view.graph().await?;
-        bring_back(view, &tags, &graph, &deleted, report).await?;
-    }
     Ok(())
 }
-
-type Tags = BTreeMap<Tag, Vec<Digest>>;
 
 /// What keeps a manifest, by the newest look. Nothing is deleted that it does not say may go.
 fn held(graph: &Graph, now: &Decision, digest: &Digest, report: &Report) -> Option<Stays> {
@@ -91,7 +94,10 @@ async fn delete(
     }
     let mut is_fresh = true;
     let look_again = async || {
-        if std::mem::take(&mut is_fresh) {
+        // A look takes its time where every tag is asked for: a tag that came meanwhile would go unseen.
+        if std::mem::take(&mut is_fresh)
+            && (!driver.asks_for_every_tag() || registry.tags().await?.iter().all(|tag| graph.tags.contains_key(tag)))
+        {
             return Ok(None);
         }
         let (graph, now) = view.decide().await?;
@@ -166,7 +172,12 @@ fn is_named_by_kept(graph: &Graph, digest: &Digest, report: &Report) -> bool {
 
 /// Looks once more at every tag that holds something that was ours, and at the floating one. What somebody came to need
 /// in the very moment of its deletion is put back: nobody but the registry itself could have prevented that.
-async fn check(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> Result<(), CleanError> {
+async fn check(
+    view: &mut View<'_>,
+    planned: &Decision,
+    last: Last,
+    report: &mut Report,
+) -> Result<(), CleanError> {
     if let Some(Floating::Moved(tag, digest)) = view.floating.clone()
         && view.registry.resolve(&tag).await?.is_none()
         && let Some(manifest) = view.manifest(&digest).cloned()
@@ -174,7 +185,12 @@ async fn check(view: &mut View<'_>, planned: &Decision, report: &mut Report) -> 
         report.warnings.push(format!("{tag} was missing after the clean-up and was set again"));
         view.registry.put_manifest(Name::Tag(&tag), &manifest).await?;
     }
-    let graph = view.graph().await?;
+    let mut graph = view.graph().await?;
+    if let Some((deleted, tags)) = last
+        && bring_back(view, &tags, &graph, &deleted, report).await?
+    {
+        graph = view.graph().await?;
+    }
     let ours: HashSet<&Digest> = planned.verdicts.iter().map(|verdict| &verdict.digest).collect();
     let floating = view.floating.as_ref().and_then(Floating::moved).cloned();
     let mut looked_up = HashSet::new();

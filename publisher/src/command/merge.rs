@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     gate::Finished,
@@ -15,6 +15,7 @@ use crate::{
     commit::{HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
     event::{Event, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
+    oci::Tag,
     registry::Registry,
     report::outcome::Publication,
 };
@@ -24,6 +25,9 @@ use crate::{
 const FINISH_MAX: Duration = Duration::from_millis(2500);
 /// How long it then may take to put them back.
 const PUT_BACK_MAX: Duration = Duration::from_millis(2500);
+
+/// How long a deletion may take that was sent before a look could see the tag of this run.
+const DELETION_MAX: Duration = Duration::from_secs(5);
 
 /// Takes over the builds from `folder` and publishes them.
 ///
@@ -85,7 +89,14 @@ pub(super) async fn commit(
     }
     let mut cleanup = Vec::new();
     let rest = async {
-        session.phase(Phase::ReadBack, async { mover.settle().await?; mover.ensure_children().await }).await?;
+        let read_back = async {
+            mover.confirm().await?;
+            if !session.plan.floating() && records.iter().any(|record| record.bytes_uploaded == 0) {
+                outlast_clean_up(&mut mover).await?;
+            }
+            Ok::<_, Failure>(())
+        };
+        session.phase(Phase::ReadBack, read_back).await?;
         if let Some(superseded) = &superseded {
             let cleaned = async {
                 cleanup = superseded.after(&mover).await;
@@ -106,4 +117,15 @@ pub(super) async fn commit(
         ))),
     }
     Ok(published(session, records, registries, &list.digest, &mover.movements(), cleanup))
+}
+
+/// A release of an image that was there before shares it with what `latest` pointed at. If `latest` has left it, that
+/// run's clean-up may have looked before the release had its tag, and its deletion may be on its way: a registry takes
+/// the tag with it then. So the release outlasts that deletion and looks once more. A clean-up that begins later sees it.
+async fn outlast_clean_up(mover: &mut Mover<'_>) -> Result<(), Failure> {
+    if mover.was_tagged_before() || mover.shares_with(&Tag::latest()).await {
+        return Ok(());
+    }
+    sleep(DELETION_MAX).await;
+    mover.confirm().await
 }

@@ -30,10 +30,7 @@ impl Mover<'_> {
             Err(_) => return format!("what {tag} points at on {name} is unknown, it does not answer"),
         };
         if seen.as_ref() == before.map(|it| &it.digest) {
-            return match (before, self.is_touched(at)) {
-                (None, true) => format!("{tag} is absent on {name}, as before"),
-                _ => format!("{tag} is as before on {name}"),
-            };
+            return format!("{tag} is as before on {name}");
         }
         match (seen, before) {
             (Some(seen), _) if seen != self.to.list.digest => {

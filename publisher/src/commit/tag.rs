@@ -17,7 +17,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -210,16 +210,28 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// Makes sure that every image is there that the list names, now that the tag points at it. Somebody else's clean-up
-    /// may have looked before the tag was there and deleted after: what is missing is put back.
+    /// [`settle`](Self::settle), and makes sure that every image is there that the list names. Somebody else's clean-up may
+    /// have looked before the tag was there and deleted after: what is missing is put back.
     ///
     /// # Errors
-    /// [`Exit::PushFailed`] when a registry fails for good. The tag has moved by then.
-    pub async fn ensure_children(&self) -> Result<(), Failure> {
+    /// Those of `settle`, and [`Exit::PushFailed`] when an image cannot be put back. The tag has moved by then.
+    pub async fn confirm(&mut self) -> Result<(), Failure> {
+        self.settle().await?;
         let ensure = |at| restore_children(self.registries, at, self.to.children, &self.events);
         let ensured = try_join_all((0..self.registries.len()).map(ensure)).await;
         let left = || format!("{} was moved, and an image that it needs may be missing", self.to.tag);
         ensured.map(drop).map_err(|failure| failure.left(left()))
+    }
+
+    /// Whether the tag pointed at the list on every registry when the run began.
+    pub fn was_tagged_before(&self) -> bool {
+        self.before.iter().all(|before| before.as_ref().is_some_and(|before| before.digest == self.to.list.digest))
+    }
+
+    /// Whether another tag points at the list on every registry.
+    pub async fn shares_with(&self, tag: &Tag) -> bool {
+        let seen = join_all(self.registries.iter().map(|registry| registry.resolve(tag))).await;
+        seen.iter().all(|seen| matches!(seen, Ok(Some(digest)) if *digest == self.to.list.digest))
     }
 
     /// How a run ends that failed for some reason: overtaken, if a newer build is live by now, which may be that reason.

@@ -210,6 +210,11 @@ impl Driver {
         !matches!(self, Self::DockerHub(_))
     }
 
+    /// Whether a look is a request for every tag.
+    pub(super) fn asks_for_every_tag(&self) -> bool {
+        matches!(self, Self::Distribution(_))
+    }
+
     /// Whether the registry may have a referrers API. GHCR answers with a web page.
     pub(super) fn has_referrers(&self) -> bool {
         !matches!(self, Self::GitHub(_))

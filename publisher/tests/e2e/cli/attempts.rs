@@ -25,7 +25,6 @@ async fn world() -> (World, String) {
 #[case::blob_begin("POST", "/blobs/uploads/")]
 #[case::blob_bytes("PATCH", "/blobs/uploads/")]
 #[case::manifest("PUT", "/manifests/sha256:")]
-#[case::tag_look_up("GET", "/manifests/1.0.0")]
 #[case::tag("PUT", "/manifests/1.0.0")]
 #[tokio::test]
 async fn each_operation_is_tried_three_times_and_no_more(
@@ -100,7 +99,8 @@ async fn a_tag_whose_answer_got_lost_is_no_failure() {
     // Everything reaches the registry, no answer comes back.
     world.proxy.inject("PUT", "/manifests/1.0.0", Fault::Cut(usize::MAX));
     release(&world).run().await.expect(0, &[]);
-    assert_eq!(world.proxy.hits(), 3);
+    // The look before the second attempt shows that the first one did it.
+    assert_eq!(world.proxy.hits(), 1);
     let [ghcr, dockerhub] = world.shown("1.0.0").await;
     assert!(ghcr.is_some() && ghcr == dockerhub);
 }
@@ -114,6 +114,7 @@ async fn an_upload_that_breaks_off_is_made_whole() {
         architecture: "amd64",
         layers: &[(0..LAYER).map(|_| random.u8(..)).collect()],
         revision: &world.source.head(),
+        parents: &world.source.parents(),
         committed: world.source.last_commit_time(),
     });
     world.proxy.inject_times(1, "PATCH", "/blobs/uploads/", Fault::Cut(LAYER / 2));

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use crate::support::{Fault, PASSWORD, Program, Registry, USER, World};
+use crate::support::{Fault, PASSWORD, Program, Registry, StandIns, USER, World};
 
 #[tokio::test]
 async fn one_architecture_that_fails_to_build_keeps_everything_from_being_published() {
@@ -41,13 +41,38 @@ async fn a_new_version_that_cannot_be_tagged_everywhere_is_removed_again() {
 }
 
 #[tokio::test]
-async fn a_version_of_the_very_image_that_is_latest_is_never_removed_with_it() {
+async fn a_version_of_the_very_image_that_is_latest_is_removed_again_and_latest_stays() {
     let world = World::new().await;
     let latest = world.published("refs/heads/main", "latest").await;
     world.proxy.inject("PUT", "/manifests/1.0.0", Fault::Status(503));
     let ended = world.publish("refs/tags/v1.0.0").run().await;
-    ended.expect(4, &["1.0.0 stays on ghcr, which cannot delete a tag alone"]);
+    ended.expect(4, &["1.0.0 was removed again on ghcr"]);
+    assert_eq!(world.shown("1.0.0").await, [None, None]);
     assert_eq!(world.shown("latest").await, [Some(latest.clone()), Some(latest)]);
+}
+
+/// GHCR deletes no tag and, by its registry, nothing at all: it comes last, and Docker Hub's interface undoes the rest.
+#[rstest]
+#[case::ghcr(0)]
+#[case::dockerhub(1)]
+#[case::plain(2)]
+#[tokio::test]
+async fn a_version_that_one_registry_refuses_is_tagged_on_none(#[case] refuses: usize, #[values(false, true)] shared: bool) {
+    let (stand_ins, mut world) = tokio::join!(StandIns::start(), World::new());
+    stand_ins.before(world.publish("refs/heads/main")).run().await.expect(0, &[]);
+    if !shared {
+        world.change("two");
+    }
+    stand_ins.sides[refuses].refuse_tag("1.0.0");
+    let ended = stand_ins.before(world.publish("refs/tags/v1.0.0")).run().await;
+    ended.expect(4, &["after 3 attempts"]);
+    for side in &stand_ins.sides {
+        let tags: Vec<_> = side.tags().into_iter().map(|(tag, _)| tag).collect();
+        assert_eq!(tags, ["latest"], "on {}: {}", side.name, ended.stderr);
+        let latest = side.tags().remove(0).1;
+        assert!(side.children(&latest).iter().all(|image| side.manifests().contains(image)));
+    }
+    stand_ins.expect_no_trouble();
 }
 
 #[rstest]
@@ -126,6 +151,7 @@ async fn a_full_disk_is_told_as_such() {
             architecture,
             layers: std::slice::from_ref(&layer),
             revision: &world.source.head(),
+            parents: &world.source.parents(),
             committed: world.source.last_commit_time(),
         });
     }

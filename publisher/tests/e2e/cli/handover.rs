@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;
+use serde_json::Value;
 
-use crate::support::{Program, World};
+use crate::support::{Program, Registry, World, http};
 
 /// A run's number.
 const RUN: &str = "4711";
@@ -83,9 +84,10 @@ fn copy(from: &str, to: &str) -> impl Fn(&Path) {
 )]
 #[case::another_repository(Box::new(replace("arm64.json", "/acme/hello", "/acme/other")), "its repository is")]
 #[case::another_layout(
-    Box::new(replace("arm64.json", "\"version\": 1", "\"version\": 2")),
-    "its layout is 2, expected 1"
+    Box::new(replace("arm64.json", "\"version\": 2", "\"version\": 3")),
+    "its layout is 3, expected 2"
 )]
+#[case::another_manifest(Box::new(replace("arm64.json", "schemaVersion", "schemaversion")), "its manifest is not sha256:")]
 #[case::another_digest(Box::new(copy("amd64-ghcr", "arm64-ghcr")), "its digest is sha256:")]
 #[case::no_digest(Box::new(replace("arm64-ghcr", "sha256:", "sha257-")), "arm64-ghcr is damaged")]
 #[case::no_record(Box::new(replace("arm64.json", "{", "")), "arm64.json is damaged")]
@@ -102,11 +104,73 @@ async fn an_image_that_says_itself_that_it_is_another_platform_is_refused() {
     let world = World::new().await;
     let folder = built(&world).await;
     // Both platforms' files now name the amd64 image; the records agree with them.
-    let digest = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap().trim().to_owned();
-    let [amd64, arm64] = [digest("amd64-ghcr"), digest("arm64-ghcr")];
-    for name in ["arm64-ghcr", "arm64-dockerhub", "arm64.json"] {
-        replace(name, &arm64, &amd64)(&folder);
+    for name in ["-ghcr", "-dockerhub", ".json"] {
+        copy(&format!("amd64{name}"), &format!("arm64{name}"))(&folder);
     }
+    replace("arm64.json", "\"linux/amd64\"", "\"linux/arm64\"")(&folder);
     merge(&world).run().await.expect(1, &["says that it is linux/amd64"]);
     assert!(world.ghcr.tags().await.is_empty());
+}
+
+/// What a newer run's clean-up, or a registry's garbage collection, has removed since the build.
+async fn vanish(registry: &Registry, kind: &str, digest: &str) {
+    let address = format!("http://{}/v2/acme/hello/{kind}/{digest}", registry.host);
+    assert_eq!(http().delete(address).send().await.unwrap().status(), 202);
+}
+
+#[tokio::test]
+async fn what_was_removed_since_the_build_is_put_back() {
+    let world = World::new().await;
+    let folder = built(&world).await;
+    let digest = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap().trim().to_owned();
+    let [amd64, arm64] = [digest("amd64-ghcr"), digest("arm64-ghcr")];
+    // One image's manifest is gone from everywhere, the other image from one registry, with all that it is made of.
+    vanish(&world.ghcr, "manifests", &amd64).await;
+    vanish(&world.dockerhub, "manifests", &amd64).await;
+    let manifest: Value = serde_json::from_slice(&world.ghcr.manifest(&arm64).await.unwrap()).unwrap();
+    vanish(&world.ghcr, "manifests", &arm64).await;
+    let layers = manifest["layers"].as_array().unwrap().iter();
+    for part in layers.chain([&manifest["config"]]) {
+        vanish(&world.ghcr, "blobs", part["digest"].as_str().unwrap()).await;
+    }
+    merge(&world).run().await.expect(0, &["the image for linux/amd64 had vanished from dockerhub: it was put back"]);
+    let [ghcr, dockerhub] = world.shown("latest").await;
+    assert!(ghcr.is_some() && ghcr == dockerhub);
+    for (registry, image) in [(&world.ghcr, &amd64), (&world.dockerhub, &amd64), (&world.ghcr, &arm64)] {
+        assert!(registry.manifest(image).await.is_some());
+    }
+    let layer = manifest["layers"][1]["digest"].as_str().unwrap();
+    assert!(world.ghcr.blob(layer).await.is_some());
+}
+
+#[tokio::test]
+async fn a_layer_that_no_registry_has_any_more_is_a_reason_to_build_again() {
+    let world = World::new().await;
+    let folder = built(&world).await;
+    let arm64 = std::fs::read_to_string(folder.join("arm64-ghcr")).unwrap().trim().to_owned();
+    let manifest: Value = serde_json::from_slice(&world.ghcr.manifest(&arm64).await.unwrap()).unwrap();
+    for registry in [&world.ghcr, &world.dockerhub] {
+        vanish(registry, "manifests", &arm64).await;
+        vanish(registry, "blobs", manifest["layers"][1]["digest"].as_str().unwrap()).await;
+    }
+    merge(&world).run().await.expect(1, &["no registry has its layers", "run the build", "nothing was published"]);
+}
+
+/// A newer run's clean-up has removed the images of an older one before that has merged them: it is overtaken, not broken.
+#[tokio::test]
+async fn a_run_whose_images_a_newer_run_has_removed_is_overtaken() {
+    let mut world = World::new().await;
+    let folder = built(&world).await;
+    let older = world.source.head();
+    let arm64 = std::fs::read_to_string(folder.join("arm64-ghcr")).unwrap().trim().to_owned();
+    let manifest: Value = serde_json::from_slice(&world.ghcr.manifest(&arm64).await.unwrap()).unwrap();
+    let newer = world.change("two");
+    let latest = world.published("refs/heads/main", "latest").await;
+    for registry in [&world.ghcr, &world.dockerhub] {
+        vanish(registry, "manifests", &arm64).await;
+        vanish(registry, "blobs", manifest["layers"][1]["digest"].as_str().unwrap()).await;
+    }
+    let said = format!("of {newer}");
+    merge(&world).env("GITHUB_SHA", &older).run().await.expect(5, &["a newer build is published as latest", &said]);
+    assert_eq!(world.shown("latest").await, [Some(latest.clone()), Some(latest)]);
 }

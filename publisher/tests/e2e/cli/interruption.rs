@@ -56,6 +56,88 @@ async fn a_run_that_is_cancelled_while_the_tag_moves_finishes() {
     assert!(ghcr.is_some() && ghcr == dockerhub);
 }
 
+/// GitHub kills a job ten seconds after it told it to stop.
+const STOPPED_MAX: Duration = Duration::from_secs(7);
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_while_a_tag_cannot_be_moved_puts_the_others_back_in_time() {
+    for reference in ["refs/heads/main", "refs/tags/v1.0.0"] {
+        let mut world = World::new().await;
+        let before = world.published("refs/heads/main", "latest").await;
+        world.change("two");
+        let tag = reference.rsplit(['/', 'v']).next().unwrap().replace("main", "latest");
+        let path = format!("/manifests/{tag}");
+        world.proxy.inject("PUT", &path, Fault::Hold);
+        let child = world.publish(reference).start();
+        world.proxy.hit().await;
+        assert_ne!(world.ghcr.digest(&tag).await, (tag == "latest").then(|| before.clone()), "it has not moved yet");
+        signal(&child, "INT");
+        let told = std::time::Instant::now();
+        Ended::of(child).await.expect(5, &["the run was cancelled", "as before on dockerhub"]);
+        assert!(told.elapsed() < STOPPED_MAX, "it took {:?}", told.elapsed());
+        assert_eq!(world.shown("latest").await, [Some(before.clone()), Some(before)]);
+        assert_eq!(world.shown("1.0.0").await, [None, None]);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_after_the_move_leaves_the_rest_to_the_next() {
+    let mut world = World::new().await;
+    world.published("refs/heads/main", "latest").await;
+    world.change("two");
+    world.proxy.inject("DELETE", "/manifests/", Fault::Hold);
+    let child = world.publish("refs/heads/main").start();
+    world.proxy.hit().await;
+    signal(&child, "INT");
+    let told = std::time::Instant::now();
+    Ended::of(child).await.expect(0, &["told to stop: latest was moved on all registries"]);
+    assert!(told.elapsed() < STOPPED_MAX, "it took {:?}", told.elapsed());
+    let [ghcr, dockerhub] = world.shown("latest").await;
+    assert!(ghcr.is_some() && ghcr == dockerhub);
+}
+
+#[tokio::test]
+async fn a_rerun_heals_a_release_that_was_killed_between_two_tags() {
+    let mut world = World::new().await;
+    world.proxy.inject("PUT", "/manifests/1.0.0", Fault::Hold);
+    let mut child = world.publish("refs/tags/v1.0.0").start();
+    world.proxy.hit().await;
+    child.kill().await.unwrap();
+    let [ghcr, dockerhub] = world.shown("1.0.0").await;
+    assert!(ghcr.is_some() && dockerhub.is_none(), "it was not killed between the two");
+    drop(std::mem::replace(&mut world.proxy, crate::support::Proxy::before(&world.dockerhub.host).await));
+    world.published("refs/tags/v1.0.0", "1.0.0").await;
+}
+
+/// A publish of main cleans up after `latest` while the commit that was `latest` is released: the deletion was sent before
+/// the release had its tag, and lands after.
+#[tokio::test]
+async fn a_release_outlives_the_clean_up_of_its_image() {
+    let mut world = World::new().await;
+    let released = world.source.head();
+    let list = world.published("refs/heads/main", "latest").await;
+    let newer = world.change("two");
+    world.proxy.inject_times(1, "DELETE", "/manifests/", Fault::Hold);
+    let main = world.publish("refs/heads/main").env("GITHUB_SHA", &newer).start();
+    world.proxy.hit().await;
+    world.source.check_out(&released);
+    world.prepare_images("one");
+    let release = world.publish("refs/tags/v1.0.0").env("GITHUB_SHA", &released).start();
+    let tagged = async { while world.dockerhub.digest("1.0.0").await.is_none() {} };
+    tokio::time::timeout(EFFECT_MAX, tagged).await.unwrap();
+    world.proxy.heal();
+    let (main, release) = tokio::join!(Ended::of(main), Ended::of(release));
+    main.expect(0, &[]);
+    release.expect(0, &[]);
+    assert_eq!(world.shown("1.0.0").await, [Some(list.clone()), Some(list.clone())], "{}", release.stderr);
+    for registry in [&world.ghcr, &world.dockerhub] {
+        let list: serde_json::Value = serde_json::from_slice(&registry.manifest("1.0.0").await.unwrap()).unwrap();
+        for image in list["manifests"].as_array().unwrap() {
+            assert!(registry.manifest(image["digest"].as_str().unwrap()).await.is_some());
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_next_run_heals_what_a_run_left_that_was_killed_between_two_tags() {
     let mut world = World::new().await;

@@ -47,3 +47,44 @@ async fn a_version_may_be_released_from_an_older_commit() {
     world.prepare_images("one");
     world.published("refs/tags/v0.9.1", "0.9.1").await;
 }
+
+#[tokio::test]
+async fn a_commit_from_the_future_gives_way_where_that_is_asked_for() {
+    let mut world = World::new().await;
+    let older = world.source.head();
+    world.change("of a wrong date");
+    world.published("refs/heads/main", "latest").await;
+    world.source.check_out(&older);
+    world.prepare_images("one");
+    world.publish("refs/heads/main").run().await.expect(5, &["hint: ", "--even-if-older"]);
+    world.publish("refs/heads/main").args(&["--even-if-older"]).run().await.expect(0, &[]);
+    let [ghcr, dockerhub] = world.shown("latest").await;
+    assert_eq!(ghcr, dockerhub);
+    let list: serde_json::Value = serde_json::from_slice(&world.ghcr.manifest("latest").await.unwrap()).unwrap();
+    let image = world.ghcr.manifest(list["manifests"][0]["digest"].as_str().unwrap()).await.unwrap();
+    let image: serde_json::Value = serde_json::from_slice(&image).unwrap();
+    let config = world.ghcr.blob(image["config"]["digest"].as_str().unwrap()).await.unwrap();
+    assert!(String::from_utf8(config).unwrap().contains(&older));
+}
+
+/// Two commits of the same second, the second made from the first: whichever is published last, the second is `latest`.
+#[tokio::test]
+async fn of_two_commits_of_the_same_second_the_child_is_newer() {
+    for _ in 0..2 {
+        let mut world = World::new().await;
+        let parent = world.source.head();
+        world.source.commit_at_once();
+        world.prepare_images("child");
+        let child = world.source.head();
+        world.source.check_out(&parent);
+        world.prepare_images("one");
+        world.published("refs/heads/main", "latest").await;
+        world.source.check_out(&child);
+        world.prepare_images("child");
+        let newer = world.published("refs/heads/main", "latest").await;
+        world.source.check_out(&parent);
+        world.prepare_images("one");
+        world.publish("refs/heads/main").run().await.expect(5, &["a newer build is published as latest"]);
+        assert_eq!(world.shown("latest").await, [Some(newer.clone()), Some(newer)]);
+    }
+}

@@ -50,6 +50,15 @@ async fn a_workflow_gets_outputs_summary_timings_and_groups() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_be_written_does_not_undo_a_publication() {
+    let world = World::new().await;
+    let nowhere = world.podman.path("nowhere/file");
+    let run = world.publish("refs/heads/main").env("GITHUB_STEP_SUMMARY", &nowhere).env("TALLYMAN_TIMINGS", &nowhere);
+    run.run().await.expect(0, &["failed to write the job summary", "failed to write /"]);
+    assert!(world.ghcr.digest("latest").await.is_some());
+}
+
+#[tokio::test]
 async fn a_command_line_that_is_not_understood_is_no_invalid_tag() {
     let world = World::new().await;
     world.program(&["publish", "--ref"]).run().await.expect(1, &["--ref"]);

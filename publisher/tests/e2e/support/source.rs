@@ -51,6 +51,18 @@ impl Source {
         self.head()
     }
 
+    /// Commits everything in the same second as the last commit. The message makes the name of the commit another one each
+    /// time.
+    pub(crate) fn commit_at_once(&mut self) {
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", &format!("another change {}", fastrand::u64(..))]);
+    }
+
+    /// The commits that the one that is checked out was made from.
+    pub(crate) fn parents(&self) -> String {
+        self.git(&["show", "--no-patch", "--format=%P", "HEAD"])
+    }
+
     /// Goes to a commit.
     pub(crate) fn check_out(&self, commit: &str) {
         self.git(&["checkout", "--quiet", commit]);

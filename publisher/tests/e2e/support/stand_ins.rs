@@ -51,6 +51,11 @@ impl Side {
         format!("{}/{REPOSITORY}", self.registry.host())
     }
 
+    /// Lets no tag of this name be set from now on.
+    pub(crate) fn refuse_tag(&self, tag: &str) {
+        let _ = self.proxy.add(Rule::on(Kind::ManifestPut).tag(tag).answer(503));
+    }
+
     /// Every manifest that it holds, tagged or not, sorted.
     pub(crate) fn manifests(&self) -> Vec<String> {
         self.registry.contents().manifests(REPOSITORY).unwrap()

@@ -73,6 +73,8 @@ pub(crate) struct Contents {
     /// Keys that Docker Hub leaves out of its list.
     pub(crate) omitted: Vec<&'static str>,
     pub(super) logins: usize,
+    /// Whether somebody else has done what a test wanted them to.
+    pub(crate) acted: bool,
 }
 
 impl Contents {
