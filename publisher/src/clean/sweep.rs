@@ -127,7 +127,9 @@ async fn bring_back(
         }
         if is_left && view.registry.resolve(tag).await?.is_none() {
             view.registry.put_manifest(Name::Tag(tag), manifest).await?;
-            report.warnings.push(format!("{tag} was moved to {} while that was removed: both were put back", short(deleted)));
+            report
+                .warnings
+                .push(format!("{tag} was moved to {} while that was removed: both were put back", short(deleted)));
             if let Some(item) = report.item(deleted) {
                 item.becomes(Outcome::PutBack, format!("{tag} holds it"));
             }
@@ -172,12 +174,7 @@ fn is_named_by_kept(graph: &Graph, digest: &Digest, report: &Report) -> bool {
 
 /// Looks once more at every tag that holds something that was ours, and at the floating one. What somebody came to need
 /// in the very moment of its deletion is put back: nobody but the registry itself could have prevented that.
-async fn check(
-    view: &mut View<'_>,
-    planned: &Decision,
-    last: Last,
-    report: &mut Report,
-) -> Result<(), CleanError> {
+async fn check(view: &mut View<'_>, planned: &Decision, last: Last, report: &mut Report) -> Result<(), CleanError> {
     if let Some(Floating::Moved(tag, digest)) = view.floating.clone()
         && view.registry.resolve(&tag).await?.is_none()
         && let Some(manifest) = view.manifest(&digest).cloned()

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     cache,
+    merge::overtaken_or,
     result::{skipped, staged as staged_result},
     session::Session,
 };
@@ -122,5 +123,10 @@ pub(super) async fn stage_image(
     let options = StageOptions { image, platform, previous: &previous, spool: session.spool() };
     let events = session.events();
     let staged = stage(podman, options, registries, &events);
-    session.phase(Phase::Stage(platform.clone()), staged).await.map_err(|failure| failure.left(NOTHING_PUBLISHED))
+    match session.phase(Phase::Stage(platform.clone()), staged).await {
+        Err(failure) if failure.exit == Exit::PushFailed => {
+            Err(overtaken_or(session, registries, failure.left(NOTHING_PUBLISHED)).await)
+        }
+        staged => staged.map_err(|failure| failure.left(NOTHING_PUBLISHED)),
+    }
 }

@@ -1,6 +1,10 @@
 //! `publisher merge`: what all platforms staged becomes one list under one tag.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use tokio::time::{sleep, timeout};
 
@@ -12,10 +16,10 @@ use super::{
     superseded::{Superseded, open_sites},
 };
 use crate::{
-    commit::{HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
+    commit::{Build, HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
     event::{Event, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
-    oci::Tag,
+    oci::{DOCKER_LIST, RawManifest, Tag},
     registry::Registry,
     report::outcome::Publication,
 };
@@ -110,13 +114,32 @@ pub(super) async fn commit(
         Ok::<_, Failure>(())
     };
     match session.gate.finish(rest, Duration::ZERO).await {
-        Finished::Done(settled) => settled?,
+        Finished::Done(Ok(())) => {}
+        Finished::Done(Err(failure)) if failure.exit == Exit::Superseded => return Err(failure),
+        // What went wrong may be a newer run's doing.
+        Finished::Done(Err(failure)) => return Err(mover.overtaken_or(failure).await),
         Finished::Cut => events.event(Event::Warning(format!(
             "told to stop: {} was moved on all registries; reading it back and the clean-up were left to the next run",
             session.plan.tag
         ))),
     }
     Ok(published(session, records, registries, &list.digest, &mover.movements(), cleanup))
+}
+
+/// How a run ends that could not stage an image: overtaken, if a newer build is live.
+pub(super) async fn overtaken_or(session: &Session, registries: &[Arc<Registry>], failure: Failure) -> Failure {
+    let build = Build {
+        revision: Some(session.plan.commit.clone()),
+        committed: session.commit_time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
+        parents: session.parents.iter().flat_map(|it| it.split_whitespace()).map(Into::into).collect(),
+    };
+    let (nothing, floating) = (RawManifest::new(DOCKER_LIST, ""), session.plan.floating());
+    let even_if_older = session.even_if_older;
+    let to = TagMove { tag: &session.plan.tag, list: &nothing, children: &[], build: &build, floating, even_if_older };
+    match Mover::begin(registries, &[], to, &session.events()).await {
+        Err(overtaken) if overtaken.exit == Exit::Superseded => overtaken.because(failure),
+        _ => failure,
+    }
 }
 
 /// A release of an image that was there before shares it with what `latest` pointed at. If `latest` has left it, that

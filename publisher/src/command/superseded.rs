@@ -101,7 +101,8 @@ impl<'a> Superseded<'a> {
         let superseded: Vec<Digest> = superseded.cloned().collect();
         let clean = async |(at, site): &(usize, &Site)| {
             let previous = mover.before(*at).filter(|it| it.digest != self.list.digest);
-            let recorded: Vec<Digest> = previous.map(|it| it.digest.clone()).into_iter().chain(superseded.clone()).collect();
+            let recorded: Vec<Digest> =
+                previous.map(|it| it.digest.clone()).into_iter().chain(superseded.clone()).collect();
             let named = recorded.first()?.clone();
             let task = Task {
                 recorded,

@@ -14,9 +14,6 @@ use crate::{
     registry::{Name, Registry, RegistryError},
 };
 
-/// How often a tag is followed that moves on while it is read.
-const FOLLOW_MAX: u32 = 3;
-
 /// What the registries show under a tag, in their order.
 pub(super) type Snapshot = Vec<Option<Digest>>;
 
@@ -75,17 +72,18 @@ impl<'a> Live<'a> {
         registry: &Registry,
         seen: &mut Result<Option<Digest>, RegistryError>,
     ) -> Result<(), RegistryError> {
-        for _ in 0..FOLLOW_MAX {
-            let Ok(Some(digest)) = &*seen else { return Ok(()) };
-            if self.known.contains_key(digest) {
-                return Ok(());
-            }
-            if let Some(manifest) = registry.manifest(Name::Digest(digest)).await? {
-                let build = build_of(registry, &manifest).await?;
-                self.learn(manifest, build);
-                return Ok(());
-            }
-            *seen = registry.resolve(self.tag).await;
+        let Ok(Some(digest)) = &*seen else { return Ok(()) };
+        if self.known.contains_key(digest) {
+            return Ok(());
+        }
+        let manifest = match registry.manifest(Name::Digest(digest)).await? {
+            Some(manifest) => Some(manifest),
+            None => registry.manifest(Name::Tag(self.tag)).await?,
+        };
+        *seen = Ok(manifest.as_ref().map(|manifest| manifest.digest.clone()));
+        if let Some(manifest) = manifest {
+            let build = build_of(registry, &manifest).await?;
+            self.learn(manifest, build);
         }
         Ok(())
     }

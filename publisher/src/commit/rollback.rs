@@ -15,35 +15,43 @@ impl Mover<'_> {
     /// Undoes what this run did to the tag, and says what came of it. A newer build that shows up meanwhile is brought to
     /// all registries instead: that is how the run ends then, whatever kept it from moving the tag.
     pub async fn put_back(&mut self, failure: Failure) -> Failure {
-        let left = join_all((0..self.registries.len()).map(|at| self.restore(at))).await.join("; ");
+        let restored = join_all((0..self.registries.len()).map(|at| self.restore(at))).await;
+        let (is_back, left): (Vec<bool>, Vec<String>) = restored.into_iter().unzip();
+        let mut left = left.join("; ");
+        // What was put back is a write like any other, so a look comes after it. Another run of the same commit may have
+        // succeeded meanwhile where this one failed.
+        let shown = self.shows_ours().await;
+        if is_back.iter().zip(&shown).any(|(is_back, shown)| *is_back && *shown) {
+            self.follow_ours().await;
+            left = format!("another run has moved {} to the same image", self.to.tag);
+        }
         self.events.event(Event::Warning(format!("{} could not be moved everywhere: {left}", self.to.tag)));
-        // What was put back is a write like any other, so a look comes after it.
         self.overtaken_or(failure.left(left)).await
     }
 
-    /// Undoes the move on one registry. Whoever has moved the tag on since then knows better: that is not ours to undo.
-    async fn restore(&self, at: usize) -> String {
+    /// Undoes the move on one registry; tells whether the list is not under the tag there any more, and what is. Whoever has
+    /// moved the tag on since then knows better: that is not ours to undo.
+    async fn restore(&self, at: usize) -> (bool, String) {
         let (registry, tag) = (&self.registries[at], self.to.tag);
         let (name, before) = (registry.name(), self.before(at));
-        let seen = match registry.resolve(tag).await {
-            Ok(seen) => seen,
-            Err(_) => return format!("what {tag} points at on {name} is unknown, it does not answer"),
+        let Ok(seen) = registry.resolve(tag).await else {
+            return (false, format!("what {tag} points at on {name} is unknown, it does not answer"));
         };
         if seen.as_ref() == before.map(|it| &it.digest) {
-            return format!("{tag} is as before on {name}");
+            return (seen.as_ref() != Some(&self.to.list.digest), format!("{tag} is as before on {name}"));
         }
         match (seen, before) {
             (Some(seen), _) if seen != self.to.list.digest => {
-                format!("{tag} points at {} on {name}, where somebody has moved it since", short(&seen))
+                (true, format!("{tag} points at {} on {name}, where somebody has moved it since", short(&seen)))
             }
             (_, Some(before)) => match registry.put_manifest(Name::Tag(tag), before).await {
-                Ok(()) => format!("{tag} is as before on {name}"),
-                Err(error) => format!("{tag} could not be put back on {name}: {}", error.cause),
+                Ok(()) => (true, format!("{tag} is as before on {name}")),
+                Err(error) => (false, format!("{tag} could not be put back on {name}: {}", error.cause)),
             },
             (_, None) => match self.remove(at).await {
-                Ok(None) => format!("{tag} was removed again on {name}"),
-                Ok(Some(why)) => format!("{tag} stays on {name}: {why}"),
-                Err(error) => format!("{tag} could not be removed on {name}: {}", error.cause),
+                Ok(None) => (true, format!("{tag} was removed again on {name}")),
+                Ok(Some(why)) => (false, format!("{tag} stays on {name}: {why}")),
+                Err(error) => (false, format!("{tag} could not be removed on {name}: {}", error.cause)),
             },
         }
     }
@@ -59,10 +67,12 @@ impl Mover<'_> {
         let untagged = site.untag(tag, self.to.list).await;
         Ok(match registry.resolve(tag).await? {
             None => None,
-            Some(_) => Some(untagged.err().map_or_else(
-                || "the registry still shows it".into(),
-                |error| Problem::from(&error).causes.join(": "),
-            )),
+            Some(_) => {
+                Some(untagged.err().map_or_else(
+                    || "the registry still shows it".into(),
+                    |error| Problem::from(&error).causes.join(": "),
+                ))
+            }
         })
     }
 }

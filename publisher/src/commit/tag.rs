@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     Build, Child,
     children::restore_children,
-    live::{Live, Snapshot},
+    live::{Live, Published, Snapshot},
 };
 use crate::{
     clean::Site,
@@ -99,7 +99,7 @@ pub struct Mover<'a> {
     pub(super) sites: &'a [Option<Site>],
     pub(super) to: TagMove<'a>,
     pub(super) events: Events,
-    pub(super) live: Live<'a>,
+    live: Live<'a>,
     /// What the tag pointed at on each registry when the run began: from this it can be put back.
     before: Vec<Option<RawManifest>>,
     states: Vec<State>,
@@ -147,6 +147,20 @@ impl<'a> Mover<'a> {
         &self.overwritten
     }
 
+    /// Writes the list where the tag is behind, as far as that can be done.
+    pub(super) async fn follow_ours(&mut self) {
+        for at in 0..self.registries.len() {
+            // This run has failed already; what it cannot reach, the other one does.
+            let _ = self.write(at, self.to.list).await;
+        }
+    }
+
+    /// Which registries show the list.
+    pub(super) async fn shows_ours(&mut self) -> Vec<bool> {
+        let seen = self.live.look_leniently().await;
+        seen.into_iter().map(|seen| seen.is_ok_and(|seen| seen.as_ref() == Some(&self.to.list.digest))).collect()
+    }
+
     /// What happened on each registry, in their order.
     pub fn movements(&self) -> Vec<Movement> {
         let read_back = |state: &State| if let State::Shown(waited) = state { Some(*waited) } else { None };
@@ -188,7 +202,7 @@ impl<'a> Mover<'a> {
         let (start, mut pause, mut rewrites) = (Instant::now(), PAUSE_FIRST, 0);
         loop {
             let seen = self.live.look().await.map_err(|error| self.unconfirmed(error.into()))?;
-            if self.is_overtaken(&seen) {
+            if self.newer(&seen).is_some() {
                 match self.give_way().await {
                     Some(overtaken) => return Err(overtaken),
                     None => continue,
@@ -201,11 +215,11 @@ impl<'a> Mover<'a> {
                 Some(at) if rewrites < REWRITES_MAX => {
                     rewrites += 1;
                     self.take_back(at, seen[at].clone()).await?;
-                    continue;
                 }
-                None if start.elapsed() + pause <= READ_BACK_MAX => sleep(pause).await,
+                None if start.elapsed() + pause <= READ_BACK_MAX => {}
                 _ => return Err(self.unconfirmed(self.still_shows(behind, seen[behind].as_ref()))),
             }
+            sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
@@ -243,32 +257,33 @@ impl<'a> Mover<'a> {
     }
 
     /// The failure of a run that a newer build has overtaken, after that build was brought to all registries, as far as
-    /// that can be done; nothing if there is no newer build any more.
-    pub(super) async fn give_way(&mut self) -> Option<Failure> {
-        let mut failure = None;
+    /// that can be done; nothing if there is no newer build, or none any more.
+    async fn give_way(&mut self) -> Option<Failure> {
+        let (mut unreachable, mut overtaken) = (vec![false; self.registries.len()], None);
         for _ in 0..FORWARDS_MAX {
             let seen: Snapshot = self.live.look_leniently().await.into_iter().map(|seen| seen.ok().flatten()).collect();
-            let Some(newer) = self.newer(&seen) else { return failure };
-            failure = Some(self.superseded(&newer));
-            let mut is_forwarded = false;
-            for at in (0..seen.len()).filter(|at| seen[*at].as_ref() != Some(&newer.manifest.digest)) {
-                let registry = &self.registries[at];
-                // What is not staged there is on its way there, by its own run.
-                if registry.has_manifest(&newer.manifest.digest).await.unwrap_or(false)
-                    && self.write(at, &newer.manifest).await.is_ok()
-                {
-                    let (digest, name) = (short(&newer.manifest.digest), registry.name());
+            let newer = self.newer(&seen)?;
+            let digest = &newer.manifest.digest;
+            let behind = (0..seen.len()).find(|at| !unreachable[*at] && seen[*at].as_ref() != Some(digest));
+            overtaken = Some(self.superseded(&newer));
+            let Some(at) = behind else { break };
+            let registry = &self.registries[at];
+            // What is not staged there is on its way there, by its own run.
+            if !registry.has_manifest(digest).await.unwrap_or(false) {
+                unreachable[at] = true;
+                continue;
+            }
+            match self.write(at, &newer.manifest).await {
+                Ok(()) => {
+                    let (digest, name) = (short(digest), self.registries[at].name());
                     let text = format!("{} was behind on {name} and follows the newer build {digest}", self.to.tag);
                     self.events.event(Event::Note(text));
-                    is_forwarded = true;
-                    break;
                 }
-            }
-            if !is_forwarded {
-                break;
+                Err(Stop::Overtaken) => {}
+                Err(Stop::Failed(_)) => unreachable[at] = true,
             }
         }
-        failure
+        overtaken
     }
 
     /// Writes a list under the tag on one registry, if it is the newest that is to be seen anywhere. Nothing comes
@@ -300,6 +315,7 @@ impl<'a> Mover<'a> {
                 return Ok(Ok(()));
             }
             if is_ours {
+                self.remember(at, seen[at].as_ref());
                 self.states[at] = State::Written(Instant::now());
             }
             match timeout(PUT_MAX, registry.put_once(Name::Tag(self.to.tag), list)).await {
@@ -345,6 +361,15 @@ impl<'a> Mover<'a> {
         seen != Some(&self.to.list.digest) && !stale
     }
 
+    /// Remembers what is about to be replaced: somebody may have moved the tag since the run began.
+    fn remember(&mut self, at: usize, seen: Option<&Digest>) {
+        if self.states[at] == State::Untouched
+            && let Some(published) = seen.and_then(|seen| self.live.published(seen))
+        {
+            self.before[at] = Some(published.manifest.clone());
+        }
+    }
+
     /// Remembers which registries show the list.
     fn note(&mut self, seen: &Snapshot) {
         for (state, seen) in self.states.iter_mut().zip(seen) {
@@ -360,15 +385,11 @@ impl<'a> Mover<'a> {
         }
     }
 
-    fn newer(&self, seen: &Snapshot) -> Option<super::live::Published> {
+    fn newer(&self, seen: &Snapshot) -> Option<Published> {
         if !self.to.floating {
             return None;
         }
         self.live.newer_than(self.to.build, &self.to.list.digest, seen).cloned()
-    }
-
-    fn is_overtaken(&self, seen: &Snapshot) -> bool {
-        self.newer(seen).is_some()
     }
 
     async fn shows(&self, at: usize, digest: &Digest) -> bool {
@@ -390,7 +411,7 @@ impl<'a> Mover<'a> {
         self.states[at] != State::Untouched && self.before(at).map(|it| &it.digest) != Some(&self.to.list.digest)
     }
 
-    fn superseded(&self, newer: &super::live::Published) -> Failure {
+    fn superseded(&self, newer: &Published) -> Failure {
         let tag = self.to.tag;
         let revision = newer.build.revision.as_deref().unwrap_or("an unknown commit");
         let digest = short(&newer.manifest.digest);

@@ -73,7 +73,11 @@ async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
     let unseen = contents.log.get(before).is_some_and(|request| request.starts_with("DELETE "));
     let happened = contents.acted;
     for tag in ["latest", "1.0.0", "moving"].into_iter().chain((happened && !unseen).then_some(act.tag())) {
-        assert!(contents.tags.contains_key(tag), "{tag} is missing, {act:?} before request {before}: {report:?}\n{:#?}", contents.log);
+        assert!(
+            contents.tags.contains_key(tag),
+            "{tag} is missing, {act:?} before request {before}: {report:?}\n{:#?}",
+            contents.log
+        );
     }
     for (tag, at) in &contents.tags {
         let parts = contents.holds(at) && contents.children(at).iter().all(|part| contents.holds(part));

@@ -57,7 +57,10 @@ async fn a_version_of_the_very_image_that_is_latest_is_removed_again_and_latest_
 #[case::dockerhub(1)]
 #[case::plain(2)]
 #[tokio::test]
-async fn a_version_that_one_registry_refuses_is_tagged_on_none(#[case] refuses: usize, #[values(false, true)] shared: bool) {
+async fn a_version_that_one_registry_refuses_is_tagged_on_none(
+    #[case] refuses: usize,
+    #[values(false, true)] shared: bool,
+) {
     let (stand_ins, mut world) = tokio::join!(StandIns::start(), World::new());
     stand_ins.before(world.publish("refs/heads/main")).run().await.expect(0, &[]);
     if !shared {

@@ -87,7 +87,10 @@ fn copy(from: &str, to: &str) -> impl Fn(&Path) {
     Box::new(replace("arm64.json", "\"version\": 2", "\"version\": 3")),
     "its layout is 3, expected 2"
 )]
-#[case::another_manifest(Box::new(replace("arm64.json", "schemaVersion", "schemaversion")), "its manifest is not sha256:")]
+#[case::another_manifest(
+    Box::new(replace("arm64.json", "schemaVersion", "schemaversion")),
+    "its manifest is not sha256:"
+)]
 #[case::another_digest(Box::new(copy("amd64-ghcr", "arm64-ghcr")), "its digest is sha256:")]
 #[case::no_digest(Box::new(replace("arm64-ghcr", "sha256:", "sha257-")), "arm64-ghcr is damaged")]
 #[case::no_record(Box::new(replace("arm64.json", "{", "")), "arm64.json is damaged")]

@@ -38,7 +38,7 @@ struct Track {
     registries: [Registry; 2],
     proxies: [Proxy; 2],
     source: Source,
-    _podman: FakePodman,
+    podman: FakePodman,
     older: Built,
     newer: Built,
     /// Every manifest that is there before a race, images before lists: its name and its bytes.
@@ -54,7 +54,7 @@ impl Track {
             registries,
             proxies,
             source: Source::new("FROM scratch\n"),
-            _podman: FakePodman::new(),
+            podman: FakePodman::new(),
             older: Built { commit: String::new(), folder: PathBuf::new() },
             newer: Built { commit: String::new(), folder: PathBuf::new() },
             manifests: Vec::new(),
@@ -81,7 +81,7 @@ impl Track {
     async fn build(&self, name: &str) -> Built {
         let folder = self.source.path().join(format!("digests-{name}"));
         for architecture in ["amd64", "arm64"] {
-            self._podman.prepare(&FakeImage {
+            self.podman.prepare(&FakeImage {
                 architecture,
                 layers: &[b"common".repeat(1000), format!("{name} {architecture}").into_bytes()],
                 revision: &self.source.head(),
@@ -103,7 +103,7 @@ impl Track {
         Program::new(self.source.path())
             .args(arguments)
             .args(&["--ref", "refs/heads/main"])
-            .env("TALLYMAN_PODMAN", self._podman.program())
+            .env("TALLYMAN_PODMAN", self.podman.program())
             .env("TALLYMAN_IMAGE", "acme/hello")
             .env("TALLYMAN_REGISTRIES", format!("ghcr={ghcr},dockerhub={dockerhub}"))
             .env("TALLYMAN_DIGESTS", folder)

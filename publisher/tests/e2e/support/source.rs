@@ -55,7 +55,13 @@ impl Source {
     /// time.
     pub(crate) fn commit_at_once(&mut self) {
         self.git(&["add", "."]);
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", &format!("another change {}", fastrand::u64(..))]);
+        self.git(&[
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message",
+            &format!("another change {}", fastrand::u64(..)),
+        ]);
     }
 
     /// The commits that the one that is checked out was made from.
