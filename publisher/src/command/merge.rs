@@ -81,7 +81,7 @@ pub(super) async fn commit(
         superseded.before(&mover).await;
     }
     match session.gate.finish(session.phase(Phase::Commit, mover.advance()), FINISH_MAX).await {
-        Finished::Done(moved) => moved?,
+        Finished::Done(done) => done?,
         Finished::Cut => {
             let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
             let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");

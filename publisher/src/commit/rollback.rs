@@ -65,14 +65,8 @@ impl Mover<'_> {
         }
         let Some(site) = &self.sites[at] else { return Ok(Some("nothing says how tags are deleted there".into())) };
         let untagged = site.untag(tag, self.to.list).await;
-        Ok(match registry.resolve(tag).await? {
-            None => None,
-            Some(_) => {
-                Some(untagged.err().map_or_else(
-                    || "the registry still shows it".into(),
-                    |error| Problem::from(&error).causes.join(": "),
-                ))
-            }
-        })
+        let stays = || "the registry still shows it".into();
+        let why = untagged.err().map_or_else(stays, |error| Problem::from(&error).causes.join(": "));
+        Ok(registry.resolve(tag).await?.map(|_| why))
     }
 }

@@ -183,10 +183,11 @@ impl<'a> Mover<'a> {
             while let Err(stop) = self.write(at, self.to.list).await {
                 match stop {
                     Stop::Failed(error) => return Err(self.put_back(Failure::from(error)).await),
-                    Stop::Overtaken => match self.give_way().await {
-                        Some(overtaken) => return Err(overtaken),
-                        None => continue,
-                    },
+                    Stop::Overtaken => {
+                        if let Some(overtaken) = self.give_way().await {
+                            return Err(overtaken);
+                        }
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::join_all;
@@ -24,6 +24,8 @@ const RACES: usize = 6;
 const WORLDS: usize = 4;
 /// The second run begins at most so long after the first, in milliseconds.
 const HEAD_START_MAX: u64 = 300;
+/// How long a run may take, in seconds, on a machine that does much else.
+const RUN_SECONDS_MAX: &str = "120";
 /// How late a request or an answer may be, in milliseconds.
 const DELAYS: std::ops::RangeInclusive<u64> = 50..=1500;
 
@@ -95,7 +97,9 @@ impl Track {
     }
 
     fn merge(&self, built: &Built) -> Program {
-        self.program(&["merge"], &built.folder).env("GITHUB_SHA", &built.commit)
+        // A run that hangs still says what it did until then.
+        let merge = self.program(&["merge"], &built.folder).env("GITHUB_SHA", &built.commit);
+        merge.wrapped(&["timeout", "--signal=KILL", RUN_SECONDS_MAX])
     }
 
     fn program(&self, arguments: &[&str], folder: &std::path::Path) -> Program {
@@ -131,6 +135,7 @@ impl Track {
         for (at, proxy) in self.proxies.iter().enumerate() {
             proxy.choose(chooser(faults, random.fork(), at, Arc::clone(&met)));
         }
+        let began = Instant::now();
         let mut order = [("older", &self.older), ("newer", &self.newer)];
         random.shuffle(&mut order);
         let first = self.merge(order[0].1).start();
@@ -157,6 +162,7 @@ impl Track {
         if wrong.is_empty() {
             return Ok(format!("older {}", codes.0.unwrap_or_default()));
         }
+        wrong.push(format!("after {:?}", began.elapsed()));
         let said: String = ended.iter().map(|(name, ended)| format!("\n--- {name}:\n{}", ended.stderr)).collect();
         let met = met.lock().unwrap().join("\n");
         Err(format!("seed {seed}: {}\n{} first\n{met}{said}", wrong.join("; "), order[0].0))
