@@ -155,7 +155,7 @@ impl Track {
         }
         for registry in &self.registries {
             let parts = whole(registry).await;
-            if !parts.as_ref().is_some_and(|parts| parts == &self.images(&self.newer)) {
+            if parts.as_deref() != Some(&images(&self.newer)) {
                 wrong.push(format!("latest is {parts:?}, expected the newer build"));
             }
         }
@@ -163,15 +163,18 @@ impl Track {
             return Ok(format!("older {}", codes.0.unwrap_or_default()));
         }
         wrong.push(format!("after {:?}", began.elapsed()));
-        let said: String = ended.iter().map(|(name, ended)| format!("\n--- {name}:\n{}", ended.stderr)).collect();
+        let said: Vec<_> = ended.iter().map(|(name, ended)| format!("--- {name}:\n{}", ended.stderr)).collect();
         let met = met.lock().unwrap().join("\n");
-        Err(format!("seed {seed}: {}\n{} first\n{met}{said}", wrong.join("; "), order[0].0))
+        Err(format!("seed {seed}: {}\n{} first\n{met}\n{}", wrong.join("; "), order[0].0, said.join("\n")))
     }
+}
 
-    fn images(&self, built: &Built) -> Vec<String> {
-        let digest = |platform: &str| std::fs::read_to_string(built.folder.join(format!("{platform}-ghcr"))).unwrap();
-        ["amd64", "arm64"].map(|platform| digest(platform).trim().to_owned()).into()
-    }
+/// The images of a build.
+fn images(built: &Built) -> [String; 2] {
+    ["amd64", "arm64"].map(|platform| {
+        let digest = std::fs::read_to_string(built.folder.join(format!("{platform}-ghcr"))).unwrap();
+        digest.trim().to_owned()
+    })
 }
 
 /// The images that `latest` names, if all of them are there.
