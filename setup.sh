@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 PODMAN_MIN=4.3
 # From here on podman's default network is pasta's; before, it is slirp4netns.
 PODMAN_WITH_PASTA=5.0
+QEMU_WITH_STATIC_USER=9.1
 # The first with the attributes of our Justfile.
 JUST_MIN=1.27
 RUST_VERSION=1.95.0
@@ -108,16 +109,9 @@ podman_version() {
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9]*:\)\?\([0-9.]*\).*/\2/p'; }
 
-# The first of the packages that this machine's suites have.
-available() {
-    local package
-    for package in "$@"; do
-        if [[ -n $(candidate "$package") ]]; then
-            echo "$package"
-            return
-        fi
-    done
-    echo "$1"
+# The emulator has to be linked statically, since it runs in containers. Before, that was a package of its own.
+emulation_package() {
+    if at_least "$(candidate qemu-user-binfmt)" $QEMU_WITH_STATIC_USER; then echo qemu-user-binfmt; else echo qemu-user-static; fi
 }
 
 wanted_packages() {
@@ -131,8 +125,7 @@ wanted_packages() {
     [[ $machine == x86_64 ]] || missing shellcheck:shellcheck
     [[ -e /usr/include/stdio.h ]] || echo libc6-dev
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
-    # The second name is the older one.
-    emulation_is_registered || compgen -G "/usr/bin/qemu-$foreign*" >/dev/null || available qemu-user-binfmt qemu-user-static
+    emulation_is_registered || compgen -G "/usr/bin/qemu-$foreign*" >/dev/null || emulation_package
     tools_are_installed || python3 -m pip --version >/dev/null 2>&1 || [[ -n $(pip_wheel) ]] || echo python3-pip-whl
 }
 
