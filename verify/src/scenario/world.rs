@@ -388,7 +388,7 @@ impl World {
 const SMALL: [(&str, &str); 2] = [
     (
         "Containerfile",
-        "ARG BASE\nFROM ${BASE:-localhost/tallyman/base:${TARGETARCH}}\nCOPY message.txt /message.txt\n\
+        "ARG BASE\nARG TARGETARCH\nFROM ${BASE:-localhost/tallyman/base:${TARGETARCH}}\nCOPY message.txt /message.txt\n\
          HEALTHCHECK CMD [\"/bin/true\"]\n",
     ),
     (MESSAGE, "first\n"),
