@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # Debian 12's. Ubuntu 24.04, Debian 13 and later have newer ones.
 PODMAN_MIN=4.3
-# From here on podman's default network is pasta's; before, it is slirp4netns.
+# From here on podman's networks are made by pasta and nft; before, by slirp4netns and iptables.
 PODMAN_WITH_PASTA=5.0
 QEMU_WITH_STATIC_USER=9.1
 # The first with the attributes of our Justfile.
@@ -30,7 +30,7 @@ TUN=/dev/net/tun
 PATH=$TOOLS/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # COMMAND:PACKAGE
-COMMANDS=(podman:podman crun:crun mount:mount useradd:passwd newuidmap:uidmap nft:nftables update-binfmts:binfmt-support
+COMMANDS=(podman:podman crun:crun mount:mount useradd:passwd newuidmap:uidmap update-binfmts:binfmt-support
     docker-registry:docker-registry skopeo:skopeo ip:iproute2 rsync:rsync curl:curl git:git jq:jq python3:python3
     cc:gcc pkg-config:pkg-config)
 
@@ -119,7 +119,11 @@ wanted_packages() {
     podman_plugin netavark || echo netavark
     podman_plugin aardvark-dns || echo aardvark-dns
     has catatonit || podman_plugin catatonit || echo catatonit
-    if at_least "$(podman_version)" $PODMAN_WITH_PASTA; then missing pasta:passt; else missing slirp4netns:slirp4netns; fi
+    if at_least "$(podman_version)" $PODMAN_WITH_PASTA; then
+        missing pasta:passt nft:nftables
+    else
+        missing slirp4netns:slirp4netns iptables:iptables
+    fi
     is_root || unified_cgroups || missing runc:runc
     # The wheel of shellcheck is for x86-64 only.
     [[ $machine == x86_64 ]] || missing shellcheck:shellcheck

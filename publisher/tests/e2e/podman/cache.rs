@@ -39,7 +39,7 @@ impl Machines {
         let (folder, file) = (self.0.path().join(name), self.0.path().join(format!("{name}.conf")));
         let place = |part: &str| folder.join(part).to_str().unwrap().to_owned();
         let text = format!(
-            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n{options}",
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}\"\nrootless_storage_path = \"{0}\"\nrunroot = \"{1}\"\n{options}",
             place("store"),
             place("run")
         );
