@@ -107,13 +107,13 @@ async fn on_an_empty_store_nothing_is_run_that_was_run_elsewhere() {
     let mut source = Source::copy_of(&fixtures().join("image"));
     let run = |name: &str, source: &Source| machines.on(name, publish(source, &registry, &registry.host));
     let first = run("first", &source).run().await;
-    first.expect(0, &[RUN_OUTPUT, "linux/amd64 cache: 0 of 15 steps reused"]);
+    first.expect(0, &[RUN_OUTPUT, "linux/amd64 cache: 0 of 14 steps reused"]);
     let built = layers(&registry).await;
 
     source.commit();
     let second = run("second", &source).run().await;
-    // All but the labels, which say the commit.
-    second.expect(0, &["linux/amd64 cache: 14 of 15 steps reused", "linux/arm64 cache: 14 of 15 steps reused"]);
+    // The labels that say the commit are no step.
+    second.expect(0, &["linux/amd64 cache: 14 of 14 steps reused", "linux/arm64 cache: 14 of 14 steps reused"]);
     assert!(!second.stderr.contains(RUN_OUTPUT), "it was run again:\n{}", second.stderr);
     assert_eq!(layers(&registry).await, built, "what was pulled is not what was built");
 }
@@ -125,10 +125,10 @@ async fn platforms_that_begin_alike_keep_out_of_each_others_way() {
     let mut source = Source::new(SAME_EVERYWHERE);
     let run = |name: &str, source: &Source| machines.on(name, publish(source, &registry, &registry.host)).args(JSON);
     let first = run("first", &source).run().await;
-    assert_eq!(result(&first)["builds"], builds(3, 0));
+    assert_eq!(result(&first)["builds"], builds(2, 0));
     source.commit();
     let second = run("second", &source).run().await;
-    assert_eq!(result(&second)["builds"], builds(3, 2));
+    assert_eq!(result(&second)["builds"], builds(2, 2));
     assert_eq!(layers(&registry).await.len(), 2);
 }
 
@@ -143,7 +143,7 @@ async fn a_cache_that_takes_no_writes_costs_a_warning() {
     assert!(proxy.hits() > 0);
     let result = result(&ended);
     assert_eq!(warnings_of_the_cache(&result), 1, "{result}");
-    assert_eq!(result["builds"], builds(3, 0));
+    assert_eq!(result["builds"], builds(2, 0));
     assert_eq!(layers(&registry).await.len(), 2);
 }
 
