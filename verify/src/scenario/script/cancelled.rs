@@ -41,7 +41,7 @@ async fn cancelled_merge(world: &mut World, name: &str, moment: Rule) -> Result<
         world.cancelled(cancel);
         world.heal();
     }
-    world.end(run)
+    world.end(run).await
 }
 
 /// The machine dies when one registry is about to take the tag. Whether the other has it by then is left to chance.

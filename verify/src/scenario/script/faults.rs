@@ -30,7 +30,7 @@ pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
     if amd64 && arm64 {
         run.merge(world).await?;
     }
-    world.end(run)
+    world.end(run).await
 }
 
 /// Docker Hub takes everything but the tag.
