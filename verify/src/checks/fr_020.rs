@@ -45,7 +45,7 @@ fn nothing(evidence: &Evidence) -> Judgement {
     publishes_nothing(evidence, "cancelled")
 }
 
-/// Docker Hub had not yet taken the list then, so that a tag could only have moved too early.
+/// One registry had not yet taken the list then, so that a tag could only have moved too early.
 fn before_the_tags(evidence: &Evidence) -> Judgement {
     publishes_nothing(evidence, "before the tags")
 }

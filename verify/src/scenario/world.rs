@@ -24,7 +24,7 @@ use crate::{
         HarnessError,
         pace::Pace,
         podman::PodmanHost,
-        proxy::{Action, Injected, Proxy},
+        proxy::{Action, Injected, Proxy, Rule, Turns},
         secrets::Secrets,
         source::Source,
         subject::{Running, Subject},
@@ -290,14 +290,20 @@ impl World {
         self.sides.proxies()
     }
 
+    /// Adds a rule to whichever registry is asked second for what it is about, so that no order of registries is the lucky one.
+    pub fn on_the_second(&self, rule: impl Fn() -> Rule) -> Vec<Injected> {
+        let turns = Turns::default();
+        [self.ghcr(), self.dockerhub()].map(|proxy| proxy.add(rule().not_first(&turns))).into()
+    }
+
     /// Takes all faults away.
     pub fn heal(&self) {
         self.proxies().into_iter().for_each(Proxy::heal);
     }
 
-    /// Cancels the run that is going on when a request is held.
-    pub fn cancel_at(&self, held: &Injected, for_how_long: Held) -> Cancellation {
-        Cancellation::at(held.clone(), for_how_long, self.running.clone(), self.recorder.clone())
+    /// Cancels the run that is going on when one of some rules holds a request.
+    pub fn cancel_at(&self, held: Vec<Injected>, for_how_long: Held) -> Cancellation {
+        Cancellation::at(held, for_how_long, self.running.clone(), self.recorder.clone())
     }
 
     /// Notes when the run was cancelled.
