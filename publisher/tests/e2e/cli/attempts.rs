@@ -114,7 +114,6 @@ async fn an_upload_that_breaks_off_is_made_whole() {
         architecture: "amd64",
         layers: &[(0..LAYER).map(|_| random.u8(..)).collect()],
         revision: &world.source.head(),
-        parents: &world.source.parents(),
         committed: world.source.last_commit_time(),
     });
     world.proxy.inject_times(1, "PATCH", "/blobs/uploads/", Fault::Cut(LAYER / 2));

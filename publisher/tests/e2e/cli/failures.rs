@@ -154,7 +154,6 @@ async fn a_full_disk_is_told_as_such() {
             architecture,
             layers: std::slice::from_ref(&layer),
             revision: &world.source.head(),
-            parents: &world.source.parents(),
             committed: world.source.last_commit_time(),
         });
     }

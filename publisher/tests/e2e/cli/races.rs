@@ -87,7 +87,6 @@ impl Track {
                 architecture,
                 layers: &[b"common".repeat(1000), format!("{name} {architecture}").into_bytes()],
                 revision: &self.source.head(),
-                parents: &self.source.parents(),
                 committed: self.source.last_commit_time(),
             });
             let build = self.program(&["build", "--platform", &format!("linux/{architecture}")], &folder);

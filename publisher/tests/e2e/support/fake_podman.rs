@@ -16,8 +16,6 @@ pub(crate) struct FakeImage<'a> {
     pub(crate) layers: &'a [Vec<u8>],
     /// Its label for the commit.
     pub(crate) revision: &'a str,
-    /// Its label for the commits that this commit was made from.
-    pub(crate) parents: &'a str,
     /// Its label for the commit's time, in seconds since 1970.
     pub(crate) committed: u64,
 }
@@ -69,7 +67,6 @@ impl FakePodman {
                 "Labels": {
                     "org.opencontainers.image.revision": image.revision,
                     "org.opencontainers.image.created": created,
-                    "tallyman.parents": image.parents,
                 },
             },
             "rootfs": { "type": "layers", "diff_ids": diff_ids },

@@ -64,11 +64,6 @@ impl Source {
         ]);
     }
 
-    /// The commits that the one that is checked out was made from.
-    pub(crate) fn parents(&self) -> String {
-        self.git(&["show", "--no-patch", "--format=%P", "HEAD"])
-    }
-
     /// Goes to a commit.
     pub(crate) fn check_out(&self, commit: &str) {
         self.git(&["checkout", "--quiet", commit]);

@@ -38,7 +38,6 @@ impl World {
                 architecture,
                 layers: &[b"common".repeat(1000), format!("{content} {architecture}").into_bytes()],
                 revision: &self.source.head(),
-                parents: &self.source.parents(),
                 committed: self.source.last_commit_time(),
             });
         }
