@@ -1,11 +1,11 @@
 //! Blobs that are already there: looked up, and small ones read.
 
 use bytes::Bytes;
-use reqwest::{Method, StatusCode, Url, header};
+use reqwest::{Method, Response, StatusCode, Url, header};
 
-use super::{Cause, Registry, RegistryError, client::refused, manifest::read_body};
+use super::{Cause, Registry, RegistryError};
 use crate::{
-    http::RequestError,
+    http::{RequestError, Verdict, read_blob},
     oci::{Digest, digest_of, short},
 };
 
@@ -21,14 +21,16 @@ impl Registry {
     }
 
     pub(super) async fn head_blob(&self, digest: &Digest) -> Result<bool, Cause> {
-        let response = self
-            .send(&self.scope(), async || Ok(self.request(Method::HEAD, self.url(&format!("blobs/{digest}"))?)))
-            .await?;
+        let response = self.ask_blob(Method::HEAD, digest).await?;
+        let led_on = response.status().is_redirection() || *response.url() != self.blob_url(digest)?;
         match response.status() {
-            // A registry that keeps its blobs elsewhere answers HEAD with a redirect to where it has them.
-            status if status.is_success() || status.is_redirection() => Ok(true),
+            status if status.is_success() => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            _ => Err(refused(response).await),
+            _ => match self.refused(response).await {
+                // An address that is signed for GET alone refuses HEAD. It says nothing about the blob, so that is sent.
+                cause if led_on && cause.verdict() == Verdict::Never => Ok(false),
+                cause => Err(cause),
+            },
         }
     }
 
@@ -47,26 +49,36 @@ impl Registry {
     }
 
     async fn get_blob(&self, digest: &Digest) -> Result<Option<Bytes>, Cause> {
+        let response = self.ask_blob(Method::GET, digest).await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(read_blob(response, BLOB_IN_MEMORY_MAX).await?)),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refused(response).await),
+        }
+    }
+
+    /// Asks for a blob, there where the registry has it.
+    async fn ask_blob(&self, method: Method, digest: &Digest) -> Result<Response, Cause> {
         let scope = self.scope();
-        let mut url = self.url(&format!("blobs/{digest}"))?;
-        let mut response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
+        let ask = async |url: &Url| self.send(&scope, async || Ok(self.request(method.clone(), url.clone()))).await;
+        let mut response = ask(&self.blob_url(digest)?).await?;
         for _ in 0..REDIRECTS_MAX {
             if !response.status().is_redirection() {
                 break;
             }
-            url = location(&response)?;
-            response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
+            let Ok(url) = location(&response) else { break };
+            response = ask(&url).await?;
         }
-        match response.status() {
-            StatusCode::OK => read_body(response, BLOB_IN_MEMORY_MAX).await.map(Some),
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(refused(response).await),
-        }
+        Ok(response)
+    }
+
+    fn blob_url(&self, digest: &Digest) -> Result<Url, RequestError> {
+        self.url(&format!("blobs/{digest}"))
     }
 }
 
 /// The `Location` of an answer, absolute or relative to what was asked.
-pub(super) fn location(response: &reqwest::Response) -> Result<Url, RequestError> {
+pub(super) fn location(response: &Response) -> Result<Url, RequestError> {
     let text = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
     let text = text.ok_or_else(|| RequestError::Protocol("the answer names no location".into()))?;
     response.url().join(text).map_err(|_| RequestError::Protocol("the answer names a location that is no URL".into()))

@@ -9,7 +9,10 @@ use super::{
     },
     NAME, manifest,
 };
-use crate::oci::{DOCKER_LIST, Tag, digest_of};
+use crate::{
+    http::RequestError,
+    oci::{DOCKER_LIST, Tag, digest_of},
+};
 
 /// A registry that holds [`manifest`] as `latest`.
 async fn holding(faults: Vec<Fault>) -> Scripted {
@@ -58,9 +61,9 @@ async fn answers_without_end_are_refused() {
     .await;
     let (registry, _) = registry(&server, NAME);
     let error = registry.manifest(Name::Tag(&Tag::latest())).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::TooLarge { limit: MANIFEST_MAX }), "{error:?}");
+    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge { limit: MANIFEST_MAX })), "{error:?}");
     let error = registry.blob(&digest_of(b"x")).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::TooLarge { limit: BLOB_IN_MEMORY_MAX }), "{error:?}");
+    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge { limit: BLOB_IN_MEMORY_MAX })), "{error:?}");
 }
 
 #[tokio::test]
