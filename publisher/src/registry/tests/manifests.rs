@@ -128,3 +128,12 @@ async fn a_deletion_takes_the_manifest_with_its_tags() {
     assert_eq!(registry(&server, NAME).0.delete_manifest(Name::Digest(&digest)).await.unwrap(), Deleted::Yes);
     assert!(server.store(|store| store.manifest(NAME, &digest).is_none() && store.tag(NAME, "latest").is_none()));
 }
+
+#[tokio::test]
+async fn what_is_said_in_place_of_a_digest_is_not_quoted() {
+    let said = Effect::Header("docker-content-digest", "canary-4711".into());
+    let server = Scripted::start(vec![Fault::nth(1, "PUT", "*", said)]).await;
+    let (registry, _) = registry(&server, NAME);
+    let error = registry.put_manifest(Name::Tag(&Tag::latest()), &manifest()).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::DigestMismatch { .. }) && !format!("{error:?}").contains("canary"));
+}
