@@ -11,6 +11,7 @@ pub mod cli;
 pub mod command;
 pub mod commit;
 pub mod config;
+pub mod containerfile;
 pub mod doctor;
 pub mod environment;
 pub mod event;

@@ -18,7 +18,7 @@ use crate::{
     podman::{BuildRequest, ImageId, Podman, PodmanError, Steps},
     registry::Registry,
     report::outcome::{BuildOutcome, Publication},
-    stage::{StageOptions, Staged, stage},
+    stage::{Commit, StageOptions, Staged, stage},
 };
 
 /// An image in podman's store.
@@ -65,7 +65,7 @@ async fn prepare(
         return Err(Failure::new(Exit::Failed, format!("{platform} is not planned, only {}", planned.join(", "))));
     }
     session.config.check_sources()?;
-    podman.check().await?;
+    podman.check(&session.config.containerfile).await?;
     let registries = if session.plan.push { session.connect_to_push().await? } else { Vec::new() };
     Ok((build_image(session, podman, platform).await?, registries))
 }
@@ -75,9 +75,6 @@ pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &P
     let config = &session.config;
     let mut request = BuildRequest::new(platform.clone(), &config.containerfile, &config.context);
     request.build_args = config.build_args.clone().into_iter().collect();
-    request.source.clone_from(&config.source);
-    request.revision = Some(session.plan.commit.clone());
-    request.created = session.commit_time;
     let built = session.phase(Phase::Build(platform.clone()), async {
         let cache = cache::open(session, platform).await;
         request.cache = cache.as_ref().map(|cache| cache.layers.clone());
@@ -118,7 +115,12 @@ pub(super) async fn stage_image(
 ) -> Result<Staged, Failure> {
     // Whatever is published, the newest build of the main branch is what it has most layers in common with.
     let previous = Tag::latest();
-    let options = StageOptions { image, platform, previous: &previous, spool: session.spool() };
+    let commit = Commit {
+        source: session.config.source.clone(),
+        revision: session.plan.commit.clone(),
+        time: session.commit_time,
+    };
+    let options = StageOptions { image, platform, commit: &commit, previous: &previous, spool: session.spool() };
     let events = session.events();
     let staged = stage(podman, options, registries, &events);
     session.phase(Phase::Stage(platform.clone()), staged).await.map_err(|failure| failure.left(NOTHING_PUBLISHED))

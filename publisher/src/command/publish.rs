@@ -17,7 +17,7 @@ use crate::{commit::Record, exit::Failure, report::outcome::Publication};
 pub async fn publish(session: &Session) -> Result<Publication, Failure> {
     let podman = session.podman();
     session.config.check_sources()?;
-    podman.check().await?;
+    podman.check(&session.config.containerfile).await?;
     if !session.plan.push {
         let builds = session.plan.platforms.iter();
         let builds = builds.map(async |platform| Ok(build_image(session, &podman, platform).await?.outcome()));

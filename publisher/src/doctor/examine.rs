@@ -17,8 +17,10 @@ pub async fn examine(environment: &Environment, platforms: &[Platform]) -> Diagn
 async fn findings(machine: &Machine<'_>, podman: &Podman, platforms: &[Platform], user_id: u32) -> Vec<Finding> {
     let answer = podman.info().await;
     let info = answer.as_ref().ok().copied();
+    // Without podman there is nothing to run.
+    let ran = if info.is_some() { podman.try_container().await } else { Ok(()) };
     [
-        podman::findings(machine, answer.as_ref().copied()),
+        podman::findings(machine, answer.as_ref().copied(), ran.as_ref().copied()),
         user::findings(machine, info, user_id),
         network::findings(machine, info),
         emulation::findings(machine, platforms),

@@ -1,7 +1,8 @@
 //! `publisher doctor`: what this machine lacks for building images without root, and how to mend it.
 //!
-//! It only looks: nothing is installed, started or written. podman's own view of its host (`podman info`) is believed
-//! first; where podman is absent or fails, files and programs are looked at, so that one look shows all that is missing.
+//! Nothing is installed or changed; one container is run, as nothing else shows that podman and its runtime fit together.
+//! podman's own view of its host (`podman info`) is believed first; where podman is absent or fails, files and programs are
+//! looked at, so that one look shows all that is missing.
 //! A warning is something that a build may do without.
 
 mod development;

@@ -4,17 +4,21 @@ use super::{
     finding::{Finding, Status, install},
     machine::Machine,
 };
-use crate::podman::{Info, MIN_VERSION, PodmanError, judge};
+use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNTIME_TOO_OLD_HINT, judge};
 
 /// The runtimes that podman knows, the one it prefers first.
 const RUNTIMES: [&str; 2] = ["crun", "runc"];
 
-/// podman and what it needs for containers; without podman only what can be looked for.
-pub(super) fn findings(machine: &Machine<'_>, info: Result<&Info, &PodmanError>) -> Vec<Finding> {
+/// podman and what it needs for containers; without podman only what can be looked for. `ran` tells how a container went.
+pub(super) fn findings(
+    machine: &Machine<'_>,
+    info: Result<&Info, &PodmanError>,
+    ran: Result<(), &PodmanError>,
+) -> Vec<Finding> {
     let mut findings = vec![podman(info)];
     match info {
         Ok(info) => {
-            findings.extend([rootless(info), storage(info), cgroups(info), Finding::ok("runtime", &info.runtime)]);
+            findings.extend([rootless(info), storage(info), cgroups(info), runs(info, ran)]);
         }
         Err(_) => findings.push(runtime(machine)),
     }
@@ -27,6 +31,10 @@ fn podman(info: Result<&Info, &PodmanError>) -> Finding {
     match info {
         Ok(info) => match judge(&info.version, info.rootless) {
             Err(error @ PodmanError::TooOld { .. }) => Finding::bad("podman", Status::TooOld, error.to_string(), newer),
+            _ if info.version.major < HERE_DOCUMENTS_VERSION.major => {
+                let lacks = format!("{}; it cannot read here-documents in Containerfiles", info.version);
+                Finding::ok("podman", lacks)
+            }
             _ => Finding::ok("podman", info.version.to_string()),
         },
         Err(error @ PodmanError::NotFound { .. }) => Finding::bad("podman", Status::Missing, error.to_string(), newer),
@@ -75,6 +83,17 @@ fn cgroups(info: &Info) -> Finding {
     }
 }
 
+/// The runtime that a container was run with.
+fn runs(info: &Info, ran: Result<(), &PodmanError>) -> Finding {
+    match ran {
+        Ok(()) => Finding::ok("runtime", format!("{}, a container runs", info.runtime)),
+        Err(error) => {
+            let detail = format!("{}, a container does not run: {error}", info.runtime);
+            Finding::bad("runtime", Status::Missing, detail, RUNTIME_TOO_OLD_HINT)
+        }
+    }
+}
+
 fn runtime(machine: &Machine<'_>) -> Finding {
     match RUNTIMES.iter().find_map(|runtime| machine.program(runtime)) {
         Some(file) => Finding::ok("runtime", file.display().to_string()),
@@ -92,7 +111,7 @@ mod tests {
 
     fn examine(info: Result<&Info, &PodmanError>) -> Vec<(String, Status)> {
         let (root, environment) = (machine_with(&[]), environment());
-        let findings = findings(&Machine::new(&environment, root.path()), info);
+        let findings = findings(&Machine::new(&environment, root.path()), info, Ok(()));
         assert!(
             findings.iter().all(|finding| finding.mend.is_some() == (finding.status != Status::Ok)),
             "{findings:?}"
@@ -107,13 +126,27 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case(Info { version: semver::Version::new(4, 9, 3), ..info() }, "podman", Status::TooOld)]
+    #[case(Info { version: semver::Version::new(3, 4, 4), ..info() }, "podman", Status::TooOld)]
     #[case(Info { rootless: false, ..info() }, "rootless", Status::Missing)]
     #[case(Info { graph_driver: "vfs".into(), ..info() }, "storage", Status::Warning)]
     #[case(Info { cgroups: "v1".into(), ..info() }, "cgroups", Status::Warning)]
     fn each_flaw_is_found_alone(#[case] info: Info, #[case] name: &str, #[case] status: Status) {
         let flaws: Vec<_> = examine(Ok(&info)).into_iter().filter(|(_, status)| *status != Status::Ok).collect();
         assert_eq!(flaws, [(name.to_owned(), status)]);
+    }
+
+    #[test]
+    fn a_runtime_that_refuses_containers_is_found() {
+        let (root, environment) = (machine_with(&[]), environment());
+        let refused = PodmanError::Failed {
+            command: "podman run",
+            status: std::os::unix::process::ExitStatusExt::from_raw(126 << 8),
+            tail: ["Error: OCI runtime error: crun: unknown version specified".to_owned()].into_iter().collect(),
+        };
+        let findings = findings(&Machine::new(&environment, root.path()), Ok(&info()), Err(&refused));
+        let runtime = findings.iter().find(|finding| finding.name == "runtime").unwrap();
+        assert_eq!(runtime.status, Status::Missing);
+        assert!(runtime.detail.ends_with("OCI runtime error: crun: unknown version specified"), "{}", runtime.detail);
     }
 
     #[test]

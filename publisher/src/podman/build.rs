@@ -17,6 +17,8 @@ use super::{
 const COMMAND: &str = "podman build";
 /// What the kernel's refusal to run a foreign program is called by every container runtime, in lower case.
 const FOREIGN_PROGRAM: &str = "exec format error";
+/// What crun calls a configuration of a newer OCI runtime specification than it knows, as podman 5.6 and newer write it.
+pub(super) const RUNTIME_TOO_OLD: &str = "unknown version specified";
 /// What a full disk is called, in lower case.
 const DISK_FULL: &str = "no space left on device";
 
@@ -89,6 +91,8 @@ fn failure(request: &BuildRequest, status: ExitStatus, tail: Tail) -> PodmanErro
         PodmanError::NoSpace { command: COMMAND, platform: Some(platform), tail }
     } else if tail.contains(FOREIGN_PROGRAM) && !runs_natively(host_architecture(), &platform) {
         PodmanError::EmulationMissing { platform, tail }
+    } else if tail.contains(RUNTIME_TOO_OLD) {
+        PodmanError::RuntimeTooOld { platform, status, tail }
     } else {
         PodmanError::BuildFailed { platform, status, tail }
     }
@@ -134,6 +138,7 @@ mod tests {
     #[rstest::rstest]
     #[case("Error: building at STEP \"RUN false\": exit status 7", 7, "linux/amd64", "BuildFailed")]
     #[case("write /x: No space left on device", 125, "linux/amd64", "NoSpace")]
+    #[case("error running container: from /usr/bin/crun: unknown version specified", 1, "linux/amd64", "RuntimeTooOld")]
     #[case("exec container process `/bin/sh`: Exec format error", 1, foreign(), "EmulationMissing")]
     #[case("exec /bin/sh: exec format error", 1, foreign(), "EmulationMissing")]
     #[tokio::test]

@@ -1,18 +1,23 @@
 //! The program podman and the commands that only look.
 
-use std::{io, path::PathBuf, process::Command, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use semver::Version;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
-    Info, PodmanError,
+    HERE_DOCUMENTS_VERSION, Info, PodmanError,
     info::judge,
     lines::{Lines, Tail},
     process,
 };
-use crate::environment::Environment;
+use crate::{containerfile::Containerfile, environment::Environment};
 
 /// The variable that names another program than the `podman` of `PATH`.
 pub const PROGRAM_VARIABLE: &str = "TALLYMAN_PODMAN";
@@ -46,15 +51,15 @@ impl Podman {
         self.info.get_or_try_init(ask).await
     }
 
-    /// Whether podman is there, starts, is new enough and runs without root; to be called before anything is built.
-    /// Returns its version.
+    /// Whether podman is there, starts, is new enough, also for this Containerfile, and runs without root; to be called
+    /// before anything is built. Returns its version.
     ///
     /// `podman info` would tell all of it, but takes a third of a second; it is asked only where podman is a client of
     /// a service elsewhere, of which this process cannot know whether it is root.
     ///
     /// # Errors
     /// The first of these that is not so.
-    pub async fn check(&self) -> Result<Version, PodmanError> {
+    pub async fn check(&self, containerfile: &Path) -> Result<Version, PodmanError> {
         const COMMAND: &str = "podman version";
         let answer = self.ask(COMMAND, &["version", "--format", "json"]).await?;
         let unclear = |reason: String| PodmanError::Answer { command: COMMAND, reason };
@@ -65,6 +70,13 @@ impl Podman {
             None => !rustix::process::geteuid().is_root(),
         };
         judge(&version, rootless)?;
+        if version.major < HERE_DOCUMENTS_VERSION.major {
+            let unreadable = |source| PodmanError::ContainerfileUnreadable { path: containerfile.to_owned(), source };
+            let text = tokio::fs::read(containerfile).await.map_err(unreadable)?;
+            if let Some(line) = Containerfile::parse(&String::from_utf8_lossy(&text)).here_document {
+                return Err(PodmanError::HereDocument { path: containerfile.to_owned(), line, found: version });
+            }
+        }
         Ok(version)
     }
 
@@ -115,6 +127,11 @@ mod tests {
     use super::*;
     use crate::podman::fake::{INFO, fake_podman, podman_named};
 
+    /// Not read where podman is refused, or new enough for all of them.
+    fn containerfile() -> PathBuf {
+        "/nowhere/Containerfile".into()
+    }
+
     #[tokio::test]
     async fn what_podman_says_of_itself_is_asked_once() {
         let (folder, podman) = fake_podman(&format!("echo \"$@\" >>\"$here/calls\"\ncat <<'JSON'\n{INFO}\nJSON\n"));
@@ -125,9 +142,33 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_podman_is_refused() {
-        let (_folder, podman) = fake_podman(r#"echo '{"Client":{"Version":"4.3.1"}}'"#);
-        let error = podman.check().await.unwrap_err();
-        assert_eq!(error.to_string(), "podman 4.3.1 is too old, 5.6.0 or newer is needed");
+        let (_folder, podman) = fake_podman(r#"echo '{"Client":{"Version":"4.2.9"}}'"#);
+        let error = podman.check(&containerfile()).await.unwrap_err();
+        assert_eq!(error.to_string(), "podman 4.2.9 is too old, 4.3.0 or newer is needed");
+    }
+
+    #[rstest::rstest]
+    #[case("4.3.1", "FROM a\nRUN true\n", None)]
+    #[case(
+        "4.9.3",
+        "FROM a\nRUN <<E\nE\n",
+        Some("line 2: a here-document needs podman 5.0.0 or newer, this is podman 4.9.3")
+    )]
+    #[case("5.0.0-rc1", "FROM a\nRUN <<E\nE\n", None)]
+    #[tokio::test]
+    async fn a_podman_that_cannot_read_the_containerfile_is_found_out(
+        #[case] version: &str,
+        #[case] text: &str,
+        #[case] objection: Option<&str>,
+    ) {
+        let version = format!(r#"{{"Version":"{version}"}}"#);
+        let versions = format!(r#"{{"Client":{version},"Server":{version}}}"#);
+        let (folder, podman) =
+            fake_podman(&format!("case $1 in version) echo '{versions}';; info) cat <<'JSON'\n{INFO}\nJSON\n;; esac"));
+        let containerfile = folder.path().join("Containerfile");
+        std::fs::write(&containerfile, text).unwrap();
+        let error = podman.check(&containerfile).await.err().map(|error| error.to_string());
+        assert_eq!(error, objection.map(|objection| format!("`{}`, {objection}", containerfile.display())));
     }
 
     #[rstest::rstest]
@@ -138,7 +179,7 @@ mod tests {
         let versions = r#"{"Client":{"Version":"5.8.6"},"Server":{"Version":"5.8.6"}}"#;
         let (_folder, podman) =
             fake_podman(&format!("case $1 in version) echo '{versions}';; info) cat <<'JSON'\n{info}\nJSON\n;; esac"));
-        match podman.check().await {
+        match podman.check(&containerfile()).await {
             Ok(version) => assert!(fit && version.to_string() == "5.8.6"),
             Err(error) => assert!(!fit && matches!(error, PodmanError::Rootful)),
         }
@@ -148,15 +189,15 @@ mod tests {
     async fn no_podman_is_told_apart_from_one_that_cannot_be_run() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("podman");
-        assert!(matches!(podman_named(&missing).check().await, Err(PodmanError::NotFound { .. })));
+        assert!(matches!(podman_named(&missing).check(&containerfile()).await, Err(PodmanError::NotFound { .. })));
         std::fs::write(&missing, "no program").unwrap();
-        assert!(matches!(podman_named(&missing).check().await, Err(PodmanError::Unusable { .. })));
+        assert!(matches!(podman_named(&missing).check(&containerfile()).await, Err(PodmanError::Unusable { .. })));
     }
 
     #[tokio::test]
     async fn a_podman_that_fails_is_quoted() {
         let (_folder, podman) = fake_podman("echo 'a warning' >&2; echo 'Error: no subuid ranges' >&2; exit 125");
-        let error = podman.check().await.unwrap_err();
+        let error = podman.check(&containerfile()).await.unwrap_err();
         assert_eq!(error.to_string(), "`podman version` failed: no subuid ranges");
         assert_eq!(error.tail().unwrap().lines().collect::<Vec<_>>(), ["a warning", "Error: no subuid ranges"]);
     }

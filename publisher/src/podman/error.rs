@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, process::ExitStatus};
 use semver::Version;
 use thiserror::Error;
 
-use super::{MIN_VERSION, Tail};
+use super::{HERE_DOCUMENTS_VERSION, MIN_VERSION, Tail};
 use crate::{
     exit::{Exit, Failure},
     oci::Platform,
@@ -32,6 +32,19 @@ pub enum PodmanError {
     /// This podman lacks what is needed.
     #[error("podman {found} is too old, {MIN_VERSION} or newer is needed")]
     TooOld {
+        /// The version that is there.
+        found: Version,
+    },
+    /// The Containerfile uses what this podman lacks.
+    #[error(
+        "`{}`, line {line}: a here-document needs podman {HERE_DOCUMENTS_VERSION} or newer, this is podman {found}",
+        path.display()
+    )]
+    HereDocument {
+        /// The Containerfile.
+        path: PathBuf,
+        /// The line where it begins.
+        line: usize,
         /// The version that is there.
         found: Version,
     },
@@ -71,6 +84,16 @@ pub enum PodmanError {
     EmulationMissing {
         /// The platform whose image was to be built.
         platform: Platform,
+        /// The last lines of the build.
+        tail: Tail,
+    },
+    /// What runs containers does not know what podman says to it.
+    #[error("the container runtime is too old for this podman: {}", cause(tail, *status))]
+    RuntimeTooOld {
+        /// The platform whose image was to be built.
+        platform: Platform,
+        /// How podman ended.
+        status: ExitStatus,
         /// The last lines of the build.
         tail: Tail,
     },
@@ -118,6 +141,7 @@ impl PodmanError {
             Self::Failed { tail, .. }
             | Self::BuildFailed { tail, .. }
             | Self::EmulationMissing { tail, .. }
+            | Self::RuntimeTooOld { tail, .. }
             | Self::NoSpace { tail, .. } => Some(tail),
             _ => None,
         }
@@ -128,7 +152,8 @@ impl PodmanError {
         match self {
             Self::BuildFailed { platform, .. }
             | Self::CacheNotWritten { platform, .. }
-            | Self::EmulationMissing { platform, .. } => Some(platform),
+            | Self::EmulationMissing { platform, .. }
+            | Self::RuntimeTooOld { platform, .. } => Some(platform),
             Self::NoSpace { platform, .. } => platform.as_ref(),
             _ => None,
         }
@@ -138,6 +163,7 @@ impl PodmanError {
     fn part(&self) -> &'static str {
         match self {
             Self::ContainerfileUnreadable { .. } => "there is nothing to build",
+            Self::HereDocument { .. } => "this podman cannot build the Containerfile",
             _ => "podman cannot do its part",
         }
     }
@@ -148,6 +174,10 @@ impl PodmanError {
                 "install podman (`apt-get install podman`); `publisher doctor` says what else is missing"
             }
             Self::TooOld { .. } => "`publisher doctor` says how to get a newer podman",
+            Self::HereDocument { .. } => {
+                "write it with `\\` at the ends of the lines, or copy a file, or build with a newer podman"
+            }
+            Self::RuntimeTooOld { .. } => RUNTIME_TOO_OLD_HINT,
             Self::Rootful => "run this as an ordinary user",
             Self::Failed { .. } => "`publisher doctor` looks for what is missing on this machine",
             Self::EmulationMissing { .. } => {
@@ -160,6 +190,10 @@ impl PodmanError {
         })
     }
 }
+
+/// Where a runtime comes from that fits podman; podman 5.6 and newer need crun 1.16.
+pub const RUNTIME_TOO_OLD_HINT: &str =
+    "install podman and crun from the same suite of the distribution; podman 5.6 and newer need crun 1.16 or newer";
 
 /// What podman said, else how it ended.
 fn cause(tail: &Tail, status: ExitStatus) -> String {
@@ -210,7 +244,11 @@ mod tests {
 
     #[rstest::rstest]
     #[case(PodmanError::NotFound { program: "podman".into() }, "there is no `podman` to run")]
-    #[case(PodmanError::TooOld { found: Version::new(4, 9, 3) }, "podman 4.9.3 is too old, 5.6.0 or newer is needed")]
+    #[case(PodmanError::TooOld { found: Version::new(3, 4, 4) }, "podman 3.4.4 is too old, 4.3.0 or newer is needed")]
+    #[case(
+        PodmanError::HereDocument { path: "Containerfile".into(), line: 7, found: Version::new(4, 9, 3) },
+        "`Containerfile`, line 7: a here-document needs podman 5.0.0 or newer, this is podman 4.9.3"
+    )]
     #[case(PodmanError::Rootful, "podman runs as root here")]
     #[case(
         PodmanError::Failed { command: "podman info", status: ExitStatus::from_raw(9), tail: tail(&[]) },

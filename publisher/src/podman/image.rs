@@ -76,7 +76,7 @@ pub struct ImageInfo {
     /// has them.
     ///
     /// They lie in podman's store as a file. Its place is an implementation detail of containers/storage (tried with
-    /// podman 5.8), so it is believed only when the digest agrees, and its absence is no error.
+    /// podman 4.3 and 5.8), so it is believed only when the digest agrees, and its absence is no error.
     pub config: Option<Bytes>,
 }
 
@@ -91,7 +91,7 @@ impl Podman {
         let answer = self.ask(COMMAND, &["image", "inspect", &id.to_string()]).await?;
         let answer: Vec<Inspected> = serde_json::from_slice(&answer).map_err(|error| unclear(error.to_string()))?;
         let image = answer.into_iter().next().ok_or_else(|| unclear("it is empty".into()))?;
-        let diff_ids = image.root_fs.layers;
+        let diff_ids = image.root_fs.layers.unwrap_or_default();
         let stored = image.graph_driver.as_ref().and_then(GraphDriver::layers);
         let stored = stored.filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
         let config = match image.graph_driver.as_ref().and_then(|driver| driver.config_file(id)) {
@@ -166,8 +166,8 @@ struct Inspected {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct RootFs {
-    #[serde(default)]
-    layers: Vec<Digest>,
+    /// None where the image has none.
+    layers: Option<Vec<Digest>>,
 }
 
 #[derive(Deserialize)]

@@ -7,9 +7,11 @@ use serde::Deserialize;
 
 use super::PodmanError;
 
-/// The oldest podman that will do: the first with `--source-date-epoch` and without an identity label on request, both
-/// needed for images that do not depend on when and by which podman they were built.
-pub const MIN_VERSION: Version = Version::new(5, 6, 0);
+/// The oldest podman that will do: that of Debian 12, the oldest that is tried.
+pub const MIN_VERSION: Version = Version::new(4, 3, 0);
+
+/// The first podman that reads here-documents in a Containerfile.
+pub const HERE_DOCUMENTS_VERSION: Version = Version::new(5, 0, 0);
 
 /// podman and its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,10 +201,11 @@ mod tests {
 
     #[rstest::rstest]
     #[case("5.8.6", true, None)]
-    #[case("5.6.0-dev", true, None)]
+    #[case("4.3.1", true, None)]
+    #[case("4.3.0-dev", true, None)]
     #[case("6.0.0", true, None)]
-    #[case("5.5.9", true, Some("podman 5.5.9 is too old, 5.6.0 or newer is needed"))]
-    #[case("4.9.3", false, Some("podman 4.9.3 is too old, 5.6.0 or newer is needed"))]
+    #[case("4.2.9", true, Some("podman 4.2.9 is too old, 4.3.0 or newer is needed"))]
+    #[case("3.4.4", false, Some("podman 3.4.4 is too old, 4.3.0 or newer is needed"))]
     #[case("5.8.6", false, Some("podman runs as root here"))]
     fn a_podman_is_fit_when_it_is_new_enough_and_rootless(
         #[case] version: &str,

@@ -25,15 +25,16 @@ mod process;
 mod request;
 mod steps;
 pub(crate) mod stored;
+mod trial;
 
 pub use architecture::{host_architecture, runs_natively};
 pub use archive::TakeLayer;
 pub use cache::LayerCache;
 pub use client::{PROGRAM_VARIABLE, Podman};
-pub use error::PodmanError;
+pub use error::{PodmanError, RUNTIME_TOO_OLD_HINT};
 pub use export::Stop;
 pub use image::{ImageId, ImageIdError, ImageInfo};
-pub use info::{Info, MIN_VERSION, judge};
+pub use info::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, judge};
 pub use lines::{LINE_BYTES_MAX, TAIL_LINES_MAX, Tail};
 pub use request::BuildRequest;
 pub use steps::Steps;

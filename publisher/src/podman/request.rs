@@ -3,14 +3,10 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
 };
 
 use super::LayerCache;
-use crate::oci::{LABEL_CREATED, LABEL_REVISION, LABEL_SOURCE, Platform};
-
-/// The last second of the year 9999, the last that the label can say.
-const SECONDS_MAX: u64 = 253_402_300_799;
+use crate::oci::Platform;
 
 /// One image for one platform.
 ///
@@ -26,12 +22,6 @@ pub struct BuildRequest {
     pub context: PathBuf,
     /// `--build-arg`s.
     pub build_args: Vec<(String, String)>,
-    /// For the label [`LABEL_SOURCE`].
-    pub source: Option<String>,
-    /// For the label [`LABEL_REVISION`].
-    pub revision: Option<String>,
-    /// The commit's time in seconds since 1970: for the label [`LABEL_CREATED`] and the configuration's `created`.
-    pub created: Option<u64>,
     /// Where steps that were run before are found, beside podman's own store.
     pub cache: Option<LayerCache>,
 }
@@ -44,52 +34,27 @@ impl BuildRequest {
             containerfile: containerfile.into(),
             context: context.into(),
             build_args: Vec::new(),
-            source: None,
-            revision: None,
-            created: None,
             cache: None,
         }
     }
 
-    /// podman's arguments.
+    /// podman's arguments: the same for every version, and none that podman 4.3 lacks. What makes the image depend on the
+    /// version or on the time is taken out when it is staged.
     ///
     /// - `--format docker`: an OCI configuration has no HEALTHCHECK.
     /// - `--layers`: in place of whatever `BUILDAH_LAYERS` says.
-    /// - `--identity-label=false`: a newer podman gives the same image.
-    /// - `--label` becomes a last step of the last stage, so the steps before it stay in the cache when labels change.
-    /// - `--source-date-epoch` alone dates the steps that run and is no part of their key in the cache.
     pub(super) fn arguments(&self, id_file: &Path) -> Vec<OsString> {
         let mut arguments = Arguments::default();
-        arguments.flag("build").flag("--format=docker").flag("--layers").flag("--identity-label=false");
+        arguments.flag("build").flag("--format=docker").flag("--layers");
         arguments.option("--platform", self.platform.to_string());
         arguments.option("--file", &self.containerfile).option("--iidfile", id_file);
         arguments.0.extend(self.cache.iter().flat_map(LayerCache::arguments));
         for (name, value) in &self.build_args {
             arguments.option("--build-arg", format!("{name}={value}"));
         }
-        for (name, value) in self.labels() {
-            arguments.option("--label", format!("{name}={value}"));
-        }
-        if let Some(seconds) = self.created {
-            arguments.option("--source-date-epoch", seconds.to_string());
-        }
         arguments.0.push(self.context.clone().into());
         arguments.0
     }
-
-    fn labels(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let labels = [
-            self.source.clone().map(|source| (LABEL_SOURCE, source)),
-            self.revision.clone().map(|revision| (LABEL_REVISION, revision)),
-            self.created.map(|seconds| (LABEL_CREATED, rfc3339(seconds))),
-        ];
-        labels.into_iter().flatten()
-    }
-}
-
-/// Seconds since 1970 in RFC 3339; a time that it cannot say becomes the last that it can.
-fn rfc3339(seconds: u64) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(SECONDS_MAX))).to_string()
 }
 
 /// Names only of build arguments: values may be secrets all the same.
@@ -138,7 +103,6 @@ mod tests {
         build
         --format=docker
         --layers
-        --identity-label=false
         --platform
         linux/arm64
         --file
@@ -150,13 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn a_build_of_a_commit_with_everything() {
+    fn a_build_with_everything() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let request = BuildRequest {
             build_args: vec![pair("VERSION", "1.2.0")],
-            source: Some("https://github.com/acme/app".into()),
-            revision: Some("0123abc".into()),
-            created: Some(1_700_000_000),
             cache: Some(LayerCache {
                 repository: "ghcr.io/acme/app-cache-amd64".parse().unwrap(),
                 write: true,
@@ -169,7 +130,6 @@ mod tests {
         build
         --format=docker
         --layers
-        --identity-label=false
         --platform
         linux/amd64
         --file
@@ -182,14 +142,6 @@ mod tests {
         ghcr.io/acme/app-cache-amd64
         --build-arg
         VERSION=1.2.0
-        --label
-        org.opencontainers.image.source=https://github.com/acme/app
-        --label
-        org.opencontainers.image.revision=0123abc
-        --label
-        org.opencontainers.image.created=2023-11-14T22:13:20Z
-        --source-date-epoch
-        1700000000
         image
         ");
     }

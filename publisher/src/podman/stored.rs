@@ -4,7 +4,7 @@
 //! compressing it. The store has all of it already: a folder with the files, and a record of every byte that a tar
 //! archive has besides them (tar-split), from which podman itself makes the archive again.
 //!
-//! Both are implementation details of containers/storage (tried with podman 5.8), and files that belong to another user
+//! Both are implementation details of containers/storage (tried with podman 4.3 and 5.8), and files that belong to another user
 //! of a container may be unreadable. So whatever is read here is believed only when its digest is the layer's
 //! `diff_id`, and [`Podman::export`](super::Podman::export) is there for every layer that cannot be had this way.
 

@@ -10,6 +10,8 @@ use oci_spec::{
 };
 
 use super::{
+    Commit,
+    config::normalise,
     everywhere::{Registries, push_everywhere},
     layers::{Wanted, push_layers},
     previous::{Layer, known_layers},
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     event::{Event, Events},
     exit::{Exit, Failure},
-    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Digest, Platform, RawManifest, Tag},
+    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Digest, Platform, RawManifest, Tag, digest_of},
     podman::{ImageId, ImageInfo, Podman},
     registry::{Blob, BlobSource, Name, RegistryError},
 };
@@ -28,6 +30,8 @@ pub struct StageOptions<'a> {
     pub image: &'a ImageId,
     /// The platform that it was built for.
     pub platform: &'a Platform,
+    /// What it was built from.
+    pub commit: &'a Commit,
     /// The tag whose present image tells which layers the repositories hold.
     pub previous: &'a Tag,
     /// Where compressed layers wait until every registry has them.
@@ -63,17 +67,18 @@ pub async fn stage(
     registries: &Registries,
     events: &Events,
 ) -> Result<Staged, Failure> {
-    let StageOptions { image, platform, previous, spool } = options;
+    let StageOptions { image, platform, commit, previous, spool } = options;
     let info = podman.inspect(image).await?;
     check_platform(&info, platform)?;
-    let mut layers = known_layers(registries, previous, platform, &info).await?;
+    let mut config = info.config.as_ref().map(|config| to_publish(config, commit)).transpose()?;
+    let our_config = config.as_ref().map(|config| &config.digest);
+    let mut layers = known_layers(registries, previous, platform, &info.diff_ids, our_config).await?;
     let layers_known = info.diff_ids.iter().filter(|diff_id| layers.contains_key(*diff_id)).count();
     for (diff_id, layer) in &layers {
         events.event(Event::LayerKnown { platform: platform.clone(), diff_id: diff_id.clone(), size: layer.size });
     }
 
     let mut bytes_uploaded = 0;
-    let mut config = info.config.clone();
     let diff_ids = info.diff_ids.iter().filter(|diff_id| !layers.contains_key(*diff_id)).cloned().collect();
     let stored = info.diff_ids.iter().cloned().zip(info.stored.iter().cloned()).collect();
     let wanted = Wanted { image, platform, diff_ids, stored, config: config.is_none(), spool };
@@ -82,7 +87,9 @@ pub async fn stage(
         let exported = push_layers(podman, wanted, registries, events).await?;
         layers.extend(exported.layers);
         bytes_uploaded += exported.bytes_uploaded;
-        config = config.or(exported.config);
+        if let Some(exported) = exported.config {
+            config = Some(to_publish(&exported, commit)?);
+        }
     }
     let config = config.ok_or_else(|| Failure::new(Exit::Failed, "podman exported no configuration"))?;
 
@@ -90,9 +97,8 @@ pub async fn stage(
     if layers.len() != info.diff_ids.len() {
         return Err(Failure::new(Exit::Failed, "podman exported fewer layers than the image has"));
     }
-    let manifest = assemble(&config, image.digest(), &layers)
+    let manifest = assemble(&config, &layers)
         .map_err(|error| Failure::new(Exit::Failed, "failed to assemble the manifest").because(error))?;
-    let config = Blob { digest: image.digest().clone(), size: config.len() as u64, source: BlobSource::Memory(config) };
     let settled = try_join_all(registries.iter().map(async |registry| {
         // Where every layer is known, so may be the whole image: a build that changed nothing.
         if all_known && registry.has_manifest(&manifest.digest).await? {
@@ -114,6 +120,13 @@ pub async fn stage(
     })
 }
 
+/// The configuration as a blob; its digest is that of the bytes that are sent.
+fn to_publish(config: &Bytes, commit: &Commit) -> Result<Blob, Failure> {
+    let config = normalise(config, commit)
+        .map_err(|error| Failure::new(Exit::Failed, "podman's image configuration is not understood").because(error))?;
+    Ok(Blob { digest: digest_of(&config), size: config.len() as u64, source: BlobSource::Memory(config) })
+}
+
 fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> {
     if platform.is(&info.os, &info.architecture, info.variant.as_deref()) {
         return Ok(());
@@ -125,14 +138,14 @@ fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> 
 }
 
 /// A Docker image manifest (version 2, schema 2): compact JSON, so that the same image always gives the same bytes.
-fn assemble(config: &Bytes, id: &Digest, layers: &[Layer]) -> Result<RawManifest, OciSpecError> {
+fn assemble(config: &Blob, layers: &[Layer]) -> Result<RawManifest, OciSpecError> {
     let descriptor = |media_type: &str, digest: &Digest, size| {
         DescriptorBuilder::default().media_type(MediaType::Other(media_type.into())).digest(digest.clone()).size(size)
     };
     let manifest = ImageManifestBuilder::default()
         .schema_version(2_u32)
         .media_type(MediaType::Other(DOCKER_MANIFEST.into()))
-        .config(descriptor(DOCKER_CONFIG, id, config.len() as u64).build()?)
+        .config(descriptor(DOCKER_CONFIG, &config.digest, config.size).build()?)
         .layers(
             layers
                 .iter()
@@ -151,7 +164,9 @@ mod tests {
     #[test]
     fn the_manifest_is_dockers_to_the_byte() {
         let layer = Layer { digest: digest_of(b"layer"), size: 5 };
-        let manifest = assemble(&Bytes::from_static(b"{}"), &digest_of(b"{}"), &[layer]).unwrap();
+        let (digest, source) = (digest_of(b"{}"), BlobSource::Memory(Bytes::from_static(b"{}")));
+        let config = Blob { digest, size: 2, source };
+        let manifest = assemble(&config, &[layer]).unwrap();
         assert_eq!(manifest.media_type, DOCKER_MANIFEST);
         insta::assert_snapshot!(String::from_utf8_lossy(&manifest.bytes), @r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","digest":"sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85","size":5}]}"#);
     }

@@ -3,9 +3,10 @@
 //! ```text
 //! podman's store ─────────▶ layer ──gzip once──▶ spool file ──same bytes──▶ every registry
 //!                     (skipped when every registry holds the layer already)
-//! then the configuration, then the manifest, by digest
+//! then the configuration, normalised, then the manifest, by digest
 //! ```
 
+mod config;
 mod everywhere;
 mod gzip;
 mod image;
@@ -14,5 +15,6 @@ mod previous;
 #[cfg(test)]
 mod tests;
 
+pub use config::Commit;
 pub use gzip::{Compressed, compress};
 pub use image::{StageOptions, Staged, stage};

@@ -13,7 +13,6 @@ use super::everywhere::Registries;
 use crate::{
     http::RequestError,
     oci::{DOCKER_LAYER_GZIP, Digest, Platform, RawManifest, Tag, is_index},
-    podman::ImageInfo,
     registry::{Cause, Name, Registry, RegistryError},
 };
 
@@ -26,8 +25,9 @@ pub(super) struct Layer {
     pub(super) size: u64,
 }
 
-/// The layers of `image`, by diff_id, that *all* registries hold in the same compressed form, as far as the image
-/// under `tag` tells. What cannot be read of an older image only means that less is known.
+/// Which of these layers *all* registries hold in the same compressed form, by diff_id, as far as the image under `tag`
+/// tells. What cannot be read of an older image only means that less is known. `config` is the digest of our own
+/// configuration, if that is known by now.
 ///
 /// # Errors
 /// A registry that cannot be talked to.
@@ -35,14 +35,15 @@ pub(super) async fn known_layers(
     registries: &Registries,
     tag: &Tag,
     platform: &Platform,
-    image: &ImageInfo,
+    diff_ids: &[Digest],
+    config: Option<&Digest>,
 ) -> Result<HashMap<Digest, Layer>, RegistryError> {
-    let published = try_join_all(registries.iter().map(|registry| published_layers(registry, tag, platform, image)));
+    let published = registries.iter().map(|registry| published_layers(registry, tag, platform, diff_ids, config));
+    let published = try_join_all(published).await?;
     let mut candidates: HashMap<&Digest, Vec<Layer>> = HashMap::new();
-    let published = published.await?;
     for (diff_id, layer) in published.iter().flatten() {
         let layers = candidates.entry(diff_id).or_default();
-        if image.diff_ids.contains(diff_id) && !layers.contains(layer) {
+        if diff_ids.contains(diff_id) && !layers.contains(layer) {
             layers.push(layer.clone());
         }
     }
@@ -67,7 +68,8 @@ async fn published_layers(
     registry: &Arc<Registry>,
     tag: &Tag,
     platform: &Platform,
-    image: &ImageInfo,
+    ours: &[Digest],
+    our_config: Option<&Digest>,
 ) -> Result<Vec<(Digest, Layer)>, RegistryError> {
     let manifest = match published_manifest(registry, tag, platform).await {
         Err(error) if is_spoiled(&error) => None,
@@ -76,9 +78,9 @@ async fn published_layers(
     let Some(manifest) = manifest else { return Ok(Vec::new()) };
     let Ok(manifest) = serde_json::from_slice::<ImageManifest>(&manifest.bytes) else { return Ok(Vec::new()) };
     let config = manifest.config().digest();
-    let diff_ids = if config == image.id.digest() {
+    let diff_ids = if our_config == Some(config) {
         // The very same image: its diff_ids are known without asking.
-        image.diff_ids.clone()
+        ours.to_vec()
     } else {
         match registry.blob(config).await {
             Err(error) if is_spoiled(&error) => Vec::new(),

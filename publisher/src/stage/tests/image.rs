@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 use oci_spec::image::ImageManifest;
 
 use super::{
-    super::{StageOptions, Staged, stage},
+    super::{Commit, StageOptions, Staged, stage},
     NAME, Picture, amd64, clients, fates, latest,
 };
 use crate::{
@@ -33,7 +33,8 @@ async fn staged_from(
     servers: &[&Scripted],
 ) -> (Result<Staged, Failure>, Arc<Told>) {
     let (spool, told) = (tempfile::tempdir().unwrap(), Arc::new(Told::default()));
-    let options = StageOptions { image: &image.id(), platform, previous: &latest(), spool: spool.path() };
+    let (image, commit, previous) = (image.id(), Commit::default(), latest());
+    let options = StageOptions { image: &image, platform, commit: &commit, previous: &previous, spool: spool.path() };
     let result = stage(podman, options, &clients(servers), &(Arc::clone(&told) as Events)).await;
     assert_eq!(spool.path().read_dir().unwrap().count(), 0, "compressed layers are left over");
     (result, told)
@@ -79,6 +80,31 @@ async fn podman_is_asked_only_for_layers_that_its_store_does_not_show(#[case] sp
     assert_eq!(unpacked(&server, &staged), ["base", "program"]);
     let asked = std::fs::read_to_string(folder.path().join("saves")).unwrap_or_default();
     assert_eq!(asked.lines().count(), saves);
+}
+
+/// `FROM scratch` and `LABEL`: podman has no list of its layers, and its store does not show its configuration.
+#[tokio::test]
+async fn an_image_without_layers_is_staged() {
+    let server = Scripted::start(Vec::new()).await;
+    let image = Picture::new("labels", &[]);
+    let staged = staged(&image, &amd64(), &[&server]).await.0.unwrap();
+    let manifest: ImageManifest = serde_json::from_slice(&staged.manifest.bytes).unwrap();
+    assert_eq!((manifest.layers().len(), staged.layers), (0, 0));
+    assert_eq!(*manifest.config().digest(), image.config_digest());
+    assert!(server.store(|store| store.blob(NAME, &image.config_digest()).is_some()));
+}
+
+/// What podman has is not what is sent: the manifest names the bytes that the registry got.
+#[tokio::test]
+async fn the_manifest_names_the_configuration_that_was_sent() {
+    let server = Scripted::start(Vec::new()).await;
+    let image = picture().built_at("2026-11-26T18:06:50Z");
+    let staged = staged(&image, &amd64(), &[&server]).await.0.unwrap();
+    let manifest: ImageManifest = serde_json::from_slice(&staged.manifest.bytes).unwrap();
+    assert_eq!(*manifest.config().digest(), picture().config_digest());
+    let sent = server.store(|store| store.blob(NAME, &picture().config_digest()).unwrap().to_vec());
+    assert_eq!(manifest.config().size(), sent.len() as u64);
+    assert!(server.store(|store| store.blob(NAME, &image.config_digest()).is_none()), "podman's own was sent");
 }
 
 #[tokio::test]

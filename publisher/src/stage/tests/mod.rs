@@ -1,5 +1,6 @@
 //! Stage against scripted registries: what is known beforehand, what is sent to whom, what is left out.
 
+mod config;
 mod everywhere;
 mod image;
 mod picture;

@@ -5,11 +5,14 @@ use serde_json::{Value, json};
 use tar::{Builder, Header};
 use tempfile::TempDir;
 
-use super::NAME;
+use super::{
+    super::{Commit, config::normalise},
+    NAME,
+};
 use crate::{
     oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, Digest, RawManifest, digest_of},
     podman::{
-        ImageId, ImageInfo, Podman,
+        ImageId, Podman,
         fake::fake_podman,
         stored::tests::{bytes, store_layer},
     },
@@ -29,7 +32,17 @@ impl Picture {
     pub(super) fn new(name: &str, layers: &[&'static str]) -> Self {
         let diff_ids: Vec<_> = layers.iter().map(|layer| digest_of(layer.as_bytes())).collect();
         let config = json!({"architecture": "amd64", "os": "linux", "name": name, "rootfs": {"diff_ids": diff_ids}});
-        Self { layers: layers.to_vec(), config: config.to_string().into(), layer_type: DOCKER_LAYER_GZIP }
+        // As we publish it: then it stays as it is.
+        let config = normalise(config.to_string().as_bytes(), &Commit::default()).unwrap();
+        Self { layers: layers.to_vec(), config: config.into(), layer_type: DOCKER_LAYER_GZIP }
+    }
+
+    /// The same image as podman has it that built it at another time.
+    pub(super) fn built_at(mut self, created: &str) -> Self {
+        let mut config: Value = serde_json::from_slice(&self.config).unwrap();
+        config["created"] = json!(created);
+        self.config = config.to_string().into();
+        self
     }
 
     pub(super) fn id(&self) -> ImageId {
@@ -42,20 +55,6 @@ impl Picture {
 
     pub(super) fn diff_ids(&self) -> Vec<Digest> {
         self.layers.iter().map(|layer| digest_of(layer.as_bytes())).collect()
-    }
-
-    /// What podman tells of it.
-    pub(super) fn info(&self) -> ImageInfo {
-        ImageInfo {
-            id: self.id(),
-            os: "linux".into(),
-            architecture: "amd64".into(),
-            variant: None,
-            diff_ids: self.diff_ids(),
-            stored: Vec::new(),
-            size: 0,
-            config: None,
-        }
     }
 
     /// A podman that has it in its store.
@@ -89,7 +88,7 @@ impl Picture {
     /// Lets podman say where the image is stored.
     fn tell(&self, folder: &TempDir, folders: &Value) {
         let inspected = json!([{
-            "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": self.diff_ids()},
+            "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": (!self.layers.is_empty()).then(|| self.diff_ids())},
             "GraphDriver": {"Name": "overlay", "Data": folders}
         }]);
         std::fs::write(folder.path().join("inspect.json"), inspected.to_string()).unwrap();

@@ -29,7 +29,7 @@ fn new() -> Picture {
 }
 
 async fn known(servers: &[&Scripted], image: &Picture) -> Result<HashMap<Digest, Layer>, RegistryError> {
-    known_layers(&clients(servers), &latest(), &amd64(), &image.info()).await
+    known_layers(&clients(servers), &latest(), &amd64(), &image.diff_ids(), Some(&image.config_digest())).await
 }
 
 /// These layers, as `by` compressed them.

@@ -1,0 +1,203 @@
+//! What a Containerfile says that is asked before podman builds it: has it here-documents, and has the image a health check?
+//!
+//! Read as BuildKit's and buildah's parser does (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
+//! comments and empty lines go, also within an instruction; a here-document is a word of `RUN`, `COPY` or `ADD` that begins
+//! with `<<`, and its lines are no instructions. What is wrong with a Containerfile is for podman to say.
+
+/// The instructions in which `<<WORD` begins a here-document.
+const WITH_HERE_DOCUMENTS: [&str; 3] = ["RUN", "COPY", "ADD"];
+/// What every image without a base is based on.
+const SCRATCH: &str = "scratch";
+
+/// What is asked of a Containerfile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Containerfile {
+    /// The line of the first here-document.
+    pub here_document: Option<usize>,
+    /// Whether the last stage, or one that it is based on, has a health check other than `NONE`.
+    pub healthcheck: bool,
+    /// The image that the last stage is based on in the end, as it is written; [`None`] if there is none.
+    pub base: Option<String>,
+}
+
+/// A word of an instruction, quotes included, and the line that it begins in.
+type Word = (String, usize);
+
+/// A stage so far.
+#[derive(Clone, Default)]
+struct Stage {
+    name: String,
+    base: String,
+    healthcheck: bool,
+}
+
+impl Containerfile {
+    /// Reads a Containerfile's text.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim_start_matches('\u{feff}');
+        let escape = escape(text);
+        let mut lines = text.lines().zip(1..);
+        let (mut here_document, mut stages) = (None, vec![Stage::default()]);
+        while let Some(words) = instruction(&mut lines, escape) {
+            let mut arguments = words.iter().map(|(word, _)| word.as_str()).filter(|word| !word.starts_with("--"));
+            let keyword = arguments.next().unwrap_or_default().to_ascii_uppercase();
+            let last = stages.len() - 1;
+            match keyword.as_str() {
+                "FROM" => stages.push(stage(&arguments.collect::<Vec<_>>(), &stages)),
+                "HEALTHCHECK" => {
+                    stages[last].healthcheck = !arguments.next().is_some_and(|word| word.eq_ignore_ascii_case("NONE"));
+                }
+                _ => (),
+            }
+            let triggered = if keyword == "ONBUILD" { words.get(1) } else { words.first() };
+            let may_have = triggered.is_some_and(|(word, _)| {
+                WITH_HERE_DOCUMENTS.iter().any(|instruction| instruction.eq_ignore_ascii_case(word))
+            });
+            for (word, line) in words.iter().filter(|_| may_have) {
+                let Some((end, indented)) = here_document_end(word) else { continue };
+                here_document = here_document.or(Some(*line));
+                let is_end = |line: &str| (if indented { line.trim_start_matches('\t') } else { line }) == end;
+                let _ = lines.find(|(line, _)| is_end(line));
+            }
+        }
+        let Stage { base, healthcheck, .. } = stages.pop().unwrap_or_default();
+        Self { here_document, healthcheck, base: Some(base).filter(|base| !base.is_empty() && base != SCRATCH) }
+    }
+}
+
+/// The stage that `FROM` begins with these arguments.
+fn stage(arguments: &[&str], before: &[Stage]) -> Stage {
+    let base = arguments.first().copied().unwrap_or_default();
+    let name = arguments.get(2).copied().unwrap_or_default();
+    let of_stage = before.iter().rev().find(|stage| !stage.name.is_empty() && stage.name.eq_ignore_ascii_case(base));
+    let (base, healthcheck) = of_stage.map_or((base, false), |stage| (&stage.base, stage.healthcheck));
+    Stage { name: name.into(), base: base.into(), healthcheck }
+}
+
+/// What continues a line: a backslash, or what the directive `# escape=` says, which must stand before all else.
+fn escape(text: &str) -> char {
+    for line in text.lines() {
+        let directive = line.trim_start().strip_prefix('#').and_then(|line| line.split_once('='));
+        let Some((name, value)) = directive.map(|(name, value)| (name.trim(), value.trim())) else { break };
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            break;
+        }
+        if name.eq_ignore_ascii_case("escape") {
+            return value.chars().next().unwrap_or('\\');
+        }
+    }
+    '\\'
+}
+
+/// The words of the next instruction.
+fn instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>, escape: char) -> Option<Vec<Word>> {
+    let mut words = Words::default();
+    for (line, number) in lines {
+        let text = line.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        match text.strip_suffix(escape) {
+            Some(text) => words.push(text, number),
+            None => {
+                words.push(text, number);
+                break;
+            }
+        }
+    }
+    words.end();
+    (!words.whole.is_empty()).then_some(words.whole)
+}
+
+/// Cuts text into words as a shell does, and leaves quotes in them.
+#[derive(Default)]
+struct Words {
+    whole: Vec<Word>,
+    word: Word,
+    quote: Option<char>,
+}
+
+impl Words {
+    fn push(&mut self, text: &str, line: usize) {
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            if character.is_whitespace() && self.quote.is_none() {
+                self.end();
+                continue;
+            }
+            if self.word.0.is_empty() {
+                self.word.1 = line;
+            }
+            self.word.0.push(character);
+            match (character, self.quote) {
+                ('\\', None | Some('"')) => self.word.0.extend(characters.next()),
+                ('"' | '\'', None) => self.quote = Some(character),
+                (_, Some(quote)) if quote == character => self.quote = None,
+                _ => (),
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.word.0.is_empty() {
+            self.whole.push(std::mem::take(&mut self.word));
+        }
+    }
+}
+
+/// The line that ends the here-document which this word begins (`<<END`, `<<-"END"`, `3<<END`), and whether that line may
+/// be indented. A shell's `<<<` begins none.
+fn here_document_end(word: &str) -> Option<(String, bool)> {
+    let word = word.trim_start_matches(|digit: char| digit.is_ascii_digit()).strip_prefix("<<")?;
+    let (end, indented) = word.strip_prefix('-').map_or((word, false), |end| (end, true));
+    let name = end.replace(['"', '\'', '\\'], "");
+    (!end.contains('<') && !name.is_empty()).then_some((name, indented))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("FROM a\nRUN <<EOF\ntrue\nEOF\n", Some(2))]
+    #[case("FROM a\n\nCOPY --chmod=755 <<-'EOF' /x\n", Some(3))]
+    #[case("FROM a\nADD <<\"A B\" /x\n", Some(2))]
+    #[case("from a\nrun cat 3<<EOF >/x\n", Some(2))]
+    #[case("FROM a\nONBUILD RUN <<EOF\n", Some(2))]
+    #[case("FROM a\nRUN true && \\\n  # <<NOT\n\n  cat <<EOF\n", Some(5))]
+    #[case("FROM a\nRUN echo 'one \\\n two' <<EOF\n", Some(3))]
+    #[case("# escape=`\nFROM a\nRUN dir `\n <<EOF\n", Some(4))]
+    #[case("# syntax=x\n# ESCAPE = `\nFROM a\nRUN dir \\\nRUN <<EOF\n", Some(5))]
+    #[case("\u{feff}FROM a\nRUN <<EOF\n", Some(2))]
+    #[case::comment("FROM a\n# RUN <<EOF\n  # COPY <<EOF /x\n", None)]
+    #[case::here_string("FROM a\nRUN cat <<<EOF\n", None)]
+    #[case::shift("FROM a\nRUN echo $((1 << 2)) $((1<<2))\n", None)]
+    #[case::quoted("FROM a\nRUN echo '<<EOF' \" <<EOF \" \\<<EOF\n", None)]
+    #[case::part_of_a_word("FROM a\nRUN cat<<EOF\n", None)]
+    #[case::json("FROM a\nRUN [\"cat\", \"<<EOF\"]\n", None)]
+    #[case::other_instructions("FROM a\nENV A=<<EOF\nLABEL b <<EOF\nCMD <<EOF\nARG <<EOF\n", None)]
+    #[case::no_directive("FROM a\n# escape=`\nRUN dir `\nENV <<EOF\n", None)]
+    #[case::continued("FROM a\nLABEL a=b \\\nRUN <<EOF\n", None)]
+    fn here_documents_are_found_where_podman_finds_them(#[case] text: &str, #[case] line: Option<usize>) {
+        assert_eq!(Containerfile::parse(text).here_document, line);
+        assert_eq!(Containerfile::parse(&text.replace('\n', "\r\n")).here_document, line, "with other line ends");
+    }
+
+    #[rstest]
+    #[case("FROM a\nHEALTHCHECK CMD true", true, Some("a"))]
+    #[case("FROM scratch\nhealthcheck --interval=1s \\\n  CMD true", true, None)]
+    #[case("FROM a\nHEALTHCHECK --interval=1s none", false, Some("a"))]
+    #[case("FROM a\nHEALTHCHECK CMD true\nFROM b:1", false, Some("b:1"))]
+    #[case("FROM --platform=$BUILDPLATFORM ${BASE} AS One\nHEALTHCHECK CMD true\nFROM one", true, Some("${BASE}"))]
+    #[case("FROM a as one\nFROM one as two\nFROM two as three\nHEALTHCHECK CMD x\nFROM two", false, Some("a"))]
+    #[case("FROM a\nRUN <<A cat <<-B\nHEALTHCHECK CMD x\nA\nFROM b\n\tB\nUSER 1", false, Some("a"))]
+    #[case("FROM a\nRUN <<A\nB\nA\nHEALTHCHECK CMD x", true, Some("a"))]
+    #[case("FROM a\nONBUILD HEALTHCHECK CMD x", false, Some("a"))]
+    #[case("", false, None)]
+    fn the_last_stages_health_check_is_found(#[case] text: &str, #[case] found: bool, #[case] base: Option<&str>) {
+        let Containerfile { healthcheck, base: seen, .. } = Containerfile::parse(text);
+        assert_eq!((healthcheck, seen.as_deref()), (found, base));
+    }
+}
