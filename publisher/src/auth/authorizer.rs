@@ -17,6 +17,7 @@ use super::{
     challenge::{Bearer, Challenge},
     token::{self, Token},
 };
+use crate::http::Redactor;
 
 /// One for each registry; shared by all requests to it.
 pub struct Authorizer {
@@ -95,6 +96,14 @@ impl Authorizer {
         };
         state.challenge = Some(challenge);
         Ok(again)
+    }
+
+    /// Takes out of an answer what is secret about us, and the header that its request carried.
+    pub(crate) fn redactor(&self, carried: Option<&HeaderValue>) -> Redactor {
+        let mut secrets = self.credential.secrets();
+        let token = carried.and_then(|header| header.to_str().ok()?.split_once(' ')).map(|(_, token)| token.to_owned());
+        secrets.extend(token);
+        Redactor::new(secrets)
     }
 
     fn fetch(&self, bearer: Bearer, slot: &mut Slot) -> Fetch {

@@ -75,15 +75,16 @@ pub(super) fn program(name: &str) -> String {
 /// Asks a program for the credential of `server`; [`None`] if it has none.
 pub(super) async fn ask(env: &Environment, program: &str, server: &str) -> Result<Option<Credential>, HelperError> {
     let path = in_path(env, program).ok_or(HelperError::Missing)?;
-    let (status, answer) = timeout(HELPER_TIMEOUT, run(&path, server)).await.map_err(|_| HelperError::TimedOut)??;
+    let (status, answer) =
+        timeout(HELPER_TIMEOUT, run(env, &path, server)).await.map_err(|_| HelperError::TimedOut)??;
     if status.success() {
         return read(&answer);
     }
     if String::from_utf8_lossy(&answer).contains(NOT_FOUND) { Ok(None) } else { Err(HelperError::Failed(status)) }
 }
 
-async fn run(path: &Path, server: &str) -> Result<(ExitStatus, Vec<u8>), HelperError> {
-    let mut child = Command::new(path)
+async fn run(env: &Environment, path: &Path, server: &str) -> Result<(ExitStatus, Vec<u8>), HelperError> {
+    let mut child = Command::from(env.command(path))
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -15,7 +15,6 @@ mod file;
 mod find;
 mod helper;
 mod lend;
-mod redact;
 mod scope;
 mod token;
 
@@ -26,5 +25,4 @@ pub use error::AuthError;
 pub use find::find;
 pub use helper::{HELPER_TIMEOUT, HelperError};
 pub use lend::{Lent, lend};
-pub(crate) use redact::Redactor;
 pub use scope::Scope;

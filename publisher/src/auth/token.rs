@@ -8,15 +8,15 @@ use std::{
 };
 
 use reqwest::{
-    Client, RequestBuilder, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+    Client, RequestBuilder, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
-use super::{AuthError, Credential, Scope, challenge::Bearer, redact::Redactor};
-use crate::http::{IDLE_TIMEOUT, RequestError, Verdict};
+use super::{AuthError, Credential, Scope, challenge::Bearer};
+use crate::http::{ANSWER_TIMEOUT, Redactor, Refusal, RequestError, Verdict, read_answer};
 
 /// How long a token is good for when the server does not say.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(60);
@@ -78,11 +78,14 @@ pub(super) async fn fetch(
 ) -> Result<Token, AuthError> {
     let server = server_of(&bearer);
     let failed = |error| AuthError::Token { server: server.clone(), source: Arc::new(error) };
-    let (status, headers, body) = exchange(request(&http, &credential, bearer, &scope)).await.map_err(failed)?;
+    let request = request(&http, &credential, bearer, &scope).timeout(ANSWER_TIMEOUT);
+    let response = request.send().await.map_err(|error| failed(error.into()))?;
+    let status = response.status();
     if status.is_success() {
+        let body = read_answer(response, ANSWER_MAX).await.map_err(failed)?;
         return Token::read(&body).map_err(|what| failed(RequestError::Protocol(what.into())));
     }
-    let refusal = Redactor::new(credential.secrets()).refusal(status.as_u16(), headers, &body);
+    let refusal = Refusal::of(response, &Redactor::new(credential.secrets())).await;
     let is_about_us = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let error = RequestError::Refused(Box::new(refusal));
     match (Verdict::of(&error, SystemTime::now()), error) {
@@ -122,18 +125,6 @@ fn request(http: &Client, credential: &Credential, bearer: Bearer, scope: &Scope
         Some(header) => request.header(AUTHORIZATION, header),
         None => request,
     }
-}
-
-async fn exchange(request: RequestBuilder) -> Result<(StatusCode, HeaderMap, Vec<u8>), RequestError> {
-    let mut response: Response = request.timeout(IDLE_TIMEOUT).send().await?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > ANSWER_MAX {
-            return Err(RequestError::Protocol(format!("its answer is larger than {ANSWER_MAX} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok((response.status(), response.headers().clone(), body))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ async fn prepare(
     }
     session.config.check_sources()?;
     podman.check(&session.config.containerfile).await?;
-    let registries = if session.plan.push { session.connect().await? } else { Vec::new() };
+    let registries = if session.plan.push { session.connect_to_push().await? } else { Vec::new() };
     Ok((build_image(session, podman, platform).await?, registries))
 }
 

@@ -90,6 +90,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
     let folder = std::env::current_dir()
         .map_err(|error| Failure::new(Exit::Failed, "failed to find out the current folder").because(error))?;
     let config: Config = config::load(&folder, &args.config, environment)?;
+    let environment = &environment.clone().withholding(config.passwords());
     let connector = Connector::new(environment, &config, events)?;
     let mut sites = Vec::new();
     for config in &config.registries {

@@ -15,14 +15,18 @@ use crate::{
 /// can be read, the default platforms are looked after, and the configuration is a finding of its own.
 pub async fn doctor(environment: &Environment, overrides: &Overrides, development: bool) -> Diagnosis {
     let folder = std::env::current_dir().unwrap_or_default();
-    let (platforms, about_registries) = match load(&folder, overrides, environment) {
-        Ok(config) => (config.platforms.clone(), credentials(environment, &config).await),
+    let mut environment = environment.clone();
+    let (platforms, about_registries) = match load(&folder, overrides, &environment) {
+        Ok(config) => {
+            environment = environment.withholding(config.passwords());
+            (config.platforms.clone(), credentials(&environment, &config).await)
+        }
         Err(error) => (default_platforms(), vec![unread(&folder, &error.to_string(), error.hint())]),
     };
-    let Diagnosis { mut findings, .. } = examine(environment, &platforms).await;
+    let Diagnosis { mut findings, .. } = examine(&environment, &platforms).await;
     findings.extend(about_registries);
     if development {
-        findings.extend(examine_development(environment));
+        findings.extend(examine_development(&environment));
     }
     findings.into()
 }

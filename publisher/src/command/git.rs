@@ -1,8 +1,16 @@
 //! What git is asked: which commit this is and when it was made, and for `init` what the repository is.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use tokio::process::Command;
+
+/// What git needs of the environment: where programs are, where its user's own configuration is, and whose checkouts root
+/// works on under `sudo`. Everything else it does not get, neither secrets nor `GIT_DIR`.
+const ENVIRONMENT: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID"];
 
 /// The commit that is checked out, if this is a git checkout.
 pub(super) async fn head(folder: &Path) -> Option<String> {
@@ -48,16 +56,139 @@ pub(super) async fn main_branch(folder: &Path) -> Option<String> {
     }
 }
 
-/// The answer without blanks around it; nothing if git is not there or has none. In a container or behind `sudo` the checkout often
-/// belongs to somebody else, which is no reason not to read it.
+/// The answer without blanks around it; nothing if git is not there or has none.
 async fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .current_dir(folder)
-        .args(["-c", "safe.directory=*"])
-        .args(arguments)
-        .output()
-        .await
-        .ok()
-        .filter(|output| output.status.success())?;
+    let output = git(folder).args(arguments).output().await.ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// git in a folder, so that it only looks: no program is run that a configuration or a variable names (a hook, a file
+/// monitor, a pager, one that verifies signatures), and nothing that is not here is fetched.
+///
+/// In a container the checkout often belongs to somebody else, and git would not read it. This very folder is trusted all
+/// the same, and no other: a folder above it may have been put there for us to find. Who works below such a checkout
+/// says so as usual (`git config --global --add safe.directory`), or hands in the commit.
+fn git(folder: &Path) -> Command {
+    let mut trusted = OsString::from("safe.directory=");
+    trusted.push(folder.canonicalize().as_deref().unwrap_or(folder));
+    let mut git = Command::new("git");
+    git.current_dir(folder)
+        .stdin(Stdio::null())
+        .env_clear()
+        .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .envs([("GIT_ALLOW_PROTOCOL", "none"), ("GIT_NO_LAZY_FETCH", "1"), ("GIT_OPTIONAL_LOCKS", "0")])
+        .arg("--no-pager")
+        .arg("-c")
+        .arg(trusted)
+        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "log.showSignature=false"]);
+    git
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, process::Command as Process};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const ABSENT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    /// Runs git as the user would, and gives it this input.
+    fn run(folder: &Path, arguments: &[&str], input: &str) -> String {
+        let mut child = Process::new("git")
+            .current_dir(folder)
+            .args(["-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "core.hooksPath=/dev/null"])
+            .args(arguments)
+            .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "git {arguments:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A checkout whose configuration names a program, which leaves a file, wherever git lets one be named.
+    fn hostile() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| run(folder.path(), arguments, "");
+        git(&["init", "--quiet"]);
+        git(&["commit", "--quiet", "--allow-empty", "--message", "a change"]);
+        // Signed, so that there is something to verify.
+        let commit = git(&["cat-file", "commit", "HEAD"]);
+        let signed = commit.replacen(
+            "\n\n",
+            "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\n",
+            1,
+        );
+        let signed = run(folder.path(), &["hash-object", "-t", "commit", "-w", "--stdin"], &(signed + "\n"));
+        git(&["reset", "--quiet", "--hard", &signed]);
+        std::fs::write(folder.path().join("file"), "untracked").unwrap();
+        let program = folder.path().join("hooks/program");
+        std::fs::create_dir(folder.path().join("hooks")).unwrap();
+        let script = format!("#!/bin/sh\ntouch '{}/ran'\n", folder.path().display());
+        for name in ["program", "post-index-change", "fsmonitor-watchman", "reference-transaction"] {
+            let path = folder.path().join("hooks").join(name);
+            let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod +x \"$0\""];
+            assert!(Process::new("sh").args(write).arg(path).arg(&script).status().unwrap().success());
+        }
+        for (key, value) in [
+            ("core.hooksPath", "hooks"),
+            ("core.fsmonitor", program.to_str().unwrap()),
+            ("core.pager", program.to_str().unwrap()),
+            ("core.sshCommand", program.to_str().unwrap()),
+            ("core.askPass", program.to_str().unwrap()),
+            ("credential.helper", program.to_str().unwrap()),
+            ("diff.external", program.to_str().unwrap()),
+            ("gpg.program", program.to_str().unwrap()),
+            ("log.showSignature", "true"),
+            ("core.repositoryFormatVersion", "1"),
+            ("extensions.partialClone", "origin"),
+            ("remote.origin.promisor", "true"),
+            ("remote.origin.url", "ssh://nowhere.invalid/acme/hello"),
+        ] {
+            git(&["config", key, value]);
+        }
+        let _ = std::fs::remove_file(folder.path().join("ran"));
+        folder
+    }
+
+    #[tokio::test]
+    async fn nothing_that_a_checkout_names_is_run() {
+        let folder = hostile();
+        let (folder, ran) = (folder.path(), folder.path().join("ran"));
+        let head = head(folder).await.unwrap();
+        assert!(!ran.exists(), "by looking for HEAD");
+        assert_eq!(commit_time(folder, &head).await, Some(1_700_000_000));
+        assert!(!ran.exists(), "by asking for the time of a signed commit");
+        assert_eq!(commit_time(folder, ABSENT).await, None);
+        assert!(!ran.exists(), "by asking for a commit that would have to be fetched");
+        assert_eq!(remote(folder).await.as_deref(), Some("ssh://nowhere.invalid/acme/hello"));
+        assert!(root(folder).await.is_some() && main_branch(folder).await.is_some() && !ran.exists());
+        assert_eq!(ask(folder, &["status", "--porcelain", "file"]).await.as_deref(), Some("?? file"));
+        assert!(!ran.exists(), "by asking for what was changed");
+    }
+
+    /// git plays a checkout of another user when it is told to, for its own tests.
+    async fn is_read_as_somebody_elses(folder: &Path) -> bool {
+        let mut git = git(folder);
+        git.env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1").args(["rev-parse", "HEAD"]);
+        git.output().await.unwrap().status.success()
+    }
+
+    #[tokio::test]
+    async fn a_checkout_of_another_user_is_read_where_we_are_and_nowhere_above() {
+        let folder = tempfile::tempdir().unwrap();
+        run(folder.path(), &["init", "--quiet"], "");
+        run(folder.path(), &["commit", "--quiet", "--allow-empty", "--message", "a change"], "");
+        let (below, link) = (folder.path().join("below"), folder.path().join("link"));
+        std::fs::create_dir(&below).unwrap();
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        assert!(is_read_as_somebody_elses(folder.path()).await && is_read_as_somebody_elses(&link).await);
+        assert!(!is_read_as_somebody_elses(&below).await);
+        assert!(head(&below).await.is_some(), "our own is read from below, too");
+    }
 }

@@ -23,7 +23,7 @@ pub async fn publish(session: &Session) -> Result<Publication, Failure> {
         let builds = builds.map(async |platform| Ok(build_image(session, &podman, platform).await?.outcome()));
         return try_join_all(builds).await.map(|builds| skipped(session, builds));
     }
-    let registries = session.connect().await?;
+    let registries = session.connect_to_push().await?;
     let records = try_join_all(session.plan.platforms.iter().map(async |platform| {
         let built = build_image(session, &podman, platform).await?;
         let staged = stage_image(session, &podman, platform, &built.image, &registries).await?;

@@ -18,7 +18,7 @@ use crate::{
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     plan::{self, Event as Trigger, EventFlags, Plan, PlanError},
     podman::Podman,
-    registry::Registry,
+    registry::{Registry, RegistryError},
     report::Tally,
 };
 
@@ -77,6 +77,7 @@ impl Session {
         }
         let event = Trigger::from_environment(&environment, &flags)?;
         let config = config::load(&folder, &args.config, &environment)?;
+        let environment = environment.withholding(config.passwords());
         let plan = plan::plan(&event, &config.platforms)?;
         let commit_time = git::commit_time(&folder, &plan.commit).await;
         let parents = git::parents(&folder, &plan.commit).await;
@@ -134,15 +135,31 @@ impl Session {
     }
 
     /// Clients for all registries, each of which has answered once: a wrong password or a host that is not there ends
-    /// the run before anything is built.
+    /// the run early.
     ///
     /// # Errors
     /// [`Exit::Failed`] when no credential can be read, [`Exit::PushFailed`] when a registry refuses us.
     pub async fn connect(&self) -> Result<Vec<Arc<Registry>>, Failure> {
+        self.clients(async |registry| registry.resolve(&self.plan.tag).await.map(drop)).await
+    }
+
+    /// Clients for all registries, each of which has let us open an upload: a missing right to push or a missing
+    /// repository ends the run before anything is built, too.
+    ///
+    /// # Errors
+    /// Those of [`Session::connect`].
+    pub async fn connect_to_push(&self) -> Result<Vec<Arc<Registry>>, Failure> {
+        self.clients(async |registry| registry.check_push().await).await
+    }
+
+    async fn clients(
+        &self,
+        check: impl AsyncFn(&Registry) -> Result<(), RegistryError>,
+    ) -> Result<Vec<Arc<Registry>>, Failure> {
         let connector = Connector::new(&self.environment, &self.config, self.events())?;
         try_join_all(self.config.registries.iter().map(async |config| {
             let registry = connector.registry(config).await.map_err(|failure| failure.left(NOTHING_PUBLISHED))?;
-            registry.resolve(&self.plan.tag).await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
+            check(&registry).await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
             Ok(Arc::new(registry))
         }))
         .await

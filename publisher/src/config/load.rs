@@ -54,6 +54,15 @@ pub struct Config {
     pub source: Option<String>,
 }
 
+impl Config {
+    /// The names of the variables that hold passwords.
+    pub fn passwords(&self) -> impl Iterator<Item = &str> {
+        let of_cache = self.cache.iter().filter_map(|cache| cache.secrets.as_ref());
+        let secrets = self.registries.iter().filter_map(|registry| registry.secrets.as_ref()).chain(of_cache);
+        secrets.map(|names| names.password.as_str())
+    }
+}
+
 /// Merges the configuration of a run in `directory`.
 ///
 /// Paths in the configuration file start from the folder of that file, paths in flags from `directory`.

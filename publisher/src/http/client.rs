@@ -2,17 +2,24 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use reqwest::Response;
+use tokio::time::{Instant, timeout_at};
 
 use super::RequestError;
 
 /// How long a connection may take to stand.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a peer may stay silent while nothing moves, before its answer and in the middle of it. There is no limit on
-/// a whole request: a large layer over a thin line takes as long as it takes.
+/// How long a peer may stay silent while nothing moves. There is no limit on a whole request: a large layer over a thin
+/// line takes as long as it takes.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long an answer that is no blob may take in all, from when its request was sent.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many bytes of a blob must arrive each second at least, counted over [`IDLE_TIMEOUT`].
+pub const BLOB_BYTES_PER_S_MIN: u64 = 1024;
 
 /// A client that follows no redirect on its own (an upload must never be sent elsewhere unasked) and reuses connections.
 ///
@@ -31,13 +38,71 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-/// The next piece of an answer's body; nothing at its end.
+/// Until when an answer has to be here; kept with it (`Response::extensions`) by who sent the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub Instant);
+
+/// Reads an answer of at most `limit` bytes that is no blob.
 ///
 /// # Errors
-/// [`RequestError::Silent`] when none comes in time, [`RequestError::Transport`] when the connection breaks off.
-pub async fn next_chunk(response: &mut Response) -> Result<Option<Bytes>, RequestError> {
-    match tokio::time::timeout(IDLE_TIMEOUT, response.chunk()).await {
-        Ok(chunk) => Ok(chunk?),
-        Err(_) => Err(RequestError::Silent),
+/// [`RequestError::TooLarge`]; [`RequestError::Silent`] when it is not here within [`ANSWER_TIMEOUT`];
+/// [`RequestError::Transport`] when the connection breaks off.
+pub async fn read_answer(response: Response, limit: usize) -> Result<Bytes, RequestError> {
+    let mut body = BytesMut::new();
+    read_into(&mut body, response, limit).await.map(|()| body.freeze())
+}
+
+/// Like [`read_answer`]; whatever came before the error is in `body`.
+pub(super) async fn read_into(body: &mut BytesMut, mut response: Response, limit: usize) -> Result<(), RequestError> {
+    let deadline = response.extensions().get().map_or_else(|| Instant::now() + ANSWER_TIMEOUT, |Deadline(at)| *at);
+    timeout_at(deadline, fill(body, &mut response, limit)).await.unwrap_or(Err(RequestError::Silent))
+}
+
+/// Reads a blob of at most `limit` bytes: [`read_chunks`] into memory.
+///
+/// # Errors
+/// [`RequestError::TooLarge`], and those of [`read_chunks`].
+pub async fn read_blob(response: Response, limit: usize) -> Result<Bytes, RequestError> {
+    let mut body = BytesMut::new();
+    let take = |chunk: &[u8]| {
+        body.extend_from_slice(chunk);
+        if body.len() > limit { Err(RequestError::TooLarge { limit }) } else { Ok(()) }
+    };
+    read_chunks(response, take).await.map(|()| body.freeze())
+}
+
+/// Hands on the bytes of a blob as they arrive, however long it takes, as long as [`BLOB_BYTES_PER_S_MIN`] arrive.
+///
+/// # Errors
+/// [`RequestError::Silent`], [`RequestError::Transport`], whatever `take` fails with.
+pub async fn read_chunks(
+    mut response: Response,
+    mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let (mut deadline, mut arrived) = (Instant::now() + IDLE_TIMEOUT, 0);
+    loop {
+        match timeout_at(deadline, response.chunk()).await {
+            Ok(chunk) => {
+                let Some(chunk) = chunk? else { return Ok(()) };
+                arrived += chunk.len() as u64;
+                take(&chunk)?;
+            }
+            Err(_) if arrived >= BLOB_BYTES_PER_S_MIN * IDLE_TIMEOUT.as_secs() => {
+                (deadline, arrived) = (Instant::now() + IDLE_TIMEOUT, 0);
+            }
+            Err(_) => return Err(RequestError::Silent),
+        }
     }
+}
+
+/// Reads to the end. When this is dropped, nothing that came is lost.
+async fn fill(body: &mut BytesMut, response: &mut Response, limit: usize) -> Result<(), RequestError> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Err(RequestError::TooLarge { limit });
+        }
+    }
+    Ok(())
 }

@@ -1,11 +1,14 @@
 //! A request that did not succeed, kept so that it can be judged and shown.
 
-use bytes::Bytes;
-use reqwest::{Response, header::HeaderMap};
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Response,
+    header::{HeaderMap, WWW_AUTHENTICATE},
+};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::next_chunk;
+use super::{Redactor, client::read_into};
 
 /// How much of an error's body is read, in bytes. A registry's error document is short; an HTML page is not wanted.
 const BODY_MAX: usize = 16 * 1024;
@@ -24,6 +27,18 @@ pub enum RequestError {
     /// There was no answer, or only half of one.
     #[error("{}", transport(.0))]
     Transport(#[source] reqwest::Error),
+    /// A document is larger than any honest one.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The most that is read, in bytes.
+        limit: usize,
+    },
+    /// A registry that is spoken to with TLS names an address without it.
+    #[error("the answer leads to {to}, where nothing is encrypted")]
+    Insecure {
+        /// The address without its path and query, which may carry a signature.
+        to: String,
+    },
     /// The body that was to be sent could not be read on this machine.
     #[error("failed to read what was to be sent")]
     Body(#[source] std::io::Error),
@@ -66,17 +81,14 @@ struct ErrorEntry {
 }
 
 impl Refusal {
-    /// Keeps an answer's status and headers and what can be read of its body, which may be anything or break off.
-    pub async fn of(mut response: Response) -> Self {
-        let mut body = Vec::new();
-        while body.len() < BODY_MAX {
-            match next_chunk(&mut response).await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        body.truncate(BODY_MAX);
-        Self::new(response.status().as_u16(), response.headers().clone(), &body.into())
+    /// Keeps an answer's status and headers and what can be read of its body, which may be anything or break off. It may
+    /// repeat what it was sent, so secrets are taken out.
+    pub(crate) async fn of(response: Response, redactor: &Redactor) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = BytesMut::new();
+        // A refusal that is too long, too slow or breaks off is one all the same.
+        let _ = read_into(&mut body, response, BODY_MAX).await;
+        redactor.refusal(status, headers, &body)
     }
 
     /// A refusal from its parts.
@@ -90,6 +102,12 @@ impl Refusal {
             _ => (Vec::new(), one_line(&String::from_utf8_lossy(body))),
         };
         Self { status, headers, codes, message }
+    }
+
+    /// Whether it was refused because the token allows too little (RFC 6750, section 3.1).
+    pub fn lacks_scope(&self) -> bool {
+        let challenge = self.headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+        challenge.is_some_and(|challenge| challenge.contains("insufficient_scope"))
     }
 
     /// Whether the error document carries this code.

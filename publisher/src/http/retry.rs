@@ -66,11 +66,14 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// How long to wait after `attempt` (counted from 1) failed: what the server asked for, up to [`RETRY_AFTER_MAX`],
-    /// else `base · 2^(attempt-1)` and up to a quarter more; `random` is in `0.0..1.0`.
+    /// How long to wait after `attempt` (counted from 1) failed: `base · 2^(attempt-1)` and up to a quarter more, on top
+    /// of what the server asked for, up to [`RETRY_AFTER_MAX`]; `random` is in `0.0..1.0`.
+    ///
+    /// The two are added: a server that asks for a millisecond does not use up all attempts at once, and all who were
+    /// told the same moment do not return in it.
     pub fn wait(&self, attempt: u32, asked: Option<Duration>, random: f64) -> Duration {
-        let computed = || self.base * 2_u32.saturating_pow(attempt.saturating_sub(1));
-        asked.map_or_else(|| computed().mul_f64(1.0 + JITTER * random), |asked| asked.min(RETRY_AFTER_MAX))
+        let computed = self.base * 2_u32.saturating_pow(attempt.saturating_sub(1));
+        asked.unwrap_or_default().min(RETRY_AFTER_MAX) + computed.mul_f64(1.0 + JITTER * random)
     }
 }
 
@@ -213,10 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn the_server_wins_up_to_the_cap() {
+    fn what_the_server_asks_for_comes_on_top_up_to_the_cap() {
         let backoff = Backoff { base: Duration::from_secs(2) };
-        assert_eq!(backoff.wait(1, Some(Duration::from_millis(1)), 0.5), Duration::from_millis(1));
-        assert_eq!(backoff.wait(1, Some(Duration::from_secs(3600)), 0.5), RETRY_AFTER_MAX);
+        assert_eq!(backoff.wait(1, Some(Duration::from_millis(1)), 0.0), Duration::from_millis(2001));
+        assert_eq!(backoff.wait(2, Some(Duration::from_secs(7)), 0.5), Duration::from_millis(11_500));
+        assert_eq!(backoff.wait(1, Some(Duration::from_secs(3600)), 0.0), RETRY_AFTER_MAX + Duration::from_secs(2));
     }
 
     #[tokio::test]

@@ -6,8 +6,6 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tokio::process::Command;
-
 use super::{
     BuildRequest, ImageId, Podman, PodmanError,
     cache::AUTH_FILE_VARIABLE,
@@ -50,13 +48,13 @@ impl Podman {
             on_line(line);
         };
         let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
-        let mut command = Command::new(&self.program);
+        let mut command = self.command();
         command.args(request.arguments(&id_file));
         if let Some(file) = request.cache.as_ref().and_then(|cache| cache.auth_file.as_ref()) {
             command.env(AUTH_FILE_VARIABLE, file);
         }
         let status = process::run(
-            &mut command,
+            command,
             |bytes| stdout.push(bytes, &mut |line| take(line)),
             |bytes| stderr.push(bytes, &mut |line| take(line)),
         )

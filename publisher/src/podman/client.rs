@@ -3,12 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    process::Command,
     sync::Arc,
 };
 
 use semver::Version;
 use serde::Deserialize;
-use tokio::{process::Command, sync::OnceCell};
+use tokio::sync::OnceCell;
 
 use super::{
     HERE_DOCUMENTS_VERSION, Info, PodmanError,
@@ -24,7 +25,8 @@ pub const PROGRAM_VARIABLE: &str = "TALLYMAN_PODMAN";
 /// podman on this machine. Clones share what was learned about it.
 #[derive(Debug, Clone)]
 pub struct Podman {
-    pub(super) program: PathBuf,
+    program: PathBuf,
+    environment: Environment,
     info: Arc<OnceCell<Info>>,
 }
 
@@ -32,7 +34,12 @@ impl Podman {
     /// The podman that the environment names.
     pub fn new(environment: &Environment) -> Self {
         let program = environment.get(PROGRAM_VARIABLE).unwrap_or("podman").into();
-        Self { program, info: Arc::default() }
+        Self { program, environment: environment.clone(), info: Arc::default() }
+    }
+
+    /// A call of it, without arguments yet.
+    pub(super) fn command(&self) -> Command {
+        self.environment.command(&self.program)
     }
 
     /// What podman says about itself and its host; asked once.
@@ -76,8 +83,10 @@ impl Podman {
     /// What a command prints.
     pub(super) async fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, PodmanError> {
         let (mut answer, mut lines, mut tail) = (Vec::new(), Lines::default(), Tail::default());
+        let mut command_line = self.command();
+        command_line.args(arguments);
         let status = process::run(
-            Command::new(&self.program).args(arguments),
+            command_line,
             |bytes| answer.extend_from_slice(bytes),
             |bytes| lines.push(bytes, &mut |line| tail.push(line)),
         )

@@ -1,13 +1,17 @@
 //! An image's layers out of podman, through a pipe.
 
 use std::{
-    io::{self, BufReader, Read},
-    os::unix::process::CommandExt as _,
-    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
+    io::{self, BufReader, PipeReader, PipeWriter, Read},
+    os::{fd::AsFd, unix::process::CommandExt as _},
+    process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver, Sender},
 };
 
 use bytes::Bytes;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{PidfdFlags, pidfd_open},
+};
 
 use super::{
     ImageId, Podman, PodmanError,
@@ -21,6 +25,53 @@ const COMMAND: &str = "podman save";
 /// How much is read from the pipe at once, in bytes: what a pipe holds.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Tells a thread that its work is not wanted any more. An export notices at once, also while it waits for podman.
+#[derive(Debug)]
+pub struct Stop(PipeReader);
+
+impl Stop {
+    /// Set as soon as the other half is dropped.
+    ///
+    /// # Errors
+    /// When this process has too many files open.
+    pub fn new() -> io::Result<(PipeWriter, Self)> {
+        io::pipe().map(|(reader, writer)| (writer, Self(reader)))
+    }
+
+    /// Whether nobody wants the work any more.
+    pub fn is_set(&self) -> bool {
+        let mut ends = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|over| over > 0)
+    }
+
+    /// Waits until something can be read.
+    ///
+    /// # Errors
+    /// When nobody wants the work any more.
+    fn wait_for(&self, source: impl AsFd) -> io::Result<()> {
+        let mut ends = [PollFd::new(&self.0, PollFlags::IN), PollFd::new(&source, PollFlags::IN)];
+        while let Err(error) = poll(&mut ends, None) {
+            if error != rustix::io::Errno::INTR {
+                return Err(error.into());
+            }
+        }
+        if ends[0].revents().is_empty() { Ok(()) } else { Err(io::Error::other("the run was given up")) }
+    }
+}
+
+/// podman's output; ends with an error when nobody wants it any more.
+struct Output<'a> {
+    pipe: ChildStdout,
+    stop: &'a Stop,
+}
+
+impl Read for Output<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stop.wait_for(&self.pipe)?;
+        self.pipe.read(buffer)
+    }
+}
+
 impl Podman {
     /// Hands each different layer of an image to `take`, lowest first, and returns the configuration's exact bytes;
     /// nothing is returned when `take` wanted no more before they came. Blocks; memory stays flat, no file is written.
@@ -29,10 +80,10 @@ impl Podman {
     /// A layer's bytes are not compared with its `diff_id` here: `take` reads them anyway.
     ///
     /// # Errors
-    /// podman does not have the image or fails on the way; `take` fails.
-    pub fn export(&self, id: &ImageId, take: &mut TakeLayer<'_>) -> Result<Option<Bytes>, PodmanError> {
-        let (mut saving, stdout) = Saving::start(self, id)?;
-        let mut stdout = BufReader::with_capacity(READ_BYTES, stdout);
+    /// podman does not have the image or fails on the way; `take` fails; nobody wants it any more.
+    pub fn export(&self, id: &ImageId, stop: &Stop, take: &mut TakeLayer<'_>) -> Result<Option<Bytes>, PodmanError> {
+        let (mut saving, pipe) = Saving::start(self, id)?;
+        let mut stdout = BufReader::with_capacity(READ_BYTES, Output { pipe, stop });
         let result = archive::read(&mut stdout, id, take);
         if let Ok(None) | Err(ArchiveError::Taker(_)) = result {
             saving.stop();
@@ -40,7 +91,7 @@ impl Podman {
         }
         // Were the pipe closed with something in it, podman would fail because of that.
         let _ = io::copy(&mut stdout, &mut io::sink());
-        saving.finish()?;
+        saving.finish(stop)?;
         result.map_err(error)
     }
 }
@@ -61,7 +112,8 @@ struct Saving {
 
 impl Saving {
     fn start(podman: &Podman, id: &ImageId) -> Result<(Self, ChildStdout), PodmanError> {
-        let mut child = Command::new(&podman.program)
+        let mut child = podman
+            .command()
             .args(["save", "--quiet", "--format=docker-archive", &id.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -84,7 +136,14 @@ impl Saving {
         let _ = self.wait();
     }
 
-    fn finish(mut self) -> Result<(), PodmanError> {
+    fn finish(mut self, stop: &Stop) -> Result<(), PodmanError> {
+        let process = rustix::process::Pid::from_child(&self.child);
+        if let Ok(process) = pidfd_open(process, PidfdFlags::empty())
+            && let Err(error) = stop.wait_for(process)
+        {
+            self.stop();
+            return Err(PodmanError::Archive(error));
+        }
         let status = self.wait().map_err(PodmanError::Archive)?;
         if status.success() {
             return Ok(());
@@ -119,12 +178,19 @@ mod tests {
         fake::fake_podman,
     };
 
+    /// Never set.
+    fn never() -> Stop {
+        let (keep, stop) = Stop::new().unwrap();
+        std::mem::forget(keep);
+        stop
+    }
+
     #[test]
     fn an_image_is_streamed_out_of_podman() {
         let (folder, podman) = fake_podman("echo \"$@\" >\"$here/call\"; cat \"$here/archive\"");
         std::fs::write(folder.path().join("archive"), archive()).unwrap();
         let mut sizes = Vec::new();
-        let config = podman.export(&id(), &mut |_, size, content| {
+        let config = podman.export(&id(), &never(), &mut |_, size, content| {
             io::copy(content, &mut io::sink())?;
             sizes.push(size);
             Ok(ControlFlow::Continue(()))
@@ -139,8 +205,8 @@ mod tests {
     fn podman_is_ended_when_no_more_is_wanted() {
         let (folder, podman) = fake_podman("mkfifo \"$here/$$\"; exec cat \"$here/archive\" \"$here/$$\"");
         std::fs::write(folder.path().join("archive"), archive()).unwrap();
-        assert_eq!(podman.export(&id(), &mut |_, _, _| Ok(ControlFlow::Break(()))).unwrap(), None);
-        let failed = podman.export(&id(), &mut |_, _, _| Err(io::Error::other("full")));
+        assert_eq!(podman.export(&id(), &never(), &mut |_, _, _| Ok(ControlFlow::Break(()))).unwrap(), None);
+        let failed = podman.export(&id(), &never(), &mut |_, _, _| Err(io::Error::other("full")));
         assert!(matches!(failed, Err(PodmanError::Layer(_))));
     }
 
@@ -152,7 +218,7 @@ mod tests {
             io::copy(content, &mut io::sink())?;
             Ok(ControlFlow::Continue(()))
         };
-        let error = podman.export(&id(), take).unwrap_err();
+        let error = podman.export(&id(), &never(), take).unwrap_err();
         assert_eq!(error.to_string(), "`podman save` failed: disk gone");
     }
 
@@ -160,7 +226,31 @@ mod tests {
     fn a_podman_that_is_pleased_with_half_an_archive_is_not_believed() {
         let (folder, podman) = fake_podman("head -c 50000 \"$here/archive\"");
         std::fs::write(folder.path().join("archive"), archive()).unwrap();
-        let error = podman.export(&id(), &mut |_, _, _| Ok(ControlFlow::Continue(()))).unwrap_err();
+        let error = podman.export(&id(), &never(), &mut |_, _, _| Ok(ControlFlow::Continue(()))).unwrap_err();
         assert!(matches!(error, PodmanError::Archive(_)), "{error:?}");
+    }
+
+    /// Each of these podmans would go on for longer than the test may.
+    #[rstest::rstest]
+    #[case::before_its_first_byte("mkfifo \"$here/f\"; : >\"$here/ready\"; exec cat \"$here/f\"")]
+    #[case::within_a_layer("head -c 50000 \"$here/archive\"; : >\"$here/ready\"; exec sleep 1000")]
+    #[case::after_its_last_byte("cat \"$here/archive\"; exec >&-; : >\"$here/ready\"; exec sleep 1000")]
+    fn an_export_that_nobody_wants_any_more_does_not_wait_for_podman(#[case] behaviour: &str) {
+        let (folder, podman) = fake_podman(behaviour);
+        std::fs::write(folder.path().join("archive"), archive()).unwrap();
+        let ready = folder.path().join("ready");
+        let (keep, stop) = Stop::new().unwrap();
+        let export = std::thread::spawn(move || {
+            podman.export(&id(), &stop, &mut |_, _, content| {
+                io::copy(content, &mut io::sink())?;
+                Ok(ControlFlow::Continue(()))
+            })
+        });
+        while !ready.exists() {
+            std::thread::yield_now();
+        }
+        drop(keep);
+        let error = export.join().unwrap().unwrap_err();
+        assert!(format!("{error:?}").contains("the run was given up"), "{error:?}");
     }
 }

@@ -2,14 +2,11 @@
 
 use std::{
     io,
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::group::Group;
 
@@ -23,10 +20,11 @@ const READ_BYTES: usize = 16 * 1024;
 /// # Errors
 /// When the command cannot be started or waited for. How it ended is in the status.
 pub(super) async fn run(
-    command: &mut Command,
+    command: Command,
     mut on_stdout: impl FnMut(&[u8]) + Send,
     mut on_stderr: impl FnMut(&[u8]) + Send,
 ) -> io::Result<ExitStatus> {
+    let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

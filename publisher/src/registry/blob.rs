@@ -6,9 +6,9 @@ use bytes::Bytes;
 use reqwest::{Method, Response, StatusCode, Url, header};
 use sha2::{Digest as _, Sha256};
 
-use super::{Blob, BlobSource, Cause, Registry, RegistryError, client::refused, manifest::read_body};
+use super::{Blob, BlobSource, Cause, Registry, RegistryError};
 use crate::{
-    http::{RequestError, next_chunk},
+    http::{RequestError, Verdict, read_blob, read_chunks},
     oci::{Digest, digest_of, digest_of_hash, short},
 };
 
@@ -24,14 +24,16 @@ impl Registry {
     }
 
     pub(super) async fn head_blob(&self, digest: &Digest) -> Result<bool, Cause> {
-        let response = self
-            .send(&self.scope(), async || Ok(self.request(Method::HEAD, self.url(&format!("blobs/{digest}"))?)))
-            .await?;
+        let response = self.ask_blob(Method::HEAD, digest).await?;
+        let led_on = response.status().is_redirection() || *response.url() != self.blob_url(digest)?;
         match response.status() {
-            // A registry that keeps its blobs elsewhere answers HEAD with a redirect to where it has them.
-            status if status.is_success() || status.is_redirection() => Ok(true),
+            status if status.is_success() => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            _ => Err(refused(response).await),
+            _ => match self.refused(response).await {
+                // An address that is signed for GET alone refuses HEAD. It says nothing about the blob, so that is sent.
+                cause if led_on && cause.verdict() == Verdict::Never => Ok(false),
+                cause => Err(cause),
+            },
         }
     }
 
@@ -39,7 +41,7 @@ impl Registry {
     pub async fn blob(&self, digest: &Digest) -> Result<Option<Bytes>, RegistryError> {
         self.attempts(&format!("read blob {}", short(digest)), async || {
             let Some(response) = self.get_blob(digest).await? else { return Ok(None) };
-            let bytes = read_body(response, BLOB_IN_MEMORY_MAX).await?;
+            let bytes = read_blob(response, BLOB_IN_MEMORY_MAX).await?;
             let seen = digest_of(&bytes);
             if seen == *digest {
                 Ok(Some(bytes))
@@ -53,14 +55,15 @@ impl Registry {
     /// Reads a blob of any size into a file and checks its digest; `None` if it is not there.
     pub async fn download(&self, digest: &Digest) -> Result<Option<Blob>, RegistryError> {
         self.attempts(&format!("read blob {}", short(digest)), async || {
-            let Some(mut response) = self.get_blob(digest).await? else { return Ok(None) };
+            let Some(response) = self.get_blob(digest).await? else { return Ok(None) };
             let (mut file, path) = tempfile::NamedTempFile::new().map_err(RequestError::Body)?.into_parts();
             let (mut hash, mut size) = (Sha256::new(), 0);
-            while let Some(chunk) = next_chunk(&mut response).await? {
-                file.write_all(&chunk).map_err(RequestError::Body)?;
-                hash.update(&chunk);
+            read_chunks(response, |chunk| {
+                hash.update(chunk);
                 size += chunk.len() as u64;
-            }
+                file.write_all(chunk).map_err(RequestError::Body)
+            })
+            .await?;
             let seen = digest_of_hash(hash);
             if seen != *digest {
                 return Err(Cause::DigestMismatch { expected: digest.clone(), seen: seen.to_string() });
@@ -71,21 +74,31 @@ impl Registry {
     }
 
     async fn get_blob(&self, digest: &Digest) -> Result<Option<Response>, Cause> {
+        let response = self.ask_blob(Method::GET, digest).await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(response)),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refused(response).await),
+        }
+    }
+
+    /// Asks for a blob, there where the registry has it.
+    async fn ask_blob(&self, method: Method, digest: &Digest) -> Result<Response, Cause> {
         let scope = self.scope();
-        let mut url = self.url(&format!("blobs/{digest}"))?;
-        let mut response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
+        let ask = async |url: &Url| self.send(&scope, async || Ok(self.request(method.clone(), url.clone()))).await;
+        let mut response = ask(&self.blob_url(digest)?).await?;
         for _ in 0..REDIRECTS_MAX {
             if !response.status().is_redirection() {
                 break;
             }
-            url = location(&response)?;
-            response = self.send(&scope, async || Ok(self.request(Method::GET, url.clone()))).await?;
+            let Ok(url) = location(&response) else { break };
+            response = ask(&url).await?;
         }
-        match response.status() {
-            StatusCode::OK => Ok(Some(response)),
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(refused(response).await),
-        }
+        Ok(response)
+    }
+
+    fn blob_url(&self, digest: &Digest) -> Result<Url, RequestError> {
+        self.url(&format!("blobs/{digest}"))
     }
 }
 

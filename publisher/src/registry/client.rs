@@ -3,12 +3,13 @@
 use std::{pin::pin, sync::Arc};
 
 use reqwest::{Method, Request, RequestBuilder, Response, StatusCode, Url, header};
+use tokio::time::{Instant, timeout};
 
 use super::{Cause, Hosts, Traffic, turns::Turns};
 use crate::{
     auth::{Authorizer, Credential, Scope},
     event::Events,
-    http::{Backoff, IDLE_TIMEOUT, Refusal, RequestError},
+    http::{ANSWER_TIMEOUT, Backoff, Deadline, IDLE_TIMEOUT, Refusal, RequestError},
     oci::Repository,
 };
 
@@ -24,6 +25,10 @@ pub struct Registry {
     pub(super) traffic: Arc<Traffic>,
     pub(super) events: Events,
 }
+
+/// The authorization of a request, kept with its answer, which may repeat it.
+#[derive(Clone)]
+struct Carried(header::HeaderValue);
 
 /// What a [`Registry`] is made from.
 pub struct RegistryOptions {
@@ -118,7 +123,8 @@ impl Registry {
     /// Sends a request with the authorization that `scope` needs; once more with a fresh one if the registry asks.
     ///
     /// `make` builds the request anew each time, because a body that was sent is gone. The answer has any status but
-    /// 401. Another host than the registry's, where a `Location` may lead, gets no authorization and cannot ask for any.
+    /// 401. Another host than the registry's, where a `Location` may lead, gets no authorization and cannot ask for any;
+    /// and nothing is sent without TLS for a registry that has it.
     pub(super) async fn send(
         &self,
         scope: &Scope,
@@ -126,6 +132,9 @@ impl Registry {
     ) -> Result<Response, Cause> {
         self.turns.pause.over().await;
         let request = make().await?.build().map_err(RequestError::from)?;
+        if self.base.scheme() == "https" && request.url().scheme() != "https" {
+            return Err(RequestError::Insecure { to: request.url().origin().ascii_serialization() }.into());
+        }
         if request.url().origin() != self.base.origin() {
             return Ok(self.execute(request, None).await?);
         }
@@ -135,12 +144,12 @@ impl Registry {
             return Ok(response);
         }
         if !self.authorizer.challenged(scope, response.headers(), authorization.as_ref()).await? {
-            return Err(refused(response).await);
+            return Err(self.refused(response).await);
         }
         let authorization = self.authorizer.header(scope).await?;
         let request = make().await?.build().map_err(RequestError::from)?;
         let response = self.execute(request, authorization.as_ref()).await?;
-        if response.status() == StatusCode::UNAUTHORIZED { Err(refused(response).await) } else { Ok(response) }
+        if response.status() == StatusCode::UNAUTHORIZED { Err(self.refused(response).await) } else { Ok(response) }
     }
 
     /// Sends a request and waits for its answer as long as bytes leave for this registry.
@@ -155,17 +164,29 @@ impl Registry {
         }
         let mut answer = pin!(self.http.execute(request));
         loop {
-            let sent = self.traffic.bytes_sent();
-            match tokio::time::timeout(IDLE_TIMEOUT, &mut answer).await {
-                Ok(answer) => return Ok(answer?),
-                Err(_) if self.traffic.bytes_sent() > sent => {}
-                Err(_) => return Err(RequestError::Silent),
+            let (sent, since) = (self.traffic.bytes_sent(), Instant::now());
+            let waited = timeout(IDLE_TIMEOUT, &mut answer).await;
+            let idle = self.traffic.bytes_sent() == sent;
+            match waited {
+                Ok(response) => {
+                    let mut response = response?;
+                    let since = if idle { since } else { Instant::now() };
+                    response.extensions_mut().insert(Deadline(since + ANSWER_TIMEOUT));
+                    if let Some(value) = authorization {
+                        response.extensions_mut().insert(Carried(value.clone()));
+                    }
+                    return Ok(response);
+                }
+                Err(_) if idle => return Err(RequestError::Silent),
+                Err(_) => {}
             }
         }
     }
-}
 
-/// Turns an answer that nobody expected into the cause of a failed attempt.
-pub(super) async fn refused(response: Response) -> Cause {
-    Cause::Request(RequestError::Refused(Box::new(Refusal::of(response).await)))
+    /// Turns an answer that nobody expected into the cause of a failed attempt.
+    pub(super) async fn refused(&self, response: Response) -> Cause {
+        let carried = response.extensions().get().map(|Carried(authorization)| authorization);
+        let redactor = self.authorizer.redactor(carried);
+        Cause::Request(RequestError::Refused(Box::new(Refusal::of(response, &redactor).await)))
+    }
 }

@@ -11,6 +11,9 @@ use crate::{
     oci::Digest,
 };
 
+const LACKS_PERMISSION: &str = "the account lacks permission to push here: on GHCR the workflow needs `packages: write`, \
+    on Docker Hub the token needs Read & Write";
+
 /// An operation that failed for good, with the attempts that it took.
 #[derive(Debug, Error)]
 #[error("failed to {operation} on {registry} {}", in_words(*.attempts))]
@@ -43,12 +46,6 @@ pub enum Cause {
         /// What the registry gave or claims to have.
         seen: String,
     },
-    /// A document is larger than any honest one.
-    #[error("the answer is larger than {limit} bytes")]
-    TooLarge {
-        /// The most that is read, in bytes.
-        limit: usize,
-    },
 }
 
 impl Cause {
@@ -57,7 +54,7 @@ impl Cause {
         match self {
             Self::Request(error) => Some(error),
             Self::Auth(error) => error.request(),
-            Self::DigestMismatch { .. } | Self::TooLarge { .. } => None,
+            Self::DigestMismatch { .. } => None,
         }
     }
 
@@ -86,14 +83,16 @@ impl Cause {
             return Some(hint);
         }
         let hint = match (self.request()?, self.refusal().map(|refusal| refusal.status)) {
+            (_, Some(401)) if self.refusal().is_some_and(Refusal::lacks_scope) => LACKS_PERMISSION,
             (_, Some(401)) => {
                 "check the user name and the token of this registry; `publisher doctor` shows where they were found"
             }
-            (_, Some(403)) => {
-                "the account lacks permission to push here: on GHCR the workflow needs `packages: write`, on Docker Hub the token needs Read & Write"
-            }
+            (_, Some(403)) => LACKS_PERMISSION,
             (_, Some(404)) => "the repository does not exist, or this account may not see it",
             (_, Some(413)) => "the registry does not take a layer of this size",
+            (RequestError::Insecure { .. }, _) => {
+                "whatever ends TLS before the registry must tell it so (X-Forwarded-Proto); a registry without TLS needs `plain-http = true`"
+            }
             (RequestError::Transport(error), _) if error.is_connect() => {
                 "check the registry's address and the network; a registry without TLS needs `plain-http = true`"
             }

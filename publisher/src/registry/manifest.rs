@@ -1,12 +1,11 @@
 //! Manifests: read, looked up, written and deleted, by tag or by digest.
 
-use bytes::{Bytes, BytesMut};
 use reqwest::{Method, Response, StatusCode, header};
 
-use super::{Cause, Registry, RegistryError, client::refused};
+use super::{Cause, Registry, RegistryError};
 use crate::{
     auth::Scope,
-    http::next_chunk,
+    http::read_answer,
     oci::{Digest, MANIFEST_ACCEPT, RawManifest, Tag, short},
 };
 
@@ -66,7 +65,7 @@ impl Registry {
             match response.status() {
                 StatusCode::OK => read(name, response).await.map(Some),
                 StatusCode::NOT_FOUND => Ok(None),
-                _ => Err(refused(response).await),
+                _ => Err(self.refused(response).await),
             }
         })
         .await
@@ -80,7 +79,7 @@ impl Registry {
             match response.status() {
                 StatusCode::OK => Ok(true),
                 StatusCode::NOT_FOUND => Ok(false),
-                _ => Err(refused(response).await),
+                _ => Err(self.refused(response).await),
             }
         })
         .await
@@ -96,7 +95,7 @@ impl Registry {
                 match response.status() {
                     StatusCode::OK => Ok(Some(told_digest(&response).and_then(|text| text.parse::<Digest>().ok()))),
                     StatusCode::NOT_FOUND => Ok(None),
-                    _ => Err(refused(response).await),
+                    _ => Err(self.refused(response).await),
                 }
             })
             .await?;
@@ -125,7 +124,7 @@ impl Registry {
             return check_told(&response, &manifest.digest);
         }
         let denied = response.status() == StatusCode::FORBIDDEN;
-        let cause = refused(response).await;
+        let cause = self.refused(response).await;
         // Docker Hub has been seen to answer 403 for an immutable tag although the content had landed.
         if denied && self.landed(name, manifest).await { Ok(()) } else { Err(cause) }
     }
@@ -148,7 +147,7 @@ impl Registry {
             // 400 is what the specification asks of registries that cannot delete tags, and distribution 2.8 takes
             // the tag for a malformed digest.
             StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => Ok(Deleted::Unsupported),
-            _ => Err(refused(response).await),
+            _ => Err(self.refused(response).await),
         }
     }
 
@@ -170,7 +169,7 @@ impl Registry {
 async fn read(name: Name<'_>, response: Response) -> Result<RawManifest, Cause> {
     let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
-    let manifest = RawManifest::new(media_type, read_body(response, MANIFEST_MAX).await?);
+    let manifest = RawManifest::new(media_type, read_answer(response, MANIFEST_MAX).await?);
     match name {
         Name::Digest(digest) if *digest != manifest.digest => {
             Err(Cause::DigestMismatch { expected: digest.clone(), seen: manifest.digest.to_string() })
@@ -179,23 +178,13 @@ async fn read(name: Name<'_>, response: Response) -> Result<RawManifest, Cause> 
     }
 }
 
-/// Reads a body of at most `limit` bytes.
-pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Bytes, Cause> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = next_chunk(&mut response).await? {
-        if body.len() + chunk.len() > limit {
-            return Err(Cause::TooLarge { limit });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
-}
-
 /// Fails if the registry says that it stored something else than what it was sent.
 pub(super) fn check_told(response: &Response, expected: &Digest) -> Result<(), Cause> {
     match told_digest(response) {
         Some(seen) if seen != expected.as_ref() => {
-            Err(Cause::DigestMismatch { expected: expected.clone(), seen: seen.into() })
+            // What is no digest might be anything.
+            let seen = seen.parse().map_or_else(|_| "something else".into(), |seen: Digest| seen.to_string());
+            Err(Cause::DigestMismatch { expected: expected.clone(), seen })
         }
         _ => Ok(()),
     }

@@ -20,7 +20,6 @@ mod upload;
 pub use blob::BLOB_IN_MEMORY_MAX;
 pub use client::{Registry, RegistryOptions};
 pub use error::{Cause, RegistryError};
-pub(crate) use manifest::read_body;
 pub use manifest::{Deleted, MANIFEST_MAX, Name};
 pub use traffic::Traffic;
 pub use turns::Hosts;

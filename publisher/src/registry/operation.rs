@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Cause, Registry, RegistryError};
 use crate::{
     event::Event,
-    http::{ATTEMPTS_MAX, Verdict},
+    http::{ATTEMPTS_MAX, RETRY_AFTER_MAX, Verdict},
 };
 
 impl Registry {
@@ -28,11 +28,10 @@ impl Registry {
             }
             let wait = self.backoff.wait(made, asked, fastrand::f64());
             self.announce(operation, made, wait, &cause);
-            if asked.is_some() {
-                self.turns.pause.extend(wait);
-            } else {
-                tokio::time::sleep(wait).await;
+            if let Some(asked) = asked {
+                self.turns.pause.extend(asked.min(RETRY_AFTER_MAX));
             }
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -3,9 +3,9 @@
 use reqwest::{Method, StatusCode, Url, header};
 use serde::Deserialize;
 
-use super::{Cause, Registry, RegistryError, client::refused, manifest::read_body};
+use super::{Cause, Registry, RegistryError};
 use crate::{
-    http::RequestError,
+    http::{RequestError, read_answer},
     oci::{Digest, OCI_INDEX, RawManifest, Tag, short},
 };
 
@@ -44,10 +44,10 @@ impl Registry {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok((Vec::new(), None)),
-            _ => return Err(refused(response).await),
+            _ => return Err(self.refused(response).await),
         }
         let next = next_page(&response, &url);
-        let body = read_body(response, PAGE_BYTES_MAX).await?;
+        let body = read_answer(response, PAGE_BYTES_MAX).await?;
         let unreadable = |what: &str| RequestError::Protocol(format!("the list of tags {what}"));
         let page: Page = serde_json::from_slice(&body).map_err(|_| unreadable("cannot be read"))?;
         let tags = page.tags.unwrap_or_default().into_iter().map(|tag| tag.parse::<Tag>());
@@ -70,11 +70,11 @@ impl Registry {
                     let told = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
                     // A page for people is no answer of a referrers API.
                     let is_index = told.is_some_and(|told| told.starts_with(OCI_INDEX));
-                    let body = read_body(response, PAGE_BYTES_MAX).await?;
+                    let body = read_answer(response, PAGE_BYTES_MAX).await?;
                     Ok(is_index.then(|| RawManifest::new(OCI_INDEX, body)))
                 }
                 status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                    Err(refused(response).await)
+                    Err(self.refused(response).await)
                 }
                 _ => Ok(None),
             }

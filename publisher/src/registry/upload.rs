@@ -7,6 +7,7 @@
 use std::{
     io::{self, SeekFrom},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use tempfile::TempPath;
 use tokio::io::AsyncSeekExt as _;
 use tokio_util::io::ReaderStream;
 
-use super::{Cause, Registry, RegistryError, blob::location, client::refused, manifest::check_told};
+use super::{Cause, Registry, RegistryError, blob::location, manifest::check_told};
 use crate::{
     auth::Scope,
     event::LayerFate,
@@ -29,6 +30,8 @@ pub const UPLOADS_MAX: usize = 4;
 /// How much of a file is read at a time, in bytes. Times [`UPLOADS_MAX`] and the number of hosts, this is what
 /// uploads hold in memory, however large a layer is.
 const CHUNK: usize = 256 * 1024;
+/// How long the cancelling of an upload may take, which nothing depends on.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a registry answers when its upload is of no use any more: wrong bytes, wrong length, wrong order. One that broke
 /// off, or that the registry had no time for, can go on.
 const SPOILED: &[StatusCode] = &[
@@ -99,6 +102,18 @@ impl Registry {
         .await
     }
 
+    /// Opens an upload and cancels it: who may not push, or not here, learns it now.
+    pub async fn check_push(&self) -> Result<(), RegistryError> {
+        let opened = self.attempts("open an upload", async || self.open_upload(None).await).await?;
+        if let Opened::Session(Session { location, .. }) = opened {
+            let scope = Scope::delete(&self.repository.name);
+            let cancel = self.send(&scope, async || Ok(self.request(Method::DELETE, location.clone())));
+            // Some registries cannot. They all forget uploads that nobody goes on with.
+            let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
+        }
+        Ok(())
+    }
+
     async fn push_once(
         &self,
         blob: &Blob,
@@ -119,11 +134,9 @@ impl Registry {
         if self.head_blob(&blob.digest).await? {
             return Ok(if leftover.taken { LayerFate::Uploaded } else { LayerFate::Present });
         }
-        let opened = match self.open_upload(&blob.digest, mount_from).await {
+        let opened = match self.open_upload(mount_from.map(|from| (&blob.digest, from))).await {
             // Who may not mount may still send, for example with a credential for one repository only.
-            Err(cause) if mount_from.is_some() && cause.verdict() == Verdict::Never => {
-                self.open_upload(&blob.digest, None).await?
-            }
+            Err(cause) if mount_from.is_some() && cause.verdict() == Verdict::Never => self.open_upload(None).await?,
             opened => opened?,
         };
         match opened {
@@ -149,10 +162,10 @@ impl Registry {
         settled.map(|()| LayerFate::Uploaded)
     }
 
-    async fn open_upload(&self, digest: &Digest, mount_from: Option<&str>) -> Result<Opened, Cause> {
+    async fn open_upload(&self, mount: Option<(&Digest, &str)>) -> Result<Opened, Cause> {
         let mut url = self.url("blobs/uploads/")?;
         let mut scope = self.scope();
-        if let Some(from) = mount_from {
+        if let Some((digest, from)) = mount {
             url.query_pairs_mut().append_pair("mount", digest.as_ref()).append_pair("from", from);
             scope = Scope::mount(&self.repository.name, from);
         }
@@ -160,9 +173,9 @@ impl Registry {
             .send(&scope, async || Ok(self.request(Method::POST, url.clone()).header(header::CONTENT_LENGTH, 0)))
             .await?;
         match response.status() {
-            StatusCode::CREATED if mount_from.is_some() => Ok(Opened::Mounted),
+            StatusCode::CREATED if mount.is_some() => Ok(Opened::Mounted),
             StatusCode::ACCEPTED => Ok(Opened::Session(Session { location: location(&response)?, offset: 0 })),
-            _ => Err(refused(response).await),
+            _ => Err(self.refused(response).await),
         }
     }
 
@@ -199,7 +212,7 @@ impl Registry {
             .await?;
         // 202 is what the specification says; 201 and 204 occur.
         if !response.status().is_success() {
-            return Err(refused(response).await);
+            return Err(self.refused(response).await);
         }
         session.location = location(&response)?;
         session.offset = blob.size;
@@ -220,7 +233,7 @@ impl Registry {
             .await?;
         match response.status() {
             StatusCode::CREATED => check_told(&response, &blob.digest),
-            _ => Err(refused(response).await),
+            _ => Err(self.refused(response).await),
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Publication {
     pub status: Status,
     /// The tag, `latest`.
     pub tag: String,
-    /// What kind of tag it is: `main`, `release`, `manual`.
+    /// What kind of build it is: `latest`, `release`, `manual`.
     pub kind: String,
     /// The digest of the list; none before there is a list.
     pub digest: Option<Digest>,
@@ -228,7 +228,7 @@ pub(super) mod tests {
         Publication {
             status: Status::Published,
             tag: "latest".into(),
-            kind: "main".into(),
+            kind: "latest".into(),
             digest: Some(digest("list")),
             builds: vec![build(amd64(), 6), build(arm64(), 0)],
             platforms: vec![platform(amd64(), 4, 2_400_000), platform(arm64(), 0, 62_800_000)],
@@ -292,7 +292,7 @@ pub(super) mod tests {
         {
           "status": "published",
           "tag": "latest",
-          "kind": "main",
+          "kind": "latest",
           "digest": "sha256:a330395cc0a53ad1207736546afff4735940937564bbf75ce1edad40780d9139",
           "builds": [
             {

@@ -7,10 +7,7 @@ use std::{
     mem,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -26,7 +23,7 @@ use crate::{
     event::{Event, Events},
     exit::{Exit, Failure},
     oci::{Digest, Platform},
-    podman::{ImageId, Podman, StoredLayer},
+    podman::{ImageId, Podman, Stop, StoredLayer},
     registry::{Blob, BlobSource},
 };
 
@@ -53,15 +50,6 @@ pub(super) struct Wanted<'a> {
     pub(super) spool: &'a Path,
 }
 
-/// Tells the exporting thread to stop when nobody waits for it any more.
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Exports, compresses and pushes the wanted layers to all registries.
 pub(super) async fn push_layers(
     podman: &Podman,
@@ -69,7 +57,9 @@ pub(super) async fn push_layers(
     registries: &Registries,
     events: &Events,
 ) -> Result<Exported, Failure> {
-    let stop = StopOnDrop(Arc::default());
+    // When this function's future is dropped, the exporting thread stops.
+    let (_keep, stop) =
+        Stop::new().map_err(|error| Failure::new(Exit::Failed, "failed to set up the export").because(error))?;
     let (compressed, mut ready) = mpsc::unbounded_channel();
     let exporter = Exporter {
         podman: podman.clone(),
@@ -79,7 +69,7 @@ pub(super) async fn push_layers(
         stored: wanted.stored,
         config: wanted.config,
         spool: wanted.spool.to_owned(),
-        stop: Arc::clone(&stop.0),
+        stop: Arc::new(stop),
         events: Arc::clone(events),
     };
     let export = tokio::task::spawn_blocking(move || exporter.run(&compressed));
@@ -113,20 +103,20 @@ struct Exporter {
     stored: Vec<(Digest, StoredLayer)>,
     config: bool,
     spool: PathBuf,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     events: Events,
 }
 
 impl Exporter {
     fn run(mut self, compressed: &mpsc::UnboundedSender<(Digest, Blob)>) -> Result<Option<Bytes>, Failure> {
         self.read_from_store(compressed);
-        if (self.missing.is_empty() && !self.config) || self.stop.load(Ordering::Relaxed) {
+        if (self.missing.is_empty() && !self.config) || self.stop.is_set() {
             return Ok(None);
         }
-        let (podman, image) = (self.podman.clone(), self.image.clone());
+        let (podman, image, stop) = (self.podman.clone(), self.image.clone(), Arc::clone(&self.stop));
         let mut spooling = None;
-        let config = podman.export(&image, &mut |diff_id, _size, reader| {
-            if self.stop.load(Ordering::Relaxed) {
+        let config = podman.export(&image, &stop, &mut |diff_id, _size, reader| {
+            if self.stop.is_set() {
                 return Ok(ControlFlow::Break(()));
             }
             if self.missing.contains(diff_id) {
@@ -137,7 +127,7 @@ impl Exporter {
         });
         let config = config.map_err(|error| self.explain(Failure::from(error), spooling))?;
         if let Some(diff_id) = self.missing.iter().next()
-            && !self.stop.load(Ordering::Relaxed)
+            && !self.stop.is_set()
         {
             return Err(Failure::new(Exit::Failed, format!("podman's export lacks the layer {diff_id}")));
         }
@@ -148,7 +138,7 @@ impl Exporter {
     /// stays missing: podman is asked for it, and if the cause was another, its error is the one to report.
     fn read_from_store(&mut self, compressed: &mpsc::UnboundedSender<(Digest, Blob)>) {
         for (diff_id, layer) in mem::take(&mut self.stored) {
-            if self.missing.contains(&diff_id) && !self.stop.load(Ordering::Relaxed) {
+            if self.missing.contains(&diff_id) && !self.stop.is_set() {
                 let _ = layer.open().and_then(|mut reader| self.take(&diff_id, &mut reader, compressed));
             }
         }
@@ -202,12 +192,12 @@ impl Exporter {
 /// A reader that fails as soon as the work is given up, so that no thread compresses for nobody.
 struct Stoppable<'a> {
     inner: &'a mut dyn Read,
-    stop: &'a AtomicBool,
+    stop: &'a Stop,
 }
 
 impl Read for Stoppable<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.stop.is_set() {
             return Err(io::Error::other("the run was given up"));
         }
         self.inner.read(buffer)

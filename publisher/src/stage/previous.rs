@@ -11,6 +11,7 @@ use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 
 use super::everywhere::Registries;
 use crate::{
+    http::RequestError,
     oci::{DOCKER_LAYER_GZIP, Digest, Platform, RawManifest, Tag, is_index},
     registry::{Cause, Name, Registry, RegistryError},
 };
@@ -104,7 +105,7 @@ fn is_gzip(media_type: &MediaType) -> bool {
 
 /// Whether what was published before is spoiled, which is no failure of this run: it is about to be replaced.
 fn is_spoiled(error: &RegistryError) -> bool {
-    matches!(error.cause, Cause::DigestMismatch { .. } | Cause::TooLarge { .. })
+    matches!(error.cause, Cause::DigestMismatch { .. } | Cause::Request(RequestError::TooLarge { .. }))
 }
 
 /// The manifest of one platform under a tag, whether the tag points at a list or at that manifest itself.

@@ -216,7 +216,7 @@ async fn a_server_that_is_not_there_is_a_transport_error() {
 async fn an_endless_answer_is_cut_off() {
     let server = TokenServer::start(&[(200, &" ".repeat(300_000))]).await;
     let error = server.authorizer(ann()).await.header(&scope()).await.unwrap_err();
-    assert_eq!(error.request().unwrap().to_string(), "its answer is larger than 262144 bytes");
+    assert_eq!(error.request().unwrap().to_string(), "the answer is larger than 262144 bytes");
 }
 
 #[tokio::test]

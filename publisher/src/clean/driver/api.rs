@@ -8,16 +8,13 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    auth::Redactor,
     clean::{CleanError, error::protocol},
-    http::{RequestError, next_chunk},
-    registry::{Cause, Registry, read_body},
+    http::{Redactor, Refusal, RequestError, read_answer},
+    registry::{Cause, Registry},
 };
 
 /// The largest answer that is read, in bytes: a page of a hundred entries with all their tags.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
-/// How much of a refusal is read, in bytes.
-const REFUSAL_MAX: usize = 16 * 1024;
 
 /// Where an interface is, and which texts it must not be quoted with.
 pub(super) struct Api {
@@ -55,20 +52,13 @@ impl Api {
 
     /// Sends a request and reads the answer: a good one, or that there is no such thing.
     pub(super) async fn send(&self, registry: &Registry, request: RequestBuilder) -> Result<Answer, Cause> {
-        let mut response = registry.send_beside(request).await?;
+        let response = registry.send_beside(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() || status == StatusCode::NOT_FOUND {
-            let body = read_body(response, ANSWER_MAX).await?;
+            let body = read_answer(response, ANSWER_MAX).await?;
             return Ok(Answer { status, headers, body });
         }
-        let mut body = Vec::new();
-        while body.len() < REFUSAL_MAX {
-            // An answer that breaks off is a refusal all the same.
-            let Ok(Some(chunk)) = next_chunk(&mut response).await else { break };
-            body.extend_from_slice(&chunk);
-        }
-        let refusal = self.redactor.refusal(status.as_u16(), headers, &body);
-        Err(RequestError::Refused(Box::new(refusal)).into())
+        Err(RequestError::Refused(Box::new(Refusal::of(response, &self.redactor).await)).into())
     }
 }
 

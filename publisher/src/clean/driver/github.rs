@@ -34,7 +34,10 @@ use crate::{
     registry::{Cause, Registry, RegistryError},
 };
 
-const VARIABLE: &str = "GITHUB_API_URL";
+/// The interface of another server than GitHub's own, for other registries than GHCR.
+const VARIABLE: &str = "TALLYMAN_GITHUB_API";
+/// The interface of the server that runs the workflow, whose [`TOKEN`] is. Its registry need not be the one at hand.
+const SERVER: &str = "GITHUB_API_URL";
 const ADDRESS: &str = "https://api.github.com";
 const TOKEN: &str = "GITHUB_TOKEN";
 const API_VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
@@ -67,15 +70,18 @@ struct Seen {
 
 impl GitHub {
     pub(super) fn new(registry: &Registry, credential: &Credential, env: &Environment) -> Result<Self, CleanError> {
+        let on_github = registry.repository().host.is_ghcr();
+        let address = if on_github { ADDRESS } else { env.get(VARIABLE).unwrap_or_default() };
+        let is_servers = address == env.get(SERVER).unwrap_or(ADDRESS);
         let token = match credential {
             Credential::Basic { password, .. } => Some(password.clone()),
-            Credential::Anonymous | Credential::IdentityToken(_) => env.get(TOKEN).map(Secret::new),
+            _ => env.get(TOKEN).filter(|_| is_servers).map(Secret::new),
         };
         let secrets = token.iter().map(|token| token.expose().to_owned()).collect();
         let name = &registry.repository().name;
         let (owner, package) = name.split_once('/').unwrap_or((name, name));
         Ok(Self {
-            api: Api::new(VARIABLE, env.get(VARIABLE).unwrap_or(ADDRESS), secrets)?,
+            api: Api::new(VARIABLE, address, secrets)?,
             token,
             owner: owner.into(),
             package: package.replace('/', "%2F"),
@@ -184,4 +190,39 @@ impl GitHub {
 
 fn failed(registry: &Registry, error: RegistryError) -> CleanError {
     CleanError::of(error, registry.name(), PERMISSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::registry::{Hosts, testing::client};
+
+    const GHE: &str = "https://ghe.example/api/v3";
+
+    /// The registry decides whose interface is asked, and what opens one server's packages never goes to another. The
+    /// cases: where packages are, who runs the workflow, the explicit address; where requests go, whether with its token.
+    #[rstest]
+    #[case("ghcr.io", ADDRESS, "", Some(ADDRESS), true)]
+    #[case("ghcr.io", GHE, GHE, Some(ADDRESS), false)]
+    #[case("containers.ghe.example", GHE, GHE, Some(GHE), true)]
+    #[case("containers.ghe.example", ADDRESS, GHE, Some(GHE), false)]
+    #[case("containers.ghe.example", ADDRESS, "", None, false)]
+    #[case("containers.ghe.example", GHE, "", None, false)]
+    fn a_token_goes_to_its_own_server_alone(
+        #[case] host: &str,
+        #[case] server: &str,
+        #[case] explicit: &str,
+        #[case] address: Option<&str>,
+        #[case] has_token: bool,
+    ) {
+        let env = [(SERVER, server), (VARIABLE, explicit), (TOKEN, "of the server that runs the workflow")];
+        let nobody = Credential::Anonymous;
+        let (registry, _) = client(&format!("{host}/acme/hello"), nobody.clone(), &Hosts::default());
+        let driver = GitHub::new(&registry, &nobody, &env.into_iter().collect());
+        let seen = driver.as_ref().ok().map(|driver| driver.api.url("user").unwrap().to_string());
+        assert_eq!(seen, address.map(|address| format!("{address}/user")));
+        assert_eq!(driver.is_ok_and(|driver| driver.token.is_some()), has_token);
+    }
 }

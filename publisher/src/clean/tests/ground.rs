@@ -65,7 +65,7 @@ impl Ground {
             client(&format!("{}/{name}", self.host), Credential::basic("ann", token), &Hosts::default());
         let address = format!("http://{}", self.host);
         let env: Environment =
-            [("GITHUB_API_URL", address.as_str()), ("TALLYMAN_DOCKERHUB_API", &address)].into_iter().collect();
+            [("TALLYMAN_GITHUB_API", address.as_str()), ("TALLYMAN_DOCKERHUB_API", &address)].into_iter().collect();
         let kind = self.contents().kind.unwrap();
         (Site::new(Arc::new(registry), kind, &Credential::basic("ann", token), &env).unwrap(), told)
     }

@@ -57,6 +57,10 @@ impl Store {
         Answer::status(201).header("location", location).header("docker-content-digest", digest)
     }
 
+    pub(super) fn cancel(&mut self, id: &str) -> Answer {
+        if self.uploads.remove(id).is_some() { Answer::status(204) } else { unknown_upload() }
+    }
+
     /// Keeps the part of a body that came before the connection broke.
     pub(super) fn keep(&mut self, id: &str, request: &Request, part: &[u8]) {
         if let Some(upload) = self.upload(id, request)

@@ -59,7 +59,18 @@ thread_local! {
 /// A client of a repository, `127.0.0.1:…/acme/hello`, that waits a millisecond before its second attempt.
 pub(crate) fn client(repository: &str, credential: Credential, hosts: &Hosts) -> (Registry, Arc<Told>) {
     let told = Arc::new(Told::default());
-    let options = RegistryOptions {
+    let options = options(repository, credential, hosts, &told);
+    (Registry::new(options).unwrap(), told)
+}
+
+/// A client of a repository that speaks TLS.
+pub(crate) fn client_with_tls(repository: &str) -> Registry {
+    let options = options(repository, Credential::Anonymous, &Hosts::default(), &Arc::default());
+    Registry::new(RegistryOptions { plain_http: false, ..options }).unwrap()
+}
+
+fn options(repository: &str, credential: Credential, hosts: &Hosts, told: &Arc<Told>) -> RegistryOptions {
+    RegistryOptions {
         name: "test".into(),
         repository: repository.parse().unwrap(),
         plain_http: true,
@@ -67,9 +78,8 @@ pub(crate) fn client(repository: &str, credential: Credential, hosts: &Hosts) ->
         backoff: Backoff { base: Duration::from_millis(1) },
         http: HTTP.with(Clone::clone),
         hosts: hosts.clone(),
-        events: Arc::clone(&told) as Events,
-    };
-    (Registry::new(options).unwrap(), told)
+        events: Arc::clone(told) as Events,
+    }
 }
 
 /// A client of a repository on this registry, without credentials.

@@ -25,6 +25,10 @@ pub(crate) enum Effect {
     CutAnswer(usize),
     /// It is read, and nothing ever comes back.
     Hold,
+    /// It is done, but of the answer's body so many bytes come each second.
+    Trickle(usize),
+    /// It is answered so, a body of so many bytes each second, and nothing is done.
+    TrickleAnswer(Answer, usize),
     /// All tokens run out just before it.
     ExpireTokens,
 }

@@ -15,7 +15,7 @@ mod target;
 mod tokens;
 mod wire;
 
-pub(crate) use client::{Told, blob_of, client, registry};
+pub(crate) use client::{Told, blob_of, client, client_with_tls, registry};
 pub(crate) use exchange::Answer;
 pub(crate) use fault::{Effect, Fault};
 pub(crate) use server::Scripted;

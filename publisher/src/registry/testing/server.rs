@@ -155,6 +155,10 @@ async fn converse(stream: TcpStream, state: Arc<Mutex<State>>) {
             return std::future::pending().await;
         }
         let Some(answer) = answer else { return wire.reset() };
+        if let Some(Effect::Trickle(bytes) | Effect::TrickleAnswer(_, bytes)) = effect {
+            wire.trickle(&request.method, &answer, bytes).await;
+            continue;
+        }
         wire.answer(&request.method, &answer, cut).await;
         if matches!(effect, Some(Effect::EarlyAnswer(_))) {
             return wire.linger().await;
@@ -185,7 +189,9 @@ impl State {
         effect: Option<Effect>,
     ) -> (Option<Answer>, Option<usize>) {
         match &effect {
-            Some(Effect::Answer(answer) | Effect::EarlyAnswer(answer)) => return (Some(answer.at(&self.host)), None),
+            Some(Effect::Answer(answer) | Effect::EarlyAnswer(answer) | Effect::TrickleAnswer(answer, _)) => {
+                return (Some(answer.at(&self.host)), None);
+            }
             Some(Effect::Hold) => return (None, None),
             Some(Effect::Break { kept, .. }) => {
                 if let (true, Some(Target::Upload(_, id))) = (kept, Target::of(&request.path)) {

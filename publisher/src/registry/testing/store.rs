@@ -60,6 +60,11 @@ impl Store {
         }
     }
 
+    /// Whether no upload is under way.
+    pub(crate) fn is_without_uploads(&self) -> bool {
+        self.uploads.is_empty()
+    }
+
     /// Loses a manifest.
     pub(crate) fn forget_manifest(&mut self, name: &str, digest: &Digest) {
         self.contents(name).manifests.remove(digest.as_ref());
@@ -97,6 +102,7 @@ impl Store {
             ("GET", Target::Upload(_, id)) => Some(self.progress(id)),
             ("PATCH", Target::Upload(_, id)) => Some(self.take(id, request, body)),
             ("PUT", Target::Upload(_, id)) => Some(self.close(id, request, body)),
+            ("DELETE", Target::Upload(_, id)) => Some(self.cancel(id)),
             ("HEAD" | "GET", Target::Manifest(name, reference)) => Some(self.give_manifest(name, reference)),
             ("PUT", Target::Manifest(name, reference)) => Some(self.take_manifest(name, reference, request, body)),
             ("GET", Target::Tags(name)) => Some(self.list_tags(name)),

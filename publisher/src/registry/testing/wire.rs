@@ -1,6 +1,6 @@
 //! HTTP/1.1 by hand, because a library would not let a connection break where a test wants it to.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
@@ -16,6 +16,8 @@ pub(super) struct Wire(BufReader<TcpStream>);
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
+        // What is sent is there at once, also for a clock that does not wait.
+        stream.set_nodelay(true).unwrap();
         Self(BufReader::new(stream))
     }
 
@@ -65,6 +67,17 @@ impl Wire {
         let body = if method == "HEAD" { &[] } else { &answer.body[..cut.unwrap_or(answer.body.len())] };
         // A client that went away does not matter: the test looks at what it makes of that.
         let _ = self.0.get_mut().write_all(&[head.as_bytes(), body].concat()).await;
+    }
+
+    /// Answers with so many bytes of the body a second.
+    pub(super) async fn trickle(&mut self, method: &str, answer: &Answer, bytes: usize) {
+        self.answer(method, answer, Some(0)).await;
+        for piece in answer.body.chunks(bytes) {
+            if self.0.get_mut().write_all(piece).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// Ends the connection as servers do that have not read all: what still comes is taken, so that the client gets to

@@ -1,15 +1,21 @@
 //! Other hosts than the registry's: they get the request, never the authorization.
 
+use reqwest::Method;
 use rstest::rstest;
 
 use super::{
     super::{
-        Cause, Hosts, Registry,
-        testing::{Answer, Effect, Fault, Scripted, client},
+        Cause, Hosts, Name, Registry, RegistryError,
+        testing::{Answer, Effect, Fault, Scripted, client, client_with_tls},
     },
     NAME, blob, bytes, push,
 };
-use crate::{auth::Credential, oci::digest_of};
+use crate::{
+    auth::{Credential, Scope},
+    event::LayerFate,
+    exit::Failure,
+    oci::{Digest, Tag, digest_of},
+};
 
 const CONFIG: &[u8] = b"{}";
 
@@ -97,4 +103,79 @@ async fn an_upload_that_goes_elsewhere_carries_no_authorization(#[case] status: 
     assert_eq!(elsewhere.seen()[0].body, bytes().len(), "{}", blob().digest);
     assert!(elsewhere.seen().iter().all(|seen| seen.header("authorization").is_none()));
     assert_eq!(elsewhere.seen().len(), if status == 202 { 2 } else { 1 });
+}
+
+/// A registry whose blobs are at `elsewhere`, where a HEAD of one leads.
+async fn leading(elsewhere: &Scripted, status: u16, digest: &Digest) -> Scripted {
+    let location = format!("http://{}/v2/kept/blobs/{digest}?signature=1", elsewhere.host());
+    let redirect = Effect::Answer(Answer::status(status).header("location", location));
+    Scripted::start(with_password(vec![Fault::nth(2, "HEAD", "*", redirect)])).await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_blob_that_is_kept_elsewhere_is_looked_up_there_without_our_authorization(
+    #[values(301, 302, 303, 307, 308)] status: u16,
+    #[values(true, false)] kept: bool,
+) {
+    let elsewhere = Scripted::start(Vec::new()).await;
+    let digest = if kept { elsewhere.store(|store| store.put_blob("kept", CONFIG)) } else { digest_of(CONFIG) };
+    let server = leading(&elsewhere, status, &digest).await;
+    assert_eq!(ann(&server).has_blob(&digest).await.unwrap(), kept);
+    assert_eq!((authorized(&server, "HEAD"), authorized(&elsewhere, "HEAD")), (vec![false, true], vec![false]));
+}
+
+/// An address that is signed for GET alone refuses HEAD: that says nothing about the blob, so it is sent.
+#[rstest]
+#[case(403)]
+#[case(405)]
+#[tokio::test]
+async fn a_blob_that_cannot_be_looked_up_elsewhere_counts_as_absent(#[case] status: u16) {
+    let refusal = Effect::Answer(Answer::status(status));
+    let elsewhere = Scripted::start(vec![Fault::nth(1, "HEAD", "*", refusal)]).await;
+    let server = leading(&elsewhere, 307, &blob().digest).await;
+    assert_eq!(push(&ann(&server)).await.unwrap(), LayerFate::Uploaded);
+    assert!(server.store(|store| store.blob(NAME, &blob().digest).is_some()));
+}
+
+/// A registry that is spoken to with TLS, and where an answer of its leads.
+#[tokio::test]
+async fn nothing_goes_without_tls_for_a_registry_that_has_it() {
+    let elsewhere = Scripted::start(vec![]).await;
+    let registry = client_with_tls(&format!("{}/{NAME}", elsewhere.host()));
+    let url: reqwest::Url =
+        format!("http://{}/v2/acme/hello/blobs/uploads/u1?secret", elsewhere.host()).parse().unwrap();
+    let scope = Scope::push(NAME);
+    let sent = registry.send(&scope, async || Ok(registry.request(Method::PATCH, url.clone()).body("bytes"))).await;
+    let failure = Failure::from(RegistryError {
+        registry: "test".into(),
+        operation: "push".into(),
+        attempts: 1,
+        cause: sent.unwrap_err(),
+    });
+    let said = failure.chain().join(": ");
+    assert!(said.contains("http://127.0.0.1") && !said.contains("secret"), "{said}");
+    assert!(failure.hint.unwrap().contains("X-Forwarded-Proto"));
+    assert!(elsewhere.seen().is_empty());
+}
+
+/// What a registry says may repeat what it was sent.
+#[rstest]
+#[case::password("you sent canary-4711", false)]
+#[case::header("you sent Basic YW5uOmNhbmFyeS00NzEx", false)]
+#[case::token("you sent Bearer token-1", true)]
+#[tokio::test]
+async fn a_refusal_that_repeats_a_secret_is_not_quoted(#[case] said: &str, #[case] tokens: bool) {
+    let refusal = Answer::status(403).body(format!(r#"{{"errors":[{{"code":"DENIED","message":"{said}"}}]}}"#));
+    let faults = vec![Fault::always("GET", "/v2/*", Effect::Answer(refusal))];
+    let server = Scripted::start(if tokens { faults } else { with_password(faults) }).await;
+    let server = if tokens { server.with_tokens() } else { server };
+    let registry = ann(&server);
+    registry.has_blob(&digest_of(CONFIG)).await.unwrap();
+    let failure = Failure::from(registry.manifest(Name::Tag(&Tag::latest())).await.unwrap_err());
+    let said = format!("{failure:?} {}", failure.chain().join(": "));
+    assert!(said.contains("DENIED you sent"), "{said}");
+    for secret in ["canary-4711", "YW5uOmNhbmFyeS00NzEx", "token-1"] {
+        assert!(!said.contains(secret), "{said}");
+    }
 }

@@ -9,7 +9,10 @@ use super::{
     },
     NAME, manifest,
 };
-use crate::oci::{DOCKER_LIST, Tag, digest_of};
+use crate::{
+    http::RequestError,
+    oci::{DOCKER_LIST, Tag, digest_of},
+};
 
 /// A registry that holds [`manifest`] as `latest`.
 async fn holding(faults: Vec<Fault>) -> Scripted {
@@ -58,9 +61,9 @@ async fn answers_without_end_are_refused() {
     .await;
     let (registry, _) = registry(&server, NAME);
     let error = registry.manifest(Name::Tag(&Tag::latest())).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::TooLarge { limit: MANIFEST_MAX }), "{error:?}");
+    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge { limit: MANIFEST_MAX })), "{error:?}");
     let error = registry.blob(&digest_of(b"x")).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::TooLarge { limit: BLOB_IN_MEMORY_MAX }), "{error:?}");
+    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge { limit: BLOB_IN_MEMORY_MAX })), "{error:?}");
 }
 
 #[tokio::test]
@@ -124,4 +127,13 @@ async fn a_deletion_takes_the_manifest_with_its_tags() {
     let digest = manifest().digest;
     assert_eq!(registry(&server, NAME).0.delete_manifest(Name::Digest(&digest)).await.unwrap(), Deleted::Yes);
     assert!(server.store(|store| store.manifest(NAME, &digest).is_none() && store.tag(NAME, "latest").is_none()));
+}
+
+#[tokio::test]
+async fn what_is_said_in_place_of_a_digest_is_not_quoted() {
+    let said = Effect::Header("docker-content-digest", "canary-4711".into());
+    let server = Scripted::start(vec![Fault::nth(1, "PUT", "*", said)]).await;
+    let (registry, _) = registry(&server, NAME);
+    let error = registry.put_manifest(Name::Tag(&Tag::latest()), &manifest()).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::DigestMismatch { .. }) && !format!("{error:?}").contains("canary"));
 }

@@ -11,7 +11,7 @@ use super::{
     },
     NAME, SIZE, blob, bytes, nobody, push,
 };
-use crate::{event::LayerFate, oci::digest_of};
+use crate::{event::LayerFate, exit::Failure, oci::digest_of};
 
 #[tokio::test]
 async fn what_is_there_is_not_sent() {
@@ -100,4 +100,36 @@ async fn an_answer_that_names_no_place_to_go_on_is_refused(
     let error = push(&registry(&server, NAME).0).await.unwrap_err();
     assert_eq!(error.attempts, 1);
     assert!(error.cause.to_string().contains(why), "{error:?}");
+}
+
+#[tokio::test]
+async fn whether_we_may_push_is_found_out_by_an_upload_that_is_cancelled() {
+    let server = Scripted::start(vec![]).await.with_tokens();
+    let (registry, _) = registry(&server, NAME);
+    registry.check_push().await.unwrap();
+    assert_eq!(server.story(), "POST TOKEN POST TOKEN DELETE");
+    assert!(server.store(|store| store.is_without_uploads()));
+}
+
+/// Distribution and Docker Hub say it so: a token is given, but it allows too little.
+#[tokio::test]
+async fn a_token_that_allows_too_little_is_told_as_a_missing_right() {
+    let challenge =
+        r#"Bearer realm="http://{host}/token",scope="repository:acme/hello:pull,push",error="insufficient_scope""#;
+    let refusal = Answer::error(401, "UNAUTHORIZED").header("www-authenticate", challenge);
+    let server = Scripted::start(vec![Fault::always("POST", "*", Effect::Answer(refusal))]).await.with_tokens();
+    let (registry, _) = registry(&server, NAME);
+    let failure = Failure::from(registry.check_push().await.unwrap_err());
+    assert_eq!(server.story(), "POST TOKEN POST");
+    assert!(failure.hint.unwrap().contains("lacks permission to push here"));
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_cancelled_does_not_matter() {
+    for effect in [Effect::Answer(Answer::status(405)), Effect::Break { after: 0, kept: false }] {
+        let server = Scripted::start(vec![Fault::always("DELETE", "*", effect)]).await;
+        let (registry, _) = registry(&server, NAME);
+        registry.check_push().await.unwrap();
+        assert_eq!(server.story(), "POST DELETE");
+    }
 }

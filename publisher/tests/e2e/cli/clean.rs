@@ -136,7 +136,7 @@ async fn what_cannot_be_read_keeps_everything_and_is_a_warning() {
     ended.expect(0, &["::warning::dockerhub: the image that latest pointed at before could not be removed"]);
     ended.expect(0, &["500 Internal Server Error", &format!("publisher clean --digest {old}")]);
     assert!(read(&summary).contains("could not be removed"));
-    assert!(held(&world.dockerhub).contains(&old) && world.dockerhub.requests("DELETE").is_empty());
+    assert!(held(&world.dockerhub).contains(&old) && world.dockerhub.deletions().is_empty());
     assert!(!held(&world.ghcr).contains(&old), "one registry's trouble stopped the other's clean-up");
 
     // When that is mended, it is done by hand.
@@ -189,7 +189,7 @@ async fn releases_and_manual_builds_remove_nothing() {
         manual.run().await.expect(0, &[]);
     }
     for (registry, before) in [&world.ghcr, &world.dockerhub].into_iter().zip(before) {
-        assert!(registry.requests("DELETE").is_empty());
+        assert!(registry.deletions().is_empty());
         assert!(held(registry).is_superset(&before));
         assert_eq!(held(registry).len(), 12);
     }
@@ -224,7 +224,7 @@ async fn nothing_is_taken_away_before_everything_is_staged_everywhere() {
     world.proxy.inject("PUT", "/manifests/sha256:", Fault::Status(503));
     let ended = world.publish("refs/heads/main").env("TALLYMAN_CLEANUP", "before").run().await;
     ended.expect(4, &["nothing was published"]);
-    assert!(world.proxy.hits() > 0 && world.ghcr.requests("DELETE").is_empty());
+    assert!(world.proxy.hits() > 0 && world.ghcr.deletions().is_empty());
     assert_eq!(world.shown("latest").await, [Some(old.clone()), Some(old)]);
 }
 

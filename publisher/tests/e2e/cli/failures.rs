@@ -79,16 +79,39 @@ async fn a_version_that_one_registry_refuses_is_tagged_on_none(
 }
 
 #[rstest]
-#[case(403, "permission")]
-#[case(404, "")]
+#[case(403, "hint: the account lacks permission to push here")]
+#[case(404, "hint: the repository does not exist, or this account may not see it")]
 #[case(400, "")]
 #[tokio::test]
-async fn what_cannot_succeed_is_tried_once(#[case] status: u16, #[case] hint: &str) {
+async fn who_may_not_push_learns_it_before_anything_is_built(
+    #[case] status: u16,
+    #[case] hint: &str,
+    #[values("publish", "build")] command: &str,
+) {
     let world = World::new().await;
     world.proxy.inject("POST", "/blobs/uploads/", Fault::Status(status));
-    let ended = world.publish("refs/heads/main").args(&["--platforms", "linux/amd64"]).run().await;
-    ended.expect(4, &["at the first attempt", hint]);
-    assert!(world.ghcr.tags().await.is_empty());
+    let platform = if command == "build" { "--platform" } else { "--platforms" };
+    let run = world.program(&[command, "--ref", "refs/heads/main", platform, "linux/amd64"]);
+    let ended = run.run().await;
+    ended.expect(4, &["open an upload on dockerhub", "at the first attempt", hint, "nothing was published"]);
+    assert!(!world.podman.calls().contains("build"), "it was built all the same");
+}
+
+#[rstest]
+#[case::taken(None)]
+#[case::refused(Some(Fault::Status(405)))]
+#[tokio::test]
+async fn the_upload_that_proves_the_right_to_push_is_cancelled_where_that_is_possible(#[case] refused: Option<Fault>) {
+    let world = World::new().await;
+    let cancelled = refused.is_none();
+    if let Some(refusal) = refused {
+        world.proxy.inject("DELETE", "/blobs/uploads/", refusal);
+    }
+    world.published("refs/heads/main", "latest").await;
+    assert_eq!(world.ghcr.requests("DELETE").len(), 1);
+    let uploads = world.dockerhub.storage().join("docker/registry/v2/repositories/acme/hello/_uploads");
+    let mut uploads = uploads.read_dir().unwrap().map(|upload| upload.unwrap().path());
+    assert_eq!(uploads.any(|upload| upload.join("data").exists()), !cancelled);
 }
 
 #[tokio::test]

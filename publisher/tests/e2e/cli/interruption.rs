@@ -43,6 +43,21 @@ async fn a_run_that_is_cancelled_during_the_build_publishes_nothing() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_cancelled_while_podman_exports_does_not_wait_for_it() {
+    let world = World::new().await;
+    let fifo = world.podman.path("save.wait");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let child = world.publish("refs/heads/main").args(&["--platforms", "linux/amd64"]).start();
+    let open = async { tokio::fs::OpenOptions::new().write(true).open(fifo).await };
+    let mut saving = tokio::time::timeout(EFFECT_MAX, open).await.expect("nothing is exported").unwrap();
+    signal(&child, "INT");
+    let ended = tokio::time::timeout(EFFECT_MAX, Ended::of(child)).await.expect("the run waits for podman");
+    ended.expect(5, &["cancelled", "nothing was published"]);
+    let gone = async { while saving.write_all(b"x").await.and(saving.flush().await).is_ok() {} };
+    tokio::time::timeout(EFFECT_MAX, gone).await.expect("podman goes on");
+}
+
+#[tokio::test]
 async fn a_run_that_is_cancelled_while_the_tag_moves_finishes() {
     let world = World::new().await;
     world.proxy.inject("PUT", "/manifests/latest", Fault::Hold);

@@ -11,6 +11,9 @@ async fn json_is_alone_on_stdout_for_success_and_failure() {
     ended.expect(0, &[]);
     let result: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&result["status"], &result["tag"]), (&"published".into(), &"latest".into()));
+    let plan = world.program(&["plan", "--ref", "refs/heads/main", "--output", "json"]).run().await;
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    assert_eq!((&result["kind"], &plan["kind"]), (&"latest".into(), &"latest".into()));
     assert_eq!(result["digest"], world.ghcr.digest("latest").await.unwrap());
 
     world.podman.write("arm64.fails", "");

@@ -31,6 +31,18 @@ async fn missing_secrets_are_named() {
 }
 
 #[tokio::test]
+async fn git_is_asked_about_the_folder_whatever_the_environment_says() {
+    let world = World::new().await;
+    let mut plan = world.program(&["plan", "--ref", "refs/heads/main", "--output", "json"]);
+    for (name, value) in [("GIT_DIR", "/nowhere"), ("GIT_EXEC_PATH", "/nowhere"), ("GIT_TRACE", "1")] {
+        plan = plan.env(name, value);
+    }
+    let ended = plan.run().await;
+    ended.expect(0, &[]);
+    assert!(ended.stdout.contains(&world.source.head()) && !ended.stderr.contains("git does not know"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn the_following_jobs_get_what_they_need() {
     let world = World::new().await;
     let output = world.podman.path("output");

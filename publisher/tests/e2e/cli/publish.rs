@@ -70,9 +70,11 @@ async fn an_unchanged_source_sends_nothing_again() {
     let world = World::new().await;
     world.published("refs/heads/main", "latest").await;
     let before = [world.ghcr.requests("PATCH").len(), world.ghcr.requests("PUT").len()];
+    let opened = world.ghcr.requests("POST").len();
     let ended = world.publish("refs/heads/main").args(&["--output", "json"]).run().await;
     ended.expect(0, &[]);
     assert_eq!([world.ghcr.requests("PATCH").len(), world.ghcr.requests("PUT").len()], before);
+    assert_eq!(world.ghcr.requests("POST").len() - opened, 1, "only whether it may push is asked");
     let result: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(result["registries"][0]["bytes_sent"], 0);
     assert_eq!(result["platforms"][0]["layers_known"], 2);

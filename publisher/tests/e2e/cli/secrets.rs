@@ -113,3 +113,56 @@ async fn the_secrets_of_the_default_registries_are_nowhere() {
     let written = ended.stdout + &ended.stderr + &texts(world.source.path());
     assert!(written.contains("acme/hello") && !written.contains(CANARY), "{written}");
 }
+
+/// A program in this folder that notes its environment before it goes on.
+fn noting_program(folder: &std::path::Path, name: &str, notes: &std::path::Path, then: &str) {
+    let script = format!("#!/bin/sh\nenv >>'{}/{name}'\n{then}\n", notes.display());
+    std::fs::create_dir_all(folder).unwrap();
+    // Written by a process of its own: one that this process has open for writing cannot be run.
+    let write = ["-c", "printf %s \"$1\" >\"$0\" && chmod +x \"$0\""];
+    let path = folder.join(name);
+    assert!(std::process::Command::new("sh").args(write).arg(path).arg(script).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn other_programs_get_no_secret_and_everything_else() {
+    const SECRETS: &[&str] =
+        &["GITHUB_TOKEN", "DOCKERHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "QUAY_TOKEN"];
+    const KEPT: &[(&str, &str)] = &[
+        ("HTTPS_PROXY", "http://127.0.0.1:1"),
+        ("XDG_CONFIG_HOME", "/nowhere"),
+        ("AWS_SESSION_TOKEN", "for a helper"),
+        ("BUILD_SECRET", "for the build"),
+    ];
+    let world = World::new().await;
+    let (programs, notes) = (world.podman.path("programs"), world.podman.path("environments"));
+    std::fs::create_dir(&notes).unwrap();
+    noting_program(&programs, "git", &notes, "PATH=${PATH#*:} exec git \"$@\"");
+    noting_program(&programs, "docker-credential-noting", &notes, "echo 'credentials not found'; exit 1");
+    let host = &world.ghcr.host;
+    let toml = format!(
+        "[[registry]]\nname = \"quay\"\nusername-env = \"QUAY_USER\"\npassword-env = \"QUAY_TOKEN\"\n\
+         repository = \"{host}/acme/hello\"\n"
+    );
+    world.source.write("publish.toml", &toml);
+    world.podman.write("config.json", format!(r#"{{"credHelpers":{{"{host}":"noting"}}}}"#));
+    let mut run = Program::new(world.source.path())
+        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello"])
+        .env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()))
+        .env("DOCKER_CONFIG", world.podman.path(""))
+        .env("TALLYMAN_PODMAN", world.podman.program())
+        .env("QUAY_USER", USER);
+    for name in SECRETS {
+        run = run.env(name, CANARY);
+    }
+    for (name, value) in KEPT {
+        run = run.env(name, value);
+    }
+    run.run().await.expect(0, &[]);
+    for program in ["podman", "git", "docker-credential-noting"] {
+        let got = std::fs::read_to_string(notes.join(program)).unwrap();
+        assert!(got.contains("PATH=") && got.contains("HOME=") && !got.contains(CANARY), "{program}:\n{got}");
+        let all = KEPT.iter().all(|(name, value)| got.lines().any(|line| line == format!("{name}={value}")));
+        assert!(all || program == "git", "{program}:\n{got}");
+    }
+}

@@ -94,6 +94,11 @@ impl Registry {
         self.log().lines().filter_map(path).collect()
     }
 
+    /// The manifests whose deletion was asked for so far.
+    pub(crate) fn deletions(&self) -> Vec<String> {
+        self.requests("DELETE").into_iter().filter(|path| path.contains("/manifests/")).collect()
+    }
+
     /// What was PUT as a manifest so far, in order: tags and digests.
     pub(crate) fn manifest_puts(&self) -> Vec<String> {
         let name = |path: String| Some(path.split_once("/manifests/")?.1.to_owned());

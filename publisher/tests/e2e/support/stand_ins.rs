@@ -105,6 +105,7 @@ impl StandIns {
         program
             .env("TALLYMAN_REGISTRIES", registries.collect::<Vec<_>>().join(","))
             .env("TALLYMAN_DRIVERS", "ghcr=github,dockerhub=dockerhub,plain=distribution")
+            .env("TALLYMAN_GITHUB_API", self.github_proxy.url())
             .env("GITHUB_API_URL", self.github_proxy.url())
             .env("TALLYMAN_DOCKERHUB_API", self.hub_proxy.url())
             .env("GITHUB_TOKEN", GITHUB_TOKEN)

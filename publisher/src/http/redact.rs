@@ -2,7 +2,7 @@
 
 use reqwest::header::HeaderMap;
 
-use crate::http::Refusal;
+use super::Refusal;
 
 /// What stands where a secret stood.
 const MASK: &str = "***";
