@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{prune, result::published, session::Session, superseded::Superseded};
+use super::{prune, result::published, session::Session, superseded::Superseded, visibility};
 use crate::{
     commit::{
         HandOver, Record, TagMove, assemble, compare, confirm, ensure_children, move_tag, put_list, read_children,
@@ -66,6 +66,7 @@ pub(super) async fn commit(
         Ok::<_, Failure>(movements)
     });
     let movements = movements.await?;
+    visibility::check(session, &list.digest).await;
     let cleanup = match &superseded {
         Some(superseded) => {
             let cleaned = async {

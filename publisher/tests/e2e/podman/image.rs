@@ -119,3 +119,26 @@ async fn the_same_commit_gives_the_same_digest_again() {
     publisher(&source, &registry, &["publish", "--ref", "refs/tags/v1.0.0"]).run().await.expect(0, &[]);
     assert_eq!(registry.digest("1.0.0").await, first);
 }
+
+/// podman's own list of its layers is null, and its store does not show its configuration.
+#[tokio::test]
+async fn an_image_without_layers_is_published() {
+    let (source, registry) = (Source::new("FROM scratch\nLABEL only=this\n"), Registry::start().await);
+    let publish = ["publish", "--ref", "refs/heads/main"];
+    publisher(&source, &registry, &publish).run().await.expect(0, &[]);
+    let list: Value = serde_json::from_slice(&registry.manifest("latest").await.unwrap()).unwrap();
+    assert_eq!(list["manifests"].as_array().unwrap().len(), 2);
+    for entry in list["manifests"].as_array().unwrap() {
+        let manifest = registry.manifest(entry["digest"].as_str().unwrap()).await.unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(manifest["layers"], serde_json::json!([]));
+        let config = registry.blob(manifest["config"]["digest"].as_str().unwrap()).await.unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(
+            (&config["config"]["Labels"]["only"], &config["rootfs"]["diff_ids"]),
+            (&"this".into(), &serde_json::json!([]))
+        );
+    }
+    // The next one is the same image.
+    publisher(&source, &registry, &publish).run().await.expect(0, &[]);
+}
