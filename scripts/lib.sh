@@ -4,6 +4,9 @@
 # The unprivileged user that podman runs as when the caller is root.
 # shellcheck disable=SC2034
 ROOTLESS_USER=tally
+# Where setup.sh puts programs that are not the distribution's.
+# shellcheck disable=SC2034
+TOOLS=/usr/local/lib/tallyman
 
 say() { printf '%s\n' "$*"; }
 

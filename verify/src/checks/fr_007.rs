@@ -1,6 +1,9 @@
 //! FR-007: a build of main is tagged `latest`.
 
-use super::support::{after, explained, run, success, tag, tag_writes, works};
+use super::{
+    published::of_this_build,
+    support::{after, explained, run, success, tag, tag_writes, works},
+};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -22,8 +25,11 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn tagged(evidence: &Evidence) -> Judgement {
     let (first, second) = (after(evidence, "first main")?, after(evidence, "second main")?);
-    let mut violations = success(run(evidence, "first main")?);
-    violations.extend(success(run(evidence, "second main")?));
+    let mut violations = Vec::new();
+    for name in ["first main", "second main"] {
+        violations.extend(success(run(evidence, name)?));
+        violations.extend(of_this_build(evidence, name, "latest")?);
+    }
     for (old, new) in first.iter().zip(second) {
         match (old.tags.get("latest"), new.tags.get("latest")) {
             (Some(was), Some(is)) if was != is => {}

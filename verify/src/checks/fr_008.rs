@@ -1,6 +1,9 @@
 //! FR-008: a build of the git tag `v1.2.0` is tagged `1.2.0`.
 
-use super::support::{after, explained, run, success, works};
+use super::{
+    published::of_this_build,
+    support::{after, explained, run, success, works},
+};
 use crate::{
     check::{Check, Judgement},
     evidence::Evidence,
@@ -17,13 +20,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn tagged(evidence: &Evidence) -> Judgement {
     let mut violations = success(run(evidence, "release v1.2.0")?);
-    for snapshot in after(evidence, "release v1.2.0")? {
-        if !snapshot.tags.contains_key("1.2.0") {
-            let tags: Vec<&str> = snapshot.tags.keys().map(String::as_str).collect();
-            violations
-                .push(Violation::new(format!("{} has the tag 1.2.0", snapshot.server), format!("its tags: {tags:?}")));
-        }
-    }
+    violations.extend(of_this_build(evidence, "release v1.2.0", "1.2.0")?);
     Ok(violations)
 }
 

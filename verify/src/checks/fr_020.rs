@@ -45,7 +45,7 @@ fn nothing(evidence: &Evidence) -> Judgement {
     publishes_nothing(evidence, "cancelled")
 }
 
-/// Docker Hub had not yet taken the list then, so that a tag could only have moved too early.
+/// One registry had not yet taken the list then, so that a tag could only have moved too early.
 fn before_the_tags(evidence: &Evidence) -> Judgement {
     publishes_nothing(evidence, "before the tags")
 }
@@ -99,7 +99,7 @@ fn no_process(evidence: &Evidence) -> Judgement {
 }
 
 fn next(evidence: &Evidence) -> Judgement {
-    let mut violations = super::support::success(run(evidence, "next")?);
+    let mut violations = super::support::published(evidence, "next")?;
     let (before, now) = (after(evidence, "before the tags")?, after(evidence, "next")?);
     for (old, new) in before.iter().zip(now).filter(|(old, new)| old.tags.get("latest") == new.tags.get("latest")) {
         violations.push(Violation::new(

@@ -23,6 +23,7 @@ mod fr_018;
 mod fr_019;
 mod fr_020;
 mod fr_021;
+mod published;
 mod registered;
 mod sc_001;
 mod sc_002;

@@ -50,7 +50,7 @@ fn same(evidence: &Evidence) -> Judgement {
 fn waited_for(evidence: &Evidence) -> Judgement {
     super::support::faults_fired(evidence)?;
     let run = run(evidence, "stale")?;
-    let mut violations = super::support::success(run);
+    let mut violations = super::support::published(evidence, "stale")?;
     for (old, new) in after(evidence, "good")?.iter().zip(after(evidence, "stale")?) {
         if old.tags.get("latest") == new.tags.get("latest") {
             violations.push(Violation::new(format!("{}:latest moves", new.server), "it did not"));

@@ -83,6 +83,9 @@ pub struct Moment {
     pub at_ms: u64,
     /// One a registry.
     pub snapshots: Vec<Snapshot>,
+    /// What each tag leads to that has another digest than at the moment before, read down to its layers.
+    #[serde(default)]
+    pub publications: Vec<Publication>,
 }
 
 impl Evidence {
@@ -94,6 +97,14 @@ impl Evidence {
     /// What the registries held after a run, or at the `start`.
     pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
         self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
+    }
+
+    /// What a tag of a registry led to after a run, as it was read when the tag had last moved.
+    pub fn published(&self, server: &str, tag: &str, run: &str) -> Option<&Publication> {
+        let last = self.moments.iter().position(|moment| moment.after == run)?;
+        self.moments[last].snapshots.iter().find(|it| it.server == server)?.tags.get(tag)?;
+        let read = self.moments[..=last].iter().rev().flat_map(|moment| &moment.publications);
+        read.into_iter().find(|it| it.server == server && it.reference == tag)
     }
 
     /// Where the pipeline reached a server; its name if that is not known.

@@ -35,17 +35,17 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
-    /// Cancels what runs when a rule holds a request.
-    pub(super) fn at(held: Injected, for_how_long: Held, running: Running, recorder: Recorder) -> Self {
+    /// Cancels what runs when one of some rules holds a request.
+    pub(super) fn at(held: Vec<Injected>, for_how_long: Held, running: Running, recorder: Recorder) -> Self {
         let (sender, signalled) = oneshot::channel();
         let task = tokio::spawn(async move {
-            held.fired().await;
+            futures::future::select_all(held.iter().map(|rule| Box::pin(rule.fired()))).await;
             // The receiver is gone only when nobody wants to know.
             let _ = sender.send(recorder.now_ms());
             running.signal(Signal::INT);
             if for_how_long == Held::ForAMoment {
                 let _ = tokio::time::timeout(MOMENT, running.ended()).await;
-                held.release();
+                held.iter().for_each(Injected::release);
             }
             for (wait, signal) in [(AFTER_INTERRUPT, Signal::TERM), (AFTER_TERMINATE, Signal::KILL)] {
                 if tokio::time::timeout(wait, running.ended()).await.is_ok() {

@@ -2,7 +2,7 @@
 //! before each of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -27,7 +27,7 @@ use crate::{
         token::{Access, Account, Right, TokenService, TokenSettings},
     },
     history::{Kind, Recorder, Service},
-    look::{Depth, Looker, Place, Poller, Publication},
+    look::{Depth, Looker, Place, Poller, Publication, Reader},
     oracle::Snapshot,
 };
 
@@ -236,14 +236,26 @@ impl Sides {
         Ok(Poller::start(self.lookers()?, tag, recorder))
     }
 
+    /// Reads, layers too, what has another digest now than before, by tag.
+    pub(super) async fn read_moved(
+        &self,
+        before: &[Snapshot],
+        now: &[Snapshot],
+    ) -> Result<Vec<Publication>, HarnessError> {
+        let mut publications = Vec::new();
+        for (looker, new) in self.lookers()?.into_iter().zip(now) {
+            let old = before.iter().find(|old| old.server == new.server);
+            let moved = |(tag, digest): &(&String, &String)| old.and_then(|old| old.tags.get(*tag)) != Some(*digest);
+            publications.extend(read(looker, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
+        }
+        Ok(publications)
+    }
+
     /// Reads tags from both registries, layers too.
-    pub(super) async fn look_at(&self, tags: &[&str]) -> Result<Vec<Publication>, HarnessError> {
+    pub(super) async fn look_at(&self, tags: &BTreeSet<&String>) -> Result<Vec<Publication>, HarnessError> {
         let mut publications = Vec::new();
         for looker in self.lookers()? {
-            for tag in tags {
-                let publication = looker.publication(tag, Depth::Layers).await;
-                publications.push(publication.map_err(HarnessError::other("cannot look at a registry"))?);
-            }
+            publications.extend(read(looker, tags.iter().copied()).await?);
         }
         Ok(publications)
     }
@@ -302,6 +314,17 @@ impl Sides {
             proxy.end().await;
         }
     }
+}
+
+/// Reads tags of one registry. What several of them name is read once.
+async fn read(looker: Looker, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
+    let mut reader = Reader::new(looker, Depth::Layers);
+    let mut publications = Vec::new();
+    for tag in tags {
+        let publication = reader.publication(tag).await;
+        publications.push(publication.map_err(HarnessError::other("cannot look at a registry"))?);
+    }
+    Ok(publications)
 }
 
 /// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.

@@ -24,7 +24,7 @@ use crate::{
         HarnessError,
         pace::Pace,
         podman::PodmanHost,
-        proxy::{Action, Injected, Proxy},
+        proxy::{Action, Injected, Proxy, Rule, Turns},
         secrets::Secrets,
         source::Source,
         subject::{Running, Subject},
@@ -53,6 +53,8 @@ pub struct World {
     source: Source,
     /// The commit that is at the head of main.
     head: String,
+    /// The label's value there.
+    mark: String,
     /// The values of the label that each commit's Containerfile sets.
     marks: BTreeMap<String, String>,
     secrets: Secrets,
@@ -96,6 +98,7 @@ impl World {
             sides,
             source,
             head: String::new(),
+            mark: String::new(),
             marks: BTreeMap::new(),
             secrets,
             withheld: None,
@@ -114,7 +117,7 @@ impl World {
         if scenario.builds() {
             PodmanHost::provide_bases(&options.image).await?;
         }
-        world.look_behind("start")?;
+        world.look_behind("start").await?;
         Ok(world)
     }
 
@@ -131,9 +134,15 @@ impl World {
         let changed = self.source.write(MESSAGE, &format!("{to}\n"));
         let commit = changed.and_then(|()| source_edits::mark(&mut self.source, to));
         let commit = commit.map_err(HarnessError::io("cannot change the source"))?;
-        self.marks.insert(commit.clone(), to.to_owned());
-        self.head.clone_from(&commit);
+        to.clone_into(&mut self.mark);
+        self.committed(&commit);
         Ok(commit)
+    }
+
+    /// Notes a new head of main, and the label that its Containerfile sets.
+    fn committed(&mut self, commit: &str) {
+        self.marks.insert(commit.to_owned(), self.mark.clone());
+        commit.clone_into(&mut self.head);
     }
 
     /// A commit whose build fails for arm64.
@@ -143,7 +152,7 @@ impl World {
     pub fn break_arm64(&mut self) -> Result<String, HarnessError> {
         let commit =
             source_edits::break_arm64(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
-        self.head.clone_from(&commit);
+        self.committed(&commit);
         Ok(commit)
     }
 
@@ -154,7 +163,7 @@ impl World {
     pub fn add_slow_step(&mut self) -> Result<String, HarnessError> {
         let commit =
             source_edits::add_slow_step(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
-        self.head.clone_from(&commit);
+        self.committed(&commit);
         Ok(commit)
     }
 
@@ -165,7 +174,7 @@ impl World {
     pub async fn publish(&mut self, name: &str, event: &Event) -> Result<(), HarnessError> {
         let mut job = self.begin(name, event)?;
         job.all(self).await?;
-        self.end(job)
+        self.end(job).await
     }
 
     /// One stage alone.
@@ -192,20 +201,22 @@ impl World {
         Ok(Job::new(name, event, self.folder.path().join(format!("run-{run_id}")), run_id))
     }
 
-    /// Ends a run, and looks at what the registries hold then.
+    /// Ends a run, looks at what the registries hold then, and reads what their new tags lead to.
     ///
     /// # Errors
     /// Registries that cannot be read.
-    pub fn end(&mut self, job: Job) -> Result<(), HarnessError> {
+    pub async fn end(&mut self, job: Job) -> Result<(), HarnessError> {
         let name = job.run.name.clone();
         self.runs.push(job.run);
-        self.look_behind(&name)
+        self.look_behind(&name).await
     }
 
-    fn look_behind(&mut self, after: &str) -> Result<(), HarnessError> {
+    async fn look_behind(&mut self, after: &str) -> Result<(), HarnessError> {
         let at_ms = self.recorder.now_ms();
         let snapshots = self.sides.snapshots().map_err(HarnessError::io("cannot read a registry's storage"))?;
-        self.moments.push(Moment { after: after.to_owned(), at_ms, snapshots });
+        let before = self.moments.last().map_or(&[][..], |moment| moment.snapshots.as_slice());
+        let publications = self.sides.read_moved(before, &snapshots).await?;
+        self.moments.push(Moment { after: after.to_owned(), at_ms, snapshots, publications });
         Ok(())
     }
 
@@ -218,14 +229,18 @@ impl World {
         Ok(())
     }
 
-    /// Reads some tags from all registries, layers too, and lets podman pull and run them.
+    /// Reads from all registries, layers too, what runs have decided to publish and all else that has a tag; lets podman pull
+    /// and run some tags.
     ///
     /// # Errors
     /// The harness's own troubles.
-    pub async fn look_at(&mut self, tags: &[&str]) -> Result<(), HarnessError> {
+    pub async fn look(&mut self, pulled: &[&str]) -> Result<(), HarnessError> {
         self.looked_ms = Some(self.recorder.now_ms());
-        self.evidence.publications = self.sides.look_at(tags).await?;
-        self.evidence.containers = self.sides.witness(tags, self.folder.path()).await?;
+        let decided = self.runs.iter().filter_map(|run| run.of(Stage::Prepare).next()?.outputs.get("tag"));
+        let last = self.moments.last().into_iter().flat_map(|moment| &moment.snapshots);
+        let tags = decided.chain(last.flat_map(|snapshot| snapshot.tags.keys())).collect();
+        self.evidence.publications = self.sides.look_at(&tags).await?;
+        self.evidence.containers = self.sides.witness(pulled, self.folder.path()).await?;
         Ok(())
     }
 
@@ -275,14 +290,20 @@ impl World {
         self.sides.proxies()
     }
 
+    /// Adds a rule to whichever registry is asked second for what it is about, so that no order of registries is the lucky one.
+    pub fn on_the_second(&self, rule: impl Fn() -> Rule) -> Vec<Injected> {
+        let turns = Turns::default();
+        [self.ghcr(), self.dockerhub()].map(|proxy| proxy.add(rule().not_first(&turns))).into()
+    }
+
     /// Takes all faults away.
     pub fn heal(&self) {
         self.proxies().into_iter().for_each(Proxy::heal);
     }
 
-    /// Cancels the run that is going on when a request is held.
-    pub fn cancel_at(&self, held: &Injected, for_how_long: Held) -> Cancellation {
-        Cancellation::at(held.clone(), for_how_long, self.running.clone(), self.recorder.clone())
+    /// Cancels the run that is going on when one of some rules holds a request.
+    pub fn cancel_at(&self, held: Vec<Injected>, for_how_long: Held) -> Cancellation {
+        Cancellation::at(held, for_how_long, self.running.clone(), self.recorder.clone())
     }
 
     /// Notes when the run was cancelled.
@@ -388,7 +409,7 @@ impl World {
 const SMALL: [(&str, &str); 2] = [
     (
         "Containerfile",
-        "ARG BASE\nFROM ${BASE:-localhost/tallyman/base:${TARGETARCH}}\nCOPY message.txt /message.txt\n\
+        "ARG BASE\nARG TARGETARCH\nFROM ${BASE:-localhost/tallyman/base:${TARGETARCH}}\nCOPY message.txt /message.txt\n\
          HEALTHCHECK CMD [\"/bin/true\"]\n",
     ),
     (MESSAGE, "first\n"),

@@ -5,10 +5,15 @@ use std::{path::PathBuf, process::Command};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::image::{bases, fixtures, publisher};
+use super::image::{bases, publisher};
 use crate::support::{Ended, Fault, PASSWORD, Program, Proxy, Registry, Source, USER};
 
-/// The end of what the fixture's `RUN` step prints, and no other step: a checksum of its standard input.
+/// An image of two stages, with a program that is run. podman 4.3 finds no step in a registry that comes after an `ARG` of its
+/// stage, 5.4 does.
+const TWO_STAGES: &str = "ARG TARGETARCH\nFROM localhost/tallyman/base:${TARGETARCH} AS compile\nCOPY Containerfile /source\n\
+    RUN uname -m >/program && sha256sum </dev/null\nFROM localhost/tallyman/base:${TARGETARCH}\n\
+    COPY --from=compile /program /program\nENV PORT=8080\nHEALTHCHECK CMD true\n";
+/// The end of what its `RUN` step prints, and no other step: a checksum of its standard input.
 const RUN_OUTPUT: &str = "  -\n";
 
 /// An image whose steps are the same for all platforms.
@@ -39,7 +44,7 @@ impl Machines {
         let (folder, file) = (self.0.path().join(name), self.0.path().join(format!("{name}.conf")));
         let place = |part: &str| folder.join(part).to_str().unwrap().to_owned();
         let text = format!(
-            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n{options}",
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}\"\nrootless_storage_path = \"{0}\"\nrunroot = \"{1}\"\n{options}",
             place("store"),
             place("run")
         );
@@ -104,16 +109,16 @@ async fn layers(registry: &Registry) -> Vec<Value> {
 #[tokio::test]
 async fn on_an_empty_store_nothing_is_run_that_was_run_elsewhere() {
     let (machines, registry) = tokio::join!(Machines::new(), Registry::start());
-    let mut source = Source::copy_of(&fixtures().join("image"));
+    let mut source = Source::new(TWO_STAGES);
     let run = |name: &str, source: &Source| machines.on(name, publish(source, &registry, &registry.host));
     let first = run("first", &source).run().await;
-    first.expect(0, &[RUN_OUTPUT, "linux/amd64 cache: 0 of 14 steps reused"]);
+    first.expect(0, &[RUN_OUTPUT, "linux/amd64 cache: 0 of 5 steps reused"]);
     let built = layers(&registry).await;
 
     source.commit();
     let second = run("second", &source).run().await;
     // The labels that say the commit are no step.
-    second.expect(0, &["linux/amd64 cache: 14 of 14 steps reused", "linux/arm64 cache: 14 of 14 steps reused"]);
+    second.expect(0, &["linux/amd64 cache: 5 of 5 steps reused", "linux/arm64 cache: 5 of 5 steps reused"]);
     assert!(!second.stderr.contains(RUN_OUTPUT), "it was run again:\n{}", second.stderr);
     assert_eq!(layers(&registry).await, built, "what was pulled is not what was built");
 }

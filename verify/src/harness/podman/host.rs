@@ -126,7 +126,8 @@ impl Drop for PodmanHost {
 /// A configuration for a store below a folder.
 fn storage_conf(folder: &Path) -> String {
     let (root, run) = (quoted(&folder.join(ROOT)), quoted(&folder.join("run")));
-    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root}\nrunroot = {run}\n")
+    // Older podmans take for an unprivileged user's store what stands in a key of its own.
+    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root}\nrootless_storage_path = {root}\nrunroot = {run}\n")
 }
 
 /// A path as TOML has it; JSON's strings are TOML's.

@@ -17,14 +17,15 @@ use crate::harness::HarnessError;
 /// Ends what runs in containers below the folder that is its argument, unmounts what is mounted there, the deepest first,
 /// and removes the folder.
 ///
-/// A build that was killed leaves its step running and its container mounted. Such a process has that container as its
-/// root: by a mount of its own, or by chroot(2). Spaces and the like are octal numbers in lists of mounts (proc(5)).
+/// A build that was killed leaves its step running and its container in the store's list, mounted for all of podman's
+/// processes or, by older podmans, for those of the build alone. Such a process has that container as its root: by a mount of
+/// its own, or by chroot(2). Spaces and the like are octal numbers in lists of mounts (proc(5)).
 const REMOVE: &str = r#"
 mounts=$(while read -r _ _ _ _ point _; do
     case $point in *\\*) point=$(printf '%b' "$point") ;; esac
     case $point in "$1"/*) printf '%s\n' "$point" ;; esac
 done </proc/self/mountinfo | sort -r)
-case $mounts in */merged*)
+if grep -qs '"id"' "$1"/root/overlay-containers/*containers.json || [ "$mounts" != "${mounts#*/merged}" ]; then
     for process in /proc/[0-9]*; do
         inside=
         case $(readlink "$process/root") in "$1"/*) inside=yes ;; esac
@@ -33,8 +34,7 @@ case $mounts in */merged*)
         done 2>/dev/null <"$process/mountinfo"
         [ -z "$inside" ] || kill -KILL "${process#/proc/}"
     done
-    ;;
-esac
+fi
 printf '%s\n' "$mounts" | while IFS= read -r point; do
     [ -z "$point" ] || umount -l "$point"
 done

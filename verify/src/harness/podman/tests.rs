@@ -74,7 +74,8 @@ async fn keep_busy(host: &PodmanHost, folder: &Path) {
     kill_a_build(&environment, &folder.join("context"), &sleep).await;
     let mounts = call(&BTreeMap::new(), &["unshare", "cat", "/proc/self/mountinfo"]).await;
     let mounted = |line: &&str| line.contains(folder.to_str().unwrap()) && line.contains("/merged ");
-    assert_eq!(mounts.lines().filter(mounted).count(), 3, "{mounts}");
+    // What a build works in is a third one where podman mounts it for all its processes, which older ones do not.
+    assert!(mounts.lines().filter(mounted).count() >= 2, "{mounts}");
 }
 
 async fn kill_a_build(environment: &BTreeMap<String, String>, context: &Path, step: &str) {
@@ -102,7 +103,7 @@ async fn kill_a_build(environment: &BTreeMap<String, String>, context: &Path, st
 #[tokio::test]
 async fn podman_tells_its_version() {
     let version = semver::Version::parse(&version().await.expect(HINT)).unwrap();
-    assert!(version >= semver::Version::new(5, 6, 0), "{version}");
+    assert!(version >= semver::Version::new(4, 3, 0), "{version}");
 }
 
 #[tokio::test]

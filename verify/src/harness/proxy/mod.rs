@@ -31,7 +31,7 @@ mod tests;
 pub use answer::Answer;
 pub use limit::Limit;
 pub use profile::Profile;
-pub use rule::{Action, Rule};
+pub use rule::{Action, Rule, Turns};
 pub use server::Proxy;
 pub use table::{Fired, Injected};
 pub use wire::Ending;

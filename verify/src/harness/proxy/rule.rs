@@ -4,7 +4,13 @@
 //! ghcr.add(Rule::on(Kind::UploadBegin).named("two refusals").times(2).answer(503));
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::StatusCode;
 
@@ -27,11 +33,39 @@ pub struct Rule {
     chunk_over_bytes: Option<u64>,
     pub(super) skip: usize,
     pub(super) times: Option<usize>,
+    pub(super) turn: Option<Turn>,
     pub(super) chance: Option<Chance>,
     pub(super) call: Option<Action>,
     pub(super) delay: Option<Duration>,
     pub(super) bytes_per_second: Option<u64>,
     pub(super) effect: Effect,
+}
+
+/// Which of several proxies is asked first, for rules that must not decide that themselves.
+#[derive(Debug, Default)]
+pub struct Turns {
+    given: AtomicUsize,
+    first: Arc<OnceLock<usize>>,
+}
+
+/// A rule's place among those that share [`Turns`].
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    number: usize,
+    first: Arc<OnceLock<usize>>,
+}
+
+impl Turns {
+    fn next(&self) -> Turn {
+        Turn { number: self.given.fetch_add(1, Ordering::Relaxed), first: Arc::clone(&self.first) }
+    }
+}
+
+impl Turn {
+    /// Whether a request that the rule is about came to another proxy before the first that came to this one.
+    pub(super) fn is_later(&self) -> bool {
+        *self.first.get_or_init(|| self.number) != self.number
+    }
 }
 
 /// A probability, and from what it is drawn.
@@ -94,6 +128,7 @@ impl Rule {
             chunk_over_bytes: None,
             skip: 0,
             times: None,
+            turn: None,
             chance: None,
             call: None,
             delay: None,
@@ -154,6 +189,12 @@ impl Rule {
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times: Some(times), ..self }
+    }
+
+    /// Not on the proxy that is asked first of all whose rules take their turns here.
+    #[must_use]
+    pub fn not_first(self, turns: &Turns) -> Self {
+        Self { turn: Some(turns.next()), ..self }
     }
 
     /// Only with this probability, drawn from a seed, which the caller prints.

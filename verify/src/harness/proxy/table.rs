@@ -49,6 +49,9 @@ impl Slot {
         if *self.released.borrow() || !self.rule.is_about(facts) {
             return false;
         }
+        if self.rule.turn.as_ref().is_some_and(|turn| !turn.is_later()) {
+            return false;
+        }
         let mut draws = lock(&self.draws);
         if draws.to_skip > 0 {
             draws.to_skip -= 1;

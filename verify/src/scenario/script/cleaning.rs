@@ -19,7 +19,7 @@ pub(super) async fn accumulation(world: &mut World) -> Result<(), HarnessError> 
     run.build_all(world).await?;
     run.merge(world).await?;
     world.retag("latest", "0.9.0").await?;
-    world.end(run)?;
+    world.end(run).await?;
     for name in ["main 2", "main 3"] {
         let commit = world.change(name)?;
         world.publish(name, &Event::main(&commit)).await?;
@@ -53,7 +53,7 @@ pub(super) async fn blind(world: &mut World) -> Result<(), HarnessError> {
     let mut run = world.begin("first", &Event::main(&first))?;
     run.all(world).await?;
     let parts = world.tag_part("latest", "0.9.0").await?;
-    world.end(run)?;
+    world.end(run).await?;
     let reads = [Kind::ManifestGet, Kind::ManifestHead];
     for (proxy, digest) in [world.ghcr(), world.dockerhub()].into_iter().zip(parts) {
         proxy.add(Rule::on_any(&reads).tag("0.9.0").named("tag cannot be read").answer(500));

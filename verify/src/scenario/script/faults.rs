@@ -30,15 +30,15 @@ pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
     if amd64 && arm64 {
         run.merge(world).await?;
     }
-    world.end(run)
+    world.end(run).await
 }
 
-/// Docker Hub takes everything but the tag.
+/// Whichever registry is asked second takes everything but the tag.
 pub(super) async fn tag_refused(world: &mut World) -> Result<(), HarnessError> {
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let commit = world.change("second")?;
-    world.dockerhub().add(Rule::on(Kind::ManifestPut).tag("latest").named("tag refused").answer(500));
+    world.on_the_second(|| Rule::on(Kind::ManifestPut).tag("latest").named("tag refused").answer(500));
     world.publish("refused", &Event::main(&commit)).await?;
     world.heal();
     Ok(())

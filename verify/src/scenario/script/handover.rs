@@ -24,7 +24,7 @@ pub(super) async fn missing(world: &mut World) -> Result<(), HarnessError> {
     run.build_all(world).await?;
     run.lose(ARM64);
     run.merge(world).await?;
-    world.end(run)
+    world.end(run).await
 }
 
 /// The files of arm64 are those of another run, of another commit.
@@ -40,7 +40,7 @@ pub(super) async fn foreign(world: &mut World) -> Result<(), HarnessError> {
     run.prepare(world).await?;
     run.build(world, AMD64).await?;
     run.take_over(&other, ARM64);
-    world.end(other)?;
+    world.end(other).await?;
     run.merge(world).await?;
-    world.end(run)
+    world.end(run).await
 }

@@ -2,22 +2,27 @@
 
 use crate::{
     harness::HarnessError,
-    scenario::{Event, World},
+    scenario::{Event, Inputs, World},
 };
 
-/// A build of main, whose image is then read, pulled and run.
+/// A build of main, a release, and a build by hand, each of a commit of its own. All images are read, and main's are run.
 pub(super) async fn images(world: &mut World) -> Result<(), HarnessError> {
     let commit = world.head().to_owned();
     world.publish("main", &Event::main(&commit)).await?;
-    world.look_at(&["latest"]).await
+    let commit = world.change("release")?;
+    world.publish("release v1.2.0", &Event::tag("v1.2.0", &commit)).await?;
+    let commit = world.change("by hand")?;
+    world.publish("by hand", &Event::manual(Inputs::default(), &commit)).await?;
+    world.look(&["latest"]).await
 }
 
-/// A build of main, a release of that commit, a build of changed main.
+/// A build of main, a release of a commit that main has passed over, a build of changed main.
 pub(super) async fn releases(world: &mut World) -> Result<(), HarnessError> {
     world.watch_latest()?;
     let first = world.head().to_owned();
     world.publish("first main", &Event::main(&first)).await?;
-    world.publish("release v1.2.0", &Event::tag("v1.2.0", &first)).await?;
+    let released = world.change("released")?;
+    world.publish("release v1.2.0", &Event::tag("v1.2.0", &released)).await?;
     let second = world.change("second")?;
     world.publish("second main", &Event::main(&second)).await
 }
