@@ -247,7 +247,7 @@ mod tests {
         report.outcomes.push(Outcome::of(checks::all()[1], Verdict::Pass, None, String::new()));
         assert!(report.is_green());
         let forms = [
-            crate::report::outcome_text(report.notable().next().unwrap(), Style::plain()),
+            outcome_text(report.notable().next().unwrap(), Style::plain()),
             crate::report::markdown(&report),
             crate::report::junit(&report).unwrap(),
             crate::report::json(&report),
