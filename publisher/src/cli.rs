@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    command::{self, CleanArgs, Gate, InitArgs, RunArgs, Session, cancellable},
+    command::{self, CleanArgs, Gate, InitArgs, RunArgs, Session, SourceArgs, cancellable},
     config::Overrides,
     environment::Environment,
     event::{Event, Events},
@@ -78,6 +78,8 @@ enum Command {
         #[arg(long, value_name = "OS/ARCH")]
         platform: Platform,
         #[command(flatten)]
+        source: SourceArgs,
+        #[command(flatten)]
         hand_over: HandOverArgs,
         #[command(flatten)]
         run: RunArgs,
@@ -90,7 +92,12 @@ enum Command {
         run: RunArgs,
     },
     /// Does all of it on this machine: builds every platform, in parallel, and publishes
-    Publish(RunArgs),
+    Publish {
+        #[command(flatten)]
+        source: SourceArgs,
+        #[command(flatten)]
+        run: RunArgs,
+    },
     /// Removes what earlier runs left behind and no tag holds: nothing that anybody can still reach
     Clean(CleanArgs),
     /// Writes a GitHub workflow that publishes this repository's image, and a publish.toml
@@ -132,15 +139,18 @@ pub async fn main() -> ExitCode {
         Command::Doctor { dev, config } => console.diagnosed(&config, dev).await,
         Command::Init(args) => console.finish(command::init(&args).await),
         Command::Plan(args) => console.planned(&args).await,
-        Command::Build { platform, hand_over, run } => {
-            console
-                .run(&run, async |session| command::build(session, &platform, &session.path(&hand_over.digests)).await)
-                .await
+        Command::Build { platform, source, hand_over, run } => {
+            let build = async |session: &Session| {
+                command::build(session, &platform, &source, &session.path(&hand_over.digests)).await
+            };
+            console.run(&run, build).await
         }
         Command::Merge { hand_over, run } => {
             console.run(&run, async |session| command::merge(session, &session.path(&hand_over.digests)).await).await
         }
-        Command::Publish(args) => console.run(&args, command::publish).await,
+        Command::Publish { source, run } => {
+            console.run(&run, async |session| command::publish(session, &source).await).await
+        }
         Command::Clean(args) => console.cleaned(&args).await,
     }
 }

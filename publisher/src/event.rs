@@ -59,6 +59,8 @@ pub enum Event {
     Retry { registry: String, operation: String, attempt: u32, attempts: u32, wait: Duration, cause: String },
     /// Something worth a line.
     Note(String),
+    /// Something that the user may want to act on before it matters.
+    Notice(String),
     /// Something that did not stop the run but that the user should know.
     Warning(String),
 }

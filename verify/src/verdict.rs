@@ -1,4 +1,4 @@
-//! What becomes of a check. Only one of the four is green.
+//! What becomes of a check. Only one of the five is green.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,11 @@ pub enum Verdict {
         /// What is missing.
         reason: String,
     },
+    /// Whoever is responsible for the target says that the claim need not hold.
+    Waived {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Verdict {
@@ -33,13 +38,14 @@ impl Verdict {
         if violations.is_empty() { Self::Pass } else { Self::Fail { violations } }
     }
 
-    /// `PASS`, `FAIL`, `UNKNOWN`, `NOT RUN`.
+    /// `PASS`, `FAIL`, `UNKNOWN`, `NOT RUN`, `WAIVED`.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Pass => "PASS",
             Self::Fail { .. } => "FAIL",
             Self::Unknown { .. } => "UNKNOWN",
             Self::NotRun { .. } => "NOT RUN",
+            Self::Waived { .. } => "WAIVED",
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     cache,
     merge::overtaken_or,
     result::{skipped, staged as staged_result},
-    session::Session,
+    session::{Session, SourceArgs},
 };
 use crate::{
     commit::{HandOver, Record},
@@ -43,8 +43,14 @@ impl Built {
 ///
 /// # Errors
 /// [`Exit::BuildFailed`] when the build fails, [`Exit::PushFailed`] when a registry does, [`Exit::Failed`] otherwise.
-pub async fn build(session: &Session, platform: &Platform, folder: &Path) -> Result<Publication, Failure> {
+pub async fn build(
+    session: &Session,
+    platform: &Platform,
+    source: &SourceArgs,
+    folder: &Path,
+) -> Result<Publication, Failure> {
     let podman = session.podman();
+    session.require_commit(source, Some(folder)).await?;
     let (built, registries) = prepare(session, &podman, platform).await?;
     if !session.plan.push {
         return Ok(skipped(session, vec![built.outcome()]));

@@ -30,11 +30,16 @@ impl<'a> Connector<'a> {
 
     /// A client; nothing is sent yet.
     pub(super) async fn registry(&self, config: &RegistryConfig) -> Result<Registry, Failure> {
+        self.registry_as(config, credential(self.environment, config).await?)
+    }
+
+    /// A client that is this account.
+    pub(super) fn registry_as(&self, config: &RegistryConfig, credential: Credential) -> Result<Registry, Failure> {
         let options = RegistryOptions {
             name: config.name.clone(),
             repository: config.repository.clone(),
             plain_http: config.plain_http,
-            credential: credential(self.environment, config).await?,
+            credential,
             backoff: Backoff { base: self.config.retry_base },
             http: self.http.clone(),
             hosts: self.hosts.clone(),

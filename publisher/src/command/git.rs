@@ -17,6 +17,24 @@ pub(super) async fn head(folder: &Path) -> Option<String> {
     ask(folder, &["rev-parse", "--verify", "HEAD"]).await
 }
 
+/// The commit that a ref leads to, if the checkout has it.
+pub(super) async fn commit_of(folder: &Path, reference: &str) -> Option<String> {
+    ask(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")]).await
+}
+
+/// The files that differ from the commit that is checked out, new ones included, apart from those below `except`; none if
+/// there are none or this is no checkout.
+pub(super) async fn changed(folder: &Path, except: Option<&Path>) -> Vec<String> {
+    let status =
+        ["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "--untracked-files=all"];
+    let (changed, root) = tokio::join!(ask(folder, &status), root(folder));
+    let (changed, root) = (changed.unwrap_or_default(), root.unwrap_or_default());
+    // Two letters for what changed, of which the first line may have lost a blank.
+    let names = changed.lines().filter_map(|line| Some(line.trim_start().split_once(' ')?.1.trim_start()));
+    let counts = |name: &&str| !except.is_some_and(|except| root.join(name).starts_with(except));
+    names.filter(counts).map(ToOwned::to_owned).collect()
+}
+
 /// When a commit was made, in seconds since 1970, if the checkout has it.
 pub(super) async fn commit_time(folder: &Path, commit: &str) -> Option<u64> {
     ask(folder, &["show", "--no-patch", "--format=%ct", commit]).await?.parse().ok()

@@ -14,6 +14,7 @@ use super::{
     result::published,
     session::Session,
     superseded::{Superseded, open_sites},
+    visibility,
 };
 use crate::{
     commit::{Build, HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
@@ -101,6 +102,7 @@ pub(super) async fn commit(
             Ok::<_, Failure>(())
         };
         session.phase(Phase::ReadBack, read_back).await?;
+        visibility::check(session, &list.digest).await;
         if let Some(superseded) = &superseded {
             let cleaned = async {
                 cleanup = superseded.after(&mover).await;

@@ -15,6 +15,7 @@ mod publish;
 mod result;
 mod session;
 mod superseded;
+mod visibility;
 
 pub use build::build;
 pub use clean::{CleanArgs, Cleaned, clean};
@@ -25,4 +26,4 @@ pub use merge::merge;
 pub use plan::plan;
 pub use publish::publish;
 pub use result::{write_files, write_summary};
-pub use session::{RunArgs, Session};
+pub use session::{RunArgs, Session, SourceArgs};

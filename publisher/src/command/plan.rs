@@ -3,7 +3,12 @@
 use std::path::Path;
 
 use super::{result::append, session::Session};
-use crate::{exit::Failure, plan::github_output};
+use crate::{
+    containerfile::Containerfile,
+    event::Event,
+    exit::{Exit, Failure},
+    plan::github_output,
+};
 
 /// Writes the plan's outputs for the following jobs, if this is a step of a workflow.
 ///
@@ -11,8 +16,27 @@ use crate::{exit::Failure, plan::github_output};
 /// When the Containerfile cannot be read, or `GITHUB_OUTPUT` names a file that cannot be written.
 pub fn plan(session: &Session) -> Result<(), Failure> {
     session.config.check_sources()?;
+    notice_health_check(session)?;
     match session.environment.get("GITHUB_OUTPUT") {
-        Some(file) => append(Path::new(file), &github_output(&session.plan)),
+        Some(file) => append(Path::new(file), &github_output(&session.plan, &session.config)),
         None => Ok(()),
     }
+}
+
+/// Says that the image has no health check, unless its owner has said that it is meant to have none: after the publish it
+/// would be a requirement that is not met.
+fn notice_health_check(session: &Session) -> Result<(), Failure> {
+    let file = &session.config.containerfile;
+    let text = std::fs::read(file)
+        .map_err(|error| Failure::new(Exit::Failed, format!("failed to read {}", file.display())).because(error))?;
+    let Containerfile { healthcheck, base, .. } = Containerfile::parse(&String::from_utf8_lossy(&text));
+    if session.config.healthcheck && !healthcheck {
+        let unless = base.map(|base| format!(" unless {base} has one")).unwrap_or_default();
+        session.events().event(Event::Notice(format!(
+            "{} has no HEALTHCHECK, so the image will have none{unless}; add one, or write `healthcheck = false` in \
+             publish.toml if that is meant",
+            file.display()
+        )));
+    }
+    Ok(())
 }

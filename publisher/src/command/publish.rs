@@ -6,7 +6,7 @@ use super::{
     build::{build_image, stage_image},
     merge::commit,
     result::skipped,
-    session::Session,
+    session::{Session, SourceArgs},
 };
 use crate::{commit::Record, exit::Failure, report::outcome::Publication};
 
@@ -14,9 +14,10 @@ use crate::{commit::Record, exit::Failure, report::outcome::Publication};
 ///
 /// # Errors
 /// Those of `build` and `merge`.
-pub async fn publish(session: &Session) -> Result<Publication, Failure> {
+pub async fn publish(session: &Session, source: &SourceArgs) -> Result<Publication, Failure> {
     let podman = session.podman();
     session.config.check_sources()?;
+    session.require_commit(source, None).await?;
     podman.check(&session.config.containerfile).await?;
     if !session.plan.push {
         let builds = session.plan.platforms.iter();

@@ -19,8 +19,11 @@ use crate::{
     plan::{self, Event as Trigger, EventFlags, Plan, PlanError},
     podman::Podman,
     registry::{Registry, RegistryError},
-    report::Tally,
+    report::{Tally, terminal::is_actions},
 };
+
+/// What a run leaves behind that ends before anything is built.
+const NOTHING_BUILT: &str = "nothing was built, nothing was published";
 
 /// The flags of every subcommand that publishes.
 #[derive(Debug, Clone, Args)]
@@ -34,6 +37,15 @@ pub struct RunArgs {
     /// What is published where.
     #[command(flatten)]
     pub config: Overrides,
+}
+
+/// The flags of every subcommand that builds what it publishes.
+#[derive(Debug, Clone, Args)]
+pub struct SourceArgs {
+    /// Publishes although the working tree is not what the commit has: on a machine of one's own, uncommitted changes and
+    /// another commit than the one that is checked out are refused
+    #[arg(long)]
+    pub allow_dirty: bool,
 }
 
 /// A run: what it was asked for and what it decided before doing anything.
@@ -54,6 +66,8 @@ pub struct Session {
     pub gate: Gate,
     /// Whether the tag moves from a newer build, too.
     pub even_if_older: bool,
+    /// The ref that is published; empty where none is named.
+    reference: String,
     /// Where paths are relative to.
     folder: PathBuf,
 }
@@ -81,8 +95,9 @@ impl Session {
         let plan = plan::plan(&event, &config.platforms)?;
         let commit_time = git::commit_time(&folder, &plan.commit).await;
         let parents = git::parents(&folder, &plan.commit).await;
-        let even_if_older = args.even_if_older;
-        let session = Self { environment, config, plan, commit_time, parents, tally, gate, even_if_older, folder };
+        let (reference, even_if_older) = (event.reference, args.even_if_older);
+        let session =
+            Self { environment, config, plan, commit_time, parents, tally, gate, even_if_older, reference, folder };
         session.require_secrets().await?;
         if session.commit_time.is_none() && session.plan.floating() {
             session.events().event(Event::Warning(format!(
@@ -165,6 +180,34 @@ impl Session {
         .await
     }
 
+    /// Makes sure that what is built is the commit that the image will name. On GitHub the checkout is the workflow's own;
+    /// what is not pushed may be built from anything. `except` is a folder that the run itself writes to.
+    ///
+    /// # Errors
+    /// [`Exit::Failed`] when the working tree is not that commit.
+    pub async fn require_commit(&self, source: &SourceArgs, except: Option<&Path>) -> Result<(), Failure> {
+        if source.allow_dirty || !self.plan.push || is_actions(&self.environment) {
+            return Ok(());
+        }
+        let Some(head) = git::head(&self.folder).await else { return Ok(()) };
+        let refuse = |message: String, hint: &str| {
+            Err(Failure::new(Exit::Failed, message).hint(format!("{hint}, or give --allow-dirty")).left(NOTHING_BUILT))
+        };
+        let of_reference = git::commit_of(&self.folder, &self.reference).await;
+        let named = [("the commit to publish", Some(self.plan.commit.clone())), (&self.reference, of_reference)];
+        for (what, commit) in named {
+            if let Some(commit) = commit.filter(|commit| *commit != head) {
+                let message = format!("{what} is {commit}, but {head} is checked out");
+                return refuse(message, "check out what is to be published");
+            }
+        }
+        let changed = git::changed(&self.folder, except).await;
+        let Some((first, others)) = changed.split_first() else { return Ok(()) };
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        let message = format!("the working tree is not what commit {head} has: {first}{more}");
+        refuse(message, "commit or stash the changes, or add new files to .gitignore")
+    }
+
     async fn require_secrets(&self) -> Result<(), Failure> {
         if !self.plan.push {
             return Ok(());
@@ -181,7 +224,7 @@ impl Session {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Failure::from(PlanError::MissingSecrets(missing)).left("nothing was built, nothing was published"))
+        Err(Failure::from(PlanError::MissingSecrets(missing)).left(NOTHING_BUILT))
     }
 }
 

@@ -13,6 +13,8 @@ const KEYS: &[&str] = &[
     "platforms",
     "build-args",
     "registry",
+    "dockerhub-namespace",
+    "healthcheck",
     "retry-base",
     "cleanup",
     "cache",
@@ -29,6 +31,8 @@ pub(super) struct File {
     pub(super) platforms: Option<Vec<Given<String>>>,
     pub(super) build_args: Vec<(String, Given<String>)>,
     pub(super) registries: Option<Vec<RegistryTable>>,
+    pub(super) dockerhub_namespace: Option<Given<String>>,
+    pub(super) healthcheck: Option<bool>,
     pub(super) retry_base: Option<Given<String>>,
     pub(super) cleanup: Option<Given<String>>,
     pub(super) cache: Option<Given<String>>,
@@ -62,6 +66,8 @@ impl File {
                 .tables("registry", "a list of tables, each opened by `[[registry]]`", REGISTRY_KEYS)?
                 .map(|tables| tables.iter().map(RegistryTable::read).collect::<Result<_, _>>())
                 .transpose()?,
+            dockerhub_namespace: top.string("dockerhub-namespace")?,
+            healthcheck: top.boolean("healthcheck")?,
             retry_base: top.string("retry-base")?,
             cleanup: top.string("cleanup")?,
             cache: top.string("cache")?,

@@ -50,6 +50,8 @@ pub struct Config {
     pub cleanup: Cleanup,
     /// Where steps of builds are kept for later builds.
     pub cache: Option<CacheConfig>,
+    /// Whether the image is meant to have a health check.
+    pub healthcheck: bool,
     /// The address of the source repository, `https://github.com/acme/hello`, where GitHub says it.
     pub source: Option<String>,
 }
@@ -83,9 +85,11 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
 
     let named = image(overrides::text(overrides.image.as_ref(), overrides::IMAGE).or(file.image), env)?;
     let flags = overrides::list(&overrides.registries, &overrides::REGISTRIES);
+    let namespace = overrides::text(overrides.dockerhub_namespace.as_ref(), overrides::DOCKERHUB_NAMESPACE)
+        .or(file.dockerhub_namespace);
     let mut registries = match (configured(flags, file.registries)?, &named) {
         (Some(registries), _) => registries,
-        (None, Some(image)) => by_default(image, env)?,
+        (None, Some(image)) => by_default(image, namespace)?,
         (None, None) => return Err(ConfigError::NoImage),
     };
     let platforms = platforms(overrides::list(&overrides.platforms, &overrides::PLATFORMS).or(file.platforms))?;
@@ -110,6 +114,7 @@ pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Resul
         retry_base: retry.map_or(Ok(http::RETRY_BASE), retry_base)?,
         cache,
         cleanup: order.map_or(Ok(Cleanup::default()), cleanup)?,
+        healthcheck: file.healthcheck.unwrap_or(true),
         source: source(env),
     })
 }

@@ -80,6 +80,17 @@ pub struct Overrides {
     )]
     pub registries: Vec<String>,
 
+    /// Publishes to this user's or organisation's repository on Docker Hub, where no registries are configured; by default
+    /// the image's owner
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "TALLYMAN_DOCKERHUB_NAMESPACE",
+        hide_env_values = true,
+        help_heading = HEADING
+    )]
+    pub dockerhub_namespace: Option<String>,
+
     /// Speaks plain HTTP with this registry, host or host:port, for tests; localhost needs no saying
     #[arg(
         long,
@@ -142,6 +153,8 @@ fn path() -> impl TypedValueParser<Value = PathBuf> {
 pub(super) const IMAGE: Origin = Origin::Flag { flag: "--image", variable: Some("TALLYMAN_IMAGE") };
 pub(super) const PLATFORMS: Origin = Origin::Flag { flag: "--platforms", variable: Some("TALLYMAN_PLATFORMS") };
 pub(super) const REGISTRIES: Origin = Origin::Flag { flag: "--registry", variable: Some("TALLYMAN_REGISTRIES") };
+pub(super) const DOCKERHUB_NAMESPACE: Origin =
+    Origin::Flag { flag: "--dockerhub-namespace", variable: Some("TALLYMAN_DOCKERHUB_NAMESPACE") };
 pub(super) const PLAIN_HTTP: Origin = Origin::Flag { flag: "--plain-http", variable: Some("TALLYMAN_PLAIN_HTTP") };
 pub(super) const BUILD_ARGS: Origin = Origin::Flag { flag: "--build-arg", variable: None };
 pub(super) const RETRY_BASE: Origin = Origin::Flag { flag: "--retry-base", variable: Some("TALLYMAN_RETRY_BASE") };

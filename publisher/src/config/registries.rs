@@ -9,10 +9,7 @@ use super::{
     origin::{Given, Origin},
     overrides,
 };
-use crate::{
-    environment::Environment,
-    oci::{Host, Repository},
-};
+use crate::oci::{Host, Repository};
 
 const DOCKERHUB_USERNAME: &str = "DOCKERHUB_USERNAME";
 const DOCKERHUB_TOKEN: &str = "DOCKERHUB_TOKEN";
@@ -24,7 +21,7 @@ const FLAG_HINT: &str = "write name=host/repository, for example ghcr=ghcr.io/ac
 const SECRET_HINT: &str =
     "give the name of the variable that holds the secret, such as REGISTRY_TOKEN, never the secret";
 const PAIR_HINT: &str = "give both `username-env` and `password-env`, or neither to use the machine's auth files";
-const HUB_HINT: &str = "it has to be the user name, not the e-mail address, without blanks or line breaks";
+const NAMESPACE_HINT: &str = "give the user or organisation on Docker Hub that the image belongs to, such as acme";
 
 /// One registry to publish to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,16 +84,16 @@ pub(super) fn configured(
 
 /// GitHub's registry and Docker Hub, each with the repository that derives from the image's name.
 ///
-/// Docker Hub's namespace is the user of `DOCKERHUB_USERNAME`. Without that variable it is the image's owner: the run
-/// either finds credentials in an auth file or is stopped by [`missing_secrets`](crate::plan::missing_secrets), which
-/// can say more than a missing configuration could.
-pub(super) fn by_default(image: &str, env: &Environment) -> Result<Vec<RegistryConfig>, ConfigError> {
+/// On Docker Hub the image's owner is the namespace, if none is given. The user in `DOCKERHUB_USERNAME` says nothing of it:
+/// GitHub masks a secret wherever it occurs, so a repository named after one would be unreadable in logs and lost in outputs.
+pub(super) fn by_default(image: &str, namespace: Option<Given<String>>) -> Result<Vec<RegistryConfig>, ConfigError> {
     let (owner, name) = (image.split('/').next().unwrap_or(image), image.rsplit('/').next().unwrap_or(image));
-    let user = env.get(DOCKERHUB_USERNAME).map(str::to_ascii_lowercase);
-    // The value is a secret: neither it nor a message that quotes it may be shown.
-    let hub = format!("docker.io/{}/{name}", user.as_deref().unwrap_or(owner)).parse().map_err(|_| {
-        let problem = "the value cannot be part of a repository's name";
-        ConfigError::invalid(Origin::Variable(DOCKERHUB_USERNAME), problem).with_hint(HUB_HINT)
+    let Given { value: namespace, origin } = namespace.unwrap_or_else(|| Given::new(owner.into(), overrides::IMAGE));
+    let namespace = namespace.to_ascii_lowercase();
+    let hub = format!("docker.io/{namespace}/{name}").parse().ok().filter(|_| !namespace.contains('/'));
+    let hub = hub.ok_or_else(|| {
+        ConfigError::invalid(origin, format!("`{namespace}` is not a namespace on Docker Hub"))
+            .with_hint(NAMESPACE_HINT)
     })?;
     // The name of an image has been checked; on any host it makes a repository.
     let ghcr = format!("ghcr.io/{image}")

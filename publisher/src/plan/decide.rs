@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     Event, PlanError,
-    event::{PUSH, WORKFLOW_DISPATCH},
+    event::{PULL_REQUEST, PUSH, WORKFLOW_DISPATCH},
     version,
 };
 use crate::oci::{Platform, Tag};
@@ -26,6 +26,8 @@ pub enum Kind {
     Release(Version),
     /// A build that was started by hand.
     Manual,
+    /// A proposed change, which is built and not published. Nothing of it may need a secret: a fork's has none.
+    PullRequest,
 }
 
 /// What a run will publish.
@@ -52,12 +54,13 @@ impl Plan {
 }
 
 impl Kind {
-    /// The name in outputs: `latest`, `release`, `manual`.
+    /// The name in outputs: `latest`, `release`, `manual`, `pull-request`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Latest => "latest",
             Self::Release(_) => "release",
             Self::Manual => "manual",
+            Self::PullRequest => "pull-request",
         }
     }
 }
@@ -76,10 +79,11 @@ pub fn plan(event: &Event, configured: &[Platform]) -> Result<Plan, PlanError> {
     let (kind, tag) = match event.name.as_str() {
         PUSH => of_push(event)?,
         WORKFLOW_DISPATCH => (Kind::Manual, manual_tag(event)?),
+        PULL_REQUEST => (Kind::PullRequest, pull_request_tag(event)?),
         _ => return Err(PlanError::OtherEvent(event.name.clone())),
     };
     let commit = commit(&event.sha)?;
-    let push = !skip_push(event)?;
+    let push = !skip_push(event)? && kind != Kind::PullRequest;
     let platforms = match (&event.inputs.platforms, &kind) {
         (None, _) => configured.to_vec(),
         (Some(chosen), Kind::Manual) => subset(chosen, configured)?,
@@ -103,6 +107,16 @@ fn of_push(event: &Event) -> Result<(Kind, Tag), PlanError> {
         return Err(PlanError::BadReference(event.reference.clone()));
     };
     if event.inputs.tag_name.is_some() { Err(not_manual("tag_name", event)) } else { Ok(planned) }
+}
+
+/// The name of a pull request's build, for people: it is put on no registry.
+fn pull_request_tag(event: &Event) -> Result<Tag, PlanError> {
+    if event.inputs.tag_name.is_some() {
+        return Err(not_manual("tag_name", event));
+    }
+    let number = event.reference.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next());
+    let name = format!("pull-{}", number.unwrap_or(short_commit(&commit(&event.sha)?)));
+    name.parse().map_err(|_| PlanError::BadReference(event.reference.clone()))
 }
 
 fn manual_tag(event: &Event) -> Result<Tag, PlanError> {

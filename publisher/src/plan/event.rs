@@ -13,11 +13,12 @@ pub const MAIN_BRANCH: &str = "main";
 
 pub(super) const PUSH: &str = "push";
 pub(super) const WORKFLOW_DISPATCH: &str = "workflow_dispatch";
+pub(super) const PULL_REQUEST: &str = "pull_request";
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The event's name on GitHub: `push`, `workflow_dispatch`.
+    /// The event's name on GitHub: `push`, `pull_request`, `workflow_dispatch`.
     pub name: String,
     /// The ref in full: `refs/heads/main`, `refs/tags/v1.2.3`. Empty where a manual build names none.
     pub reference: String,
@@ -36,7 +37,7 @@ const HEADING: &str = "Event";
 /// [`Event::from_environment`], not by clap: nothing but [`Environment`] looks at those of the process.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EventFlags {
-    /// Takes the run as started by this event, push or `workflow_dispatch`; by default `GITHUB_EVENT_NAME`, else
+    /// Takes the run as started by this event, push, `pull_request` or `workflow_dispatch`; by default `GITHUB_EVENT_NAME`, else
     /// `workflow_dispatch` where --tag-name is given, else push
     #[arg(long, value_name = "NAME", help_heading = HEADING)]
     pub event_name: Option<String>,

@@ -12,11 +12,15 @@ const RUNNERS: [(&str, &str); 2] = [("linux/amd64", "ubuntu-24.04"), ("linux/arm
 /// The runner for all other platforms, which are emulated.
 const RUNNER_OTHERWISE: &str = "ubuntu-24.04";
 
+/// What `verify live` expects of images with a health check.
+const HEALTHCHECK_CLAIMS: [&str; 2] =
+    ["fr_010::the_health_check_is_in_every_image", "fr_010::every_container_turns_healthy"];
+
 /// The outputs of the planning job, one `name=value` a line, for the file that `GITHUB_OUTPUT` names.
 ///
 /// No repository is among them: its name may contain a secret (`DOCKERHUB_USERNAME`), and GitHub drops such outputs. No
 /// value can hold a line break, so none can pose as another output.
-pub fn github_output(plan: &Plan) -> String {
+pub fn github_output(plan: &Plan, config: &Config) -> String {
     let platforms: Vec<String> = plan.platforms.iter().map(ToString::to_string).collect();
     let include: Vec<Value> = plan.platforms.iter().map(matrix_entry).collect();
     let outputs = [
@@ -27,8 +31,14 @@ pub fn github_output(plan: &Plan) -> String {
         ("matrix", json!({ "include": include }).to_string()),
         ("push", plan.push.to_string()),
         ("skip_push", (!plan.push).to_string()),
+        ("waive", waived(config).join(" ")),
     ];
     outputs.map(|(name, value)| format!("{name}={value}\n")).concat()
+}
+
+/// What the owner says is not meant to be so, by the names that `verify live --waive` takes.
+fn waived(config: &Config) -> &'static [&'static str] {
+    if config.healthcheck { &[] } else { &HEALTHCHECK_CLAIMS }
 }
 
 fn matrix_entry(platform: &Platform) -> Value {
@@ -45,6 +55,7 @@ pub fn text(plan: &Plan, config: &Config) -> String {
         Kind::Latest => "the main branch",
         Kind::Release(_) => "a release",
         Kind::Manual => "a manual build",
+        Kind::PullRequest => "a pull request",
     };
     let platforms = plan.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut text = format!("{} as {}: {what} at {commit}\n  build {platforms}\n", config.image, plan.tag);
@@ -74,6 +85,7 @@ pub fn json(plan: &Plan, config: &Config) -> Value {
         "platforms": plan.platforms,
         "push": plan.push,
         "registries": registries,
+        "waive": waived(config),
     })
 }
 
@@ -84,7 +96,7 @@ mod tests {
 
     fn config() -> Config {
         let folder = tempfile::tempdir().unwrap();
-        let env = [("GITHUB_REPOSITORY", "Acme/Hello"), ("DOCKERHUB_USERNAME", "acmebot")].into_iter().collect();
+        let env = [("GITHUB_REPOSITORY", "Acme/Hello")].into_iter().collect();
         load(folder.path(), &Overrides::default(), &env).unwrap()
     }
 
@@ -101,7 +113,7 @@ mod tests {
     #[test]
     fn the_jobs_that_follow_get_their_outputs() {
         let latest = plan(Kind::Latest, "latest", &["linux/amd64", "linux/arm64"]);
-        insta::assert_snapshot!(github_output(&latest), @r#"
+        insta::assert_snapshot!(github_output(&latest, &config()), @r#"
         tag=latest
         kind=latest
         release=false
@@ -109,9 +121,10 @@ mod tests {
         matrix={"include":[{"platform":"linux/amd64","name":"amd64","runner":"ubuntu-24.04"},{"platform":"linux/arm64","name":"arm64","runner":"ubuntu-24.04-arm"}]}
         push=true
         skip_push=false
+        waive=
     "#);
         let manual = Plan { push: false, ..plan(Kind::Manual, "try", &["linux/arm/v7"]) };
-        insta::assert_snapshot!(github_output(&manual), @r#"
+        insta::assert_snapshot!(github_output(&manual, &Config { healthcheck: false, ..config() }), @r#"
         tag=try
         kind=manual
         release=false
@@ -119,8 +132,10 @@ mod tests {
         matrix={"include":[{"platform":"linux/arm/v7","name":"arm-v7","runner":"ubuntu-24.04"}]}
         push=false
         skip_push=true
+        waive=fr_010::the_health_check_is_in_every_image fr_010::every_container_turns_healthy
     "#);
-        let release = github_output(&plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]));
+        let release =
+            github_output(&plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]), &config());
         assert!(release.starts_with("tag=1.2.3\nkind=release\nrelease=true\n"), "{release}");
     }
 
@@ -131,7 +146,7 @@ mod tests {
         acme/hello as latest: the main branch at 0123456
           build linux/amd64, linux/arm64
           publish ghcr.io/acme/hello:latest (ghcr)
-          publish docker.io/acmebot/hello:latest (dockerhub)
+          publish docker.io/acme/hello:latest (dockerhub)
     ");
         insta::assert_snapshot!(text(&Plan { push: false, ..latest }, &config()), @r"
         acme/hello as latest: the main branch at 0123456
@@ -160,9 +175,10 @@ mod tests {
             },
             {
               "name": "dockerhub",
-              "reference": "docker.io/acmebot/hello:1.2.3"
+              "reference": "docker.io/acme/hello:1.2.3"
             }
-          ]
+          ],
+          "waive": []
         }
     "#);
     }

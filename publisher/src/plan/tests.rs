@@ -105,7 +105,7 @@ fn any_other_git_tag_is_refused_by_name_with_the_form_that_is_expected(#[case] t
 #[case("push", "main", "`main` is neither a branch nor a tag")]
 #[case("push", "v1.2.3", "`v1.2.3` is neither a branch nor a tag")]
 #[case("push", "", "`` is neither a branch nor a tag")]
-#[case("pull_request", "refs/pull/1/merge", "the event `pull_request` does not publish")]
+#[case("pull_request", "refs/pull/a b/merge", "`refs/pull/a b/merge` is neither a branch nor a tag")]
 #[case("pull_request_target", "refs/heads/main", "the event `pull_request_target` does not publish")]
 #[case("release", "refs/tags/v1.2.3", "the event `release` does not publish")]
 #[case("schedule", "refs/heads/main", "the event `schedule` does not publish")]
@@ -116,6 +116,21 @@ fn any_other_git_tag_is_refused_by_name_with_the_form_that_is_expected(#[case] t
 fn what_publishes_nothing_is_refused_with_a_hint(#[case] name: &str, #[case] reference: &str, #[case] text: &str) {
     let failure = Failure::from(decide(&event(name, reference)).unwrap_err());
     assert_eq!((failure.exit, failure.message.as_str(), failure.hint.is_some()), (Exit::Failed, text, true));
+}
+
+#[rstest]
+#[case("refs/pull/12/merge", "pull-12")]
+#[case("", "pull-0123456")]
+fn a_pull_request_is_built_for_all_platforms_and_published_nowhere(#[case] reference: &str, #[case] tag: &str) {
+    let skip_push = [None, Some("false".into()), Some("true".into())];
+    for skip_push in skip_push {
+        let inputs = DispatchInputs { skip_push, ..DispatchInputs::default() };
+        let plan = decide(&Event { inputs, ..event("pull_request", reference) }).unwrap();
+        assert_eq!((plan.tag.as_str(), plan.kind.name()), (tag, "pull-request"));
+        assert_eq!((plan.push, plan.floating(), &plan.platforms), (false, false, &platforms()));
+    }
+    let inputs = DispatchInputs { tag_name: Some("latest".into()), ..DispatchInputs::default() };
+    assert!(decide(&Event { inputs, ..event("pull_request", reference) }).is_err());
 }
 
 #[rstest]

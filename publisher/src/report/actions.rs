@@ -69,6 +69,7 @@ impl Reporter for ActionsLog {
                 log.line(&wording::retry(&registry, &operation, (attempt, attempts), wait, &cause));
             }
             Event::Note(note) => log.line(&clean::line(&note)),
+            Event::Notice(notice) => log.out.line(&command("notice", &clean::lines(&notice).join("\n"))),
             Event::Warning(warning) => log.out.line(&command("warning", &clean::lines(&warning).join("\n"))),
             Event::PhaseStarted(_) | Event::LayerCompressed { .. } | Event::Uploading { .. } => {}
         }
@@ -363,5 +364,6 @@ mod tests {
     #[test]
     fn a_warning_keeps_its_lines_in_one_annotation() {
         assert_eq!(during([Event::Warning("50% of it\n::error::x".into())]), "::warning::50%25 of it%0A::error::x\n");
+        assert_eq!(during([Event::Notice("no check\n::error::x".into())]), "::notice::no check%0A::error::x\n");
     }
 }

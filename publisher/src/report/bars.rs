@@ -145,7 +145,7 @@ impl Reporter for Bars {
                 let retry = wording::retry(&registry, &operation, (attempt, attempts), wait, &cause);
                 self.line(state, &self.style.yellow(&retry));
             }
-            Event::Note(note) => self.line(state, &clean::line(&note)),
+            Event::Note(note) | Event::Notice(note) => self.line(state, &clean::line(&note)),
             Event::Warning(warning) => self.line(state, &wording::warning(&warning, self.style)),
             Event::LayerKnown { platform, size, .. } => state.settled.add_known(platform, size),
         }

@@ -58,7 +58,7 @@ impl Reporter for Plain {
                 let retry = wording::retry(&registry, &operation, (attempt, attempts), wait, &cause);
                 log.out.line(&self.style.yellow(&retry));
             }
-            Event::Note(note) => log.out.line(&clean::line(&note)),
+            Event::Note(note) | Event::Notice(note) => log.out.line(&clean::line(&note)),
             Event::Warning(warning) => log.out.line(&wording::warning(&warning, self.style)),
             Event::LayerCompressed { .. } | Event::Uploading { .. } => {}
         }

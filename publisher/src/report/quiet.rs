@@ -49,6 +49,7 @@ impl Reporter for Quiet {
                 lines.push_back(clean::line(&line));
             }
             Event::PhaseFinished(Phase::Build(platform), _) => drop(log.builds.remove(&platform)),
+            Event::Notice(notice) => log.out.line(&clean::line(&notice)),
             Event::Warning(warning) => log.out.line(&wording::warning(&warning, self.style)),
             _ => {}
         }

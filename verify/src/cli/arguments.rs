@@ -8,8 +8,8 @@ use crate::{harness::registry::Backend, scenario::Scenario};
 
 /// Judges publishing pipelines: what they promise, what they do when things fail, what they leave on the registries.
 ///
-/// Every claim ends as PASS, FAIL, UNKNOWN (the harness broke, nobody can tell) or NOT RUN (the target lacks what the check
-/// needs). Only PASS is green.
+/// Every claim ends as PASS, FAIL, UNKNOWN (the harness broke, nobody can tell), NOT RUN (the target lacks what the check
+/// needs) or WAIVED (it need not hold, says whoever runs this). Only PASS is green.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(super) struct Cli {
@@ -234,6 +234,10 @@ pub(super) struct LiveArguments {
     /// Pulls every image for every platform with podman and runs it
     #[arg(long)]
     pub(super) run: bool,
+    /// Says that a claim, or those of a requirement, need not hold, and why (may be repeated): it is reported as WAIVED, which
+    /// is no pass and no failure. fr_010="a job that ends has no health"
+    #[arg(long, value_name = "CLAIM=REASON", value_parser = waiver)]
+    pub(super) waive: Vec<(String, String)>,
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Output,
@@ -252,6 +256,13 @@ pub(super) struct WatchArguments {
     /// Asks a running service how it is
     #[arg(long)]
     pub(super) probe: bool,
+}
+
+fn waiver(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((claim, reason)) if !reason.trim().is_empty() => Ok((claim.trim().to_owned(), reason.trim().to_owned())),
+        _ => Err("a waiver is CLAIM=REASON".to_owned()),
+    }
 }
 
 fn every(text: &str) -> Result<Duration, String> {

@@ -8,16 +8,22 @@ use super::{
 };
 use crate::{
     check::Check,
+    checks::all,
     evidence::Evidence,
     harness::HarnessError,
     look::{Environment, SETTLE_MAX},
     report::{Looked, Outcome, Report},
     target::{Live, LiveOptions, Reference, ReferenceError, checked_digest},
+    verdict::Verdict,
 };
 
 /// Reads what is published and judges it.
 pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
     let Some(checks) = local::chosen_or_told(&arguments.published.only) else { return Ok(exit::USAGE) };
+    if let Some((claim, _)) = arguments.waive.iter().find(|(claim, _)| !all().iter().any(|it| is_of(&it.id(), claim))) {
+        printing::progress(&format!("error: no check is called {claim}\nhint: verify list"));
+        return Ok(exit::USAGE);
+    }
     let options = match options(arguments) {
         Ok(options) => options,
         Err(error) => return Ok(printing::usage(&error, error.hint())),
@@ -25,9 +31,20 @@ pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
     let live = Live::new(options, &Environment::of_process()).await.map_err(HarnessError::other("cannot look"))?;
     let digest = arguments.expect_digest.iter().map(|it| format!("--expect-digest {it}"));
     let named: Vec<String> = named(&arguments.published).into_iter().chain(digest).collect();
-    let report = look(&live, &checks, &named).await;
+    let mut report = look(&live, &checks, &named).await;
+    for outcome in report.outcomes.iter_mut().filter(|it| !matches!(it.verdict, Verdict::NotRun { .. })) {
+        if let Some((_, reason)) = arguments.waive.iter().find(|(claim, _)| is_of(&outcome.id, claim)) {
+            outcome.verdict = Verdict::Waived { reason: reason.clone() };
+        }
+    }
     printing::report(&report, arguments.output)?;
     Ok(local::code(&report))
+}
+
+/// Whether a check is what `--waive` names: the check itself, or its requirement.
+fn is_of(id: &str, claim: &str) -> bool {
+    let requirement = claim.to_lowercase().replace('-', "_");
+    id == claim || id.strip_prefix(&requirement).is_some_and(|rest| rest.starts_with("::"))
 }
 
 fn options(arguments: &LiveArguments) -> Result<LiveOptions, ReferenceError> {

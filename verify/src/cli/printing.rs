@@ -19,8 +19,7 @@ pub(super) fn report(report: &Report, output: Output) -> Result<(), HarnessError
             let style = Style::coloured(
                 io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
             );
-            let wrong = report.outcomes.iter().filter(|it| matches!(it.verdict.word(), "FAIL" | "UNKNOWN"));
-            let wrong: String = wrong.map(|outcome| outcome_text(outcome, style) + "\n").collect();
+            let wrong: String = report.notable().map(|outcome| outcome_text(outcome, style) + "\n").collect();
             wrong + &summary_text(report, style)
         }
     };

@@ -49,6 +49,26 @@ async fn a_good_image_ends_with_0_and_a_broken_one_with_1(
     assert_eq!(code(&line).await, exit::FAILED);
 }
 
+/// Both registries hold the same image, and not the one that is expected.
+#[rstest]
+#[case(&[], exit::FAILED)]
+#[case(&["--waive", "sc_002::a_tag_has_the_same_digest_on_all_registries=an old one"], exit::VERIFIED)]
+#[case(&["--waive", "SC-002=an old one"], exit::VERIFIED)]
+#[case(&["--waive", "sc_00=an old one"], exit::USAGE)]
+#[case(&["--waive", "fr_010=it has a health check"], exit::FAILED)]
+#[tokio::test]
+async fn what_is_waived_does_not_fail(#[case] waive: &[&str], #[case] expected: u8) {
+    let published = Published::start(true).await;
+    for side in published.sides() {
+        push_good(&side.registry, "latest", DOCKER).await;
+    }
+    let [ghcr, dockerhub] = published.sides().map(Side::repository);
+    let (ca, other) = (published.ca(), format!("sha256:{}", "0".repeat(64)));
+    let line = ["verify", "live", "--image", &ghcr, "--image", &dockerhub, "--ca-file", ca.to_str().unwrap()];
+    let line = [&line[..], &["--expect-digest", &other, "--wait", "0s"], waive].concat();
+    assert_eq!(code(&line).await, expected);
+}
+
 #[rstest]
 #[case::nobody_there(&["127.0.0.1:9/acme/hello:latest"], exit::UNKNOWN)]
 #[case::no_tag(&["ghcr.io/acme/hello"], exit::USAGE)]

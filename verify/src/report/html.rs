@@ -62,7 +62,7 @@ fn verdict(word: &str, text: &str) -> Markup {
 fn counts(report: &Report) -> Markup {
     html! {
         p class="counts" {
-            @for (word, text) in [("PASS", "passed"), ("FAIL", "failed"), ("UNKNOWN", "unknown"), ("NOT RUN", "not run")] {
+            @for (word, text) in [("PASS", "passed"), ("FAIL", "failed"), ("UNKNOWN", "unknown"), ("NOT RUN", "not run"), ("WAIVED", "waived")] {
                 (verdict(word, &format!("{} {text}", report.count(word))))
             }
         }
@@ -112,11 +112,10 @@ fn requirements(report: &Report) -> Markup {
 }
 
 fn wrong(report: &Report) -> Markup {
-    let wrong: Vec<&Outcome> =
-        report.outcomes.iter().filter(|it| matches!(it.verdict.word(), "FAIL" | "UNKNOWN")).collect();
+    let wrong: Vec<&Outcome> = report.notable().collect();
     html! {
         @if !wrong.is_empty() {
-            h2 { "What is wrong" }
+            h2 { @if report.is_green() { "What was waived" } @else { "What is wrong" } }
             @for outcome in wrong {
                 h3 id=(outcome.id) {
                     (verdict(outcome.verdict.word(), outcome.verdict.word())) " " (outcome.requirements[0]) ": " (outcome.claim)
@@ -236,6 +235,30 @@ mod tests {
         for elsewhere in ["src=", "href=", "url(", "@import", "<script", "http://", "https://"] {
             assert!(!page.contains(elsewhere), "{elsewhere}");
         }
+    }
+
+    /// The first check passes, the second need not hold.
+    #[test]
+    fn what_is_waived_is_told_in_every_form_with_its_reason_and_is_no_pass() {
+        const REASON: &str = "a job that ends has no health";
+        let waived = Verdict::Waived { reason: REASON.into() };
+        let mut report = report(waived, "x");
+        assert!(!report.is_green(), "nothing passed");
+        report.outcomes.push(Outcome::of(checks::all()[1], Verdict::Pass, None, String::new()));
+        assert!(report.is_green());
+        let forms = [
+            outcome_text(report.notable().next().unwrap(), Style::plain()),
+            crate::report::markdown(&report),
+            crate::report::junit(&report).unwrap(),
+            crate::report::json(&report),
+            html(&report),
+        ];
+        for form in forms {
+            assert!(form.contains(REASON) && form.to_lowercase().contains("waived"), "{form}");
+        }
+        assert_eq!(report.counts(), "1 passed, 0 failed, 0 unknown, 0 not run, 1 waived");
+        let row = matrix(&report).into_iter().find(|row| report.outcomes[0].requirements[0] == row.id).unwrap();
+        assert_eq!(row.verdict, "WAIVED");
     }
 
     #[test]

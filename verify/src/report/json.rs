@@ -11,6 +11,7 @@ pub fn json(report: &Report) -> String {
         "fail": report.count("FAIL"),
         "unknown": report.count("UNKNOWN"),
         "not-run": report.count("NOT RUN"),
+        "waived": report.count("WAIVED"),
     });
     let document = json!({
         "target": report.target,

@@ -1,4 +1,4 @@
-//! `JUnit`'s XML, as test reporters of CI systems read it: FAIL is a failure, UNKNOWN an error, NOT RUN is skipped.
+//! `JUnit`'s XML, as test reporters of CI systems read it: FAIL is a failure, UNKNOWN an error, NOT RUN and WAIVED are skipped.
 
 use quick_junit::{NonSuccessKind, Report as JunitReport, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
@@ -16,7 +16,7 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
             Verdict::Pass => TestCaseStatus::success(),
             Verdict::Fail { .. } => TestCaseStatus::non_success(NonSuccessKind::Failure),
             Verdict::Unknown { .. } => TestCaseStatus::non_success(NonSuccessKind::Error),
-            Verdict::NotRun { .. } => TestCaseStatus::skipped(),
+            Verdict::NotRun { .. } | Verdict::Waived { .. } => TestCaseStatus::skipped(),
         };
         if !outcome.verdict.is_green() {
             status.set_message(format!("{}: {}", outcome.requirements.join(", "), outcome.claim));

@@ -7,12 +7,9 @@ use super::{Report, looked::wait_text, matrix, outcome_text, text::Style};
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
     let mut page = format!(
-        "## {}: {} passed, {} failed, {} unknown, {} not run\n\n`{}` · {}\n\n| | requirement | checks | |\n| --- | --- | --- | --- |\n",
+        "## {}: {}\n\n`{}` · {}\n\n| | requirement | checks | |\n| --- | --- | --- | --- |\n",
         if report.is_green() { "✅ verified" } else { "❌ not verified" },
-        report.count("PASS"),
-        report.count("FAIL"),
-        report.count("UNKNOWN"),
-        report.count("NOT RUN"),
+        report.counts(),
         cell(&report.subject),
         report.target,
     );
@@ -34,7 +31,7 @@ pub fn markdown(report: &Report) -> String {
             row.verdict
         );
     }
-    for outcome in report.outcomes.iter().filter(|outcome| matches!(outcome.verdict.word(), "FAIL" | "UNKNOWN")) {
+    for outcome in report.notable() {
         let _ = write!(
             page,
             "\n### {} {}: {}\n\n```text\n{}```\n",

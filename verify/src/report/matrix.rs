@@ -26,7 +26,8 @@ pub fn matrix(report: &Report) -> Vec<Row> {
         let checks = report.outcomes.iter().filter(|outcome| outcome.requirements.contains(&requirement.id));
         let words: Vec<&'static str> = checks.map(|outcome| outcome.verdict.word()).collect();
         let count = |word: &str| words.iter().filter(|it| **it == word).count();
-        let verdict = ["FAIL", "UNKNOWN", "PASS"].into_iter().find(|word| count(word) > 0).unwrap_or("NOT RUN");
+        let verdict =
+            ["FAIL", "UNKNOWN", "WAIVED", "PASS"].into_iter().find(|word| count(word) > 0).unwrap_or("NOT RUN");
         Row {
             id: requirement.id,
             text: requirement.text,

@@ -32,9 +32,22 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many outcomes have this word: `PASS`, `FAIL`, `UNKNOWN`, `NOT RUN`.
+    /// How many outcomes have this word: `PASS`, `FAIL`, `UNKNOWN`, `NOT RUN`, `WAIVED`.
     pub fn count(&self, word: &str) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.verdict.word() == word).count()
+    }
+
+    /// How many outcomes there are of each kind; waived ones are named only where there are any.
+    pub fn counts(&self) -> String {
+        let count = |(word, text): (&str, &str)| format!("{} {text}", self.count(word));
+        let kinds = [("PASS", "passed"), ("FAIL", "failed"), ("UNKNOWN", "unknown"), ("NOT RUN", "not run")];
+        let waived = Some(("WAIVED", "waived")).filter(|(word, _)| self.count(word) > 0);
+        kinds.into_iter().chain(waived).map(count).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The outcomes that somebody has to read, with what is told of them: what is wrong, and what was waived.
+    pub fn notable(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| matches!(outcome.verdict.word(), "FAIL" | "UNKNOWN" | "WAIVED"))
     }
 
     /// Whether everything that could be run was run and passed, and there was something.

@@ -48,6 +48,7 @@ pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
     match &outcome.verdict {
         Verdict::Pass => {}
         Verdict::NotRun { reason } => tell("needs", reason),
+        Verdict::Waived { reason } => tell("reason", reason),
         Verdict::Unknown { cause } => {
             tell("cause", cause);
             tell("alone", &outcome.rerun);
@@ -97,15 +98,7 @@ pub fn summary_text(report: &Report, style: Style) -> String {
             row.text
         );
     }
-    let _ = writeln!(
-        text,
-        "\n{}: {} passed, {} failed, {} unknown, {} not run",
-        report.subject,
-        report.count("PASS"),
-        report.count("FAIL"),
-        report.count("UNKNOWN"),
-        report.count("NOT RUN")
-    );
+    let _ = writeln!(text, "\n{}: {}", report.subject, report.counts());
     text
 }
 

@@ -184,17 +184,20 @@ fn plain_http_is_asked_for_by_host() {
 }
 
 #[rstest]
-#[case("acme/hello", None, "acme/hello")]
-#[case("acme/hello", Some("AcmeBot"), "acmebot/hello")]
-#[case("acme/tools/hello", Some("bot"), "bot/hello")]
-fn docker_hubs_namespace_is_its_user_else_the_images_owner(
+#[case("Acme/hello", "", &[], "acme/hello")]
+#[case("acme/tools/hello", "", &[], "acme/hello")]
+#[case("acme/hello", "dockerhub-namespace = 'AcmeBot'", &[], "acmebot/hello")]
+#[case("acme/hello", "dockerhub-namespace = 'acmebot'", &["--dockerhub-namespace", "acmeinc"], "acmeinc/hello")]
+fn docker_hubs_namespace_is_the_one_given_else_the_images_owner(
     #[case] image: &str,
-    #[case] user: Option<&str>,
+    #[case] file: &str,
+    #[case] flags: &[&str],
     #[case] repository: &str,
 ) {
-    let variables: Vec<_> =
-        [("GITHUB_REPOSITORY", image)].into_iter().chain(user.map(|user| ("DOCKERHUB_USERNAME", user))).collect();
-    assert_eq!(Run::bare().env(&variables).config().registries[1].repository.name, repository);
+    // The user who logs in says nothing about it: GitHub would mask the name.
+    let variables = [("GITHUB_REPOSITORY", image), ("DOCKERHUB_USERNAME", "somebody")];
+    let config = Run::new(file).env(&variables).flags(flags).config();
+    assert_eq!(config.registries[1].repository.name, repository);
 }
 
 #[test]
@@ -259,6 +262,9 @@ fn the_flags_explain_themselves() {
                   ghcr=ghcr.io/acme/hello; repeat the flag for each registry. Replaces the configured list;
                   a registry configured under the same name keeps its other settings [env:
                   TALLYMAN_REGISTRIES]
+              --dockerhub-namespace <NAME>
+                  Publishes to this user's or organisation's repository on Docker Hub, where no registries
+                  are configured; by default the image's owner [env: TALLYMAN_DOCKERHUB_NAMESPACE]
               --plain-http <HOST>
                   Speaks plain HTTP with this registry, host or host:port, for tests; localhost needs no
                   saying [env: TALLYMAN_PLAIN_HTTP]

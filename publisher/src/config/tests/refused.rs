@@ -68,19 +68,19 @@ fn what_is_not_toml_is_refused_with_its_line() {
 fn unknown_keys_are_refused_with_the_nearest_one() {
     insta::assert_snapshot!(Run::new("image = 'a/b'\n\nplatfroms = []\n").refusal(), @r"
         unknown key `platfroms` in publish.toml line 3, did you mean `platforms`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, dockerhub-namespace, healthcheck, retry-base, cleanup, cache, cache-max-age
     ");
     insta::assert_snapshot!(Run::new("zebra = 1\napple = 2\n").refusal(), @r"
         unknown key `zebra` in publish.toml line 1
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, dockerhub-namespace, healthcheck, retry-base, cleanup, cache, cache-max-age
     ");
     insta::assert_snapshot!(Run::new("[[registries]]\nname = 'a'\n").refusal(), @r"
         unknown key `registries` in publish.toml line 1, did you mean `registry`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, dockerhub-namespace, healthcheck, retry-base, cleanup, cache, cache-max-age
     ");
     insta::assert_snapshot!(Run::new("[build_args]\nA = 'a'\n").refusal(), @r"
         unknown key `build_args` in publish.toml line 1, did you mean `build-args`?
-        hint: the keys here are image, containerfile, context, platforms, build-args, registry, retry-base, cleanup, cache, cache-max-age
+        hint: the keys here are image, containerfile, context, platforms, build-args, registry, dockerhub-namespace, healthcheck, retry-base, cleanup, cache, cache-max-age
     ");
     let file = "[[registry]]\nname = 'a'\nrepository = 'a.b/c'\n\n[[registry]]\nname = 'b'\npassword = 'x'\n";
     insta::assert_snapshot!(Run::new(file).refusal(), @r"
@@ -198,10 +198,13 @@ fn secrets_that_are_not_named_properly_are_refused_without_being_shown() {
         `username-env` in publish.toml line 4: the value is not the name of a variable in upper case
         hint: give the name of the variable that holds the secret, such as REGISTRY_TOKEN, never the secret
     ");
-    let run = Run::bare().env(&[("GITHUB_REPOSITORY", "acme/hello"), ("DOCKERHUB_USERNAME", "me@s3cret.example")]);
-    insta::assert_snapshot!(run.refusal(), @r"
-        `DOCKERHUB_USERNAME`: the value cannot be part of a repository's name
-        hint: it has to be the user name, not the e-mail address, without blanks or line breaks
+    insta::assert_snapshot!(Run::new("dockerhub-namespace = 'me@example.com'\n").refusal(), @r"
+        `dockerhub-namespace` in publish.toml line 1: `me@example.com` is not a namespace on Docker Hub
+        hint: give the user or organisation on Docker Hub that the image belongs to, such as acme
+    ");
+    insta::assert_snapshot!(Run::bare().flags(&["--dockerhub-namespace", "a/b"]).refusal(), @r"
+        `--dockerhub-namespace` or `TALLYMAN_DOCKERHUB_NAMESPACE`: `a/b` is not a namespace on Docker Hub
+        hint: give the user or organisation on Docker Hub that the image belongs to, such as acme
     ");
 }
 

@@ -111,7 +111,7 @@ fn with_login(world: &World, locked: &Registry, temporary: &Path) -> Program {
     );
     world.source.write("publish.toml", &config);
     Program::new(world.source.path())
-        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello"])
+        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello", "--allow-dirty"])
         .env("TALLYMAN_PODMAN", world.podman.program())
         .env("TMPDIR", temporary)
         .env("REGISTRY_AUTH_FILE", world.podman.path("config.json"))

@@ -122,7 +122,7 @@ async fn a_wrong_password_ends_it_before_anything_is_built() {
     let config = format!("{names}repository = \"{}/acme/hello\"\n", registry.host);
     world.source.write("publish.toml", &config);
     let run = Program::new(world.source.path())
-        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello"])
+        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello", "--allow-dirty"])
         .env("TALLYMAN_PODMAN", world.podman.program())
         .env("QUAY_USER", USER);
     let ended = run.clone().env("QUAY_TOKEN", "wrong").run().await;
@@ -147,8 +147,8 @@ async fn no_podman_or_an_old_one_is_told_with_a_hint() {
     let world = World::new().await;
     let missing = world.publish("refs/heads/main").env("TALLYMAN_PODMAN", "/nonexistent/podman");
     missing.run().await.expect(1, &["/nonexistent/podman", "hint: "]);
-    world.podman.write("version", r#"{"Client":{"Version":"4.3.1"}}"#);
-    world.publish("refs/heads/main").run().await.expect(1, &["podman 4.3.1 is too old", "hint: "]);
+    world.podman.write("version", r#"{"Client":{"Version":"4.2.9"}}"#);
+    world.publish("refs/heads/main").run().await.expect(1, &["podman 4.2.9 is too old", "hint: "]);
     assert!(world.ghcr.tags().await.is_empty());
 }
 

@@ -54,3 +54,57 @@ async fn the_following_jobs_get_what_they_need() {
     }
     assert!(output.contains(r#""runner":"ubuntu-24.04-arm""#), "{output}");
 }
+
+/// A fork's pull request has no secrets, and a token that may not write.
+#[tokio::test]
+async fn a_pull_request_needs_no_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Containerfile"), "FROM scratch\nHEALTHCHECK CMD true\n").unwrap();
+    let output = folder.path().join("output");
+    let run = Program::new(folder.path())
+        .args(&["plan", "--image", "acme/hello"])
+        .env("HOME", folder.path())
+        .env("GITHUB_EVENT_NAME", "pull_request")
+        .env("GITHUB_REF", "refs/pull/12/merge")
+        .env("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567")
+        .env("GITHUB_OUTPUT", &output);
+    run.run().await.expect(0, &[]);
+    let output = std::fs::read_to_string(output).unwrap();
+    for line in ["tag=pull-12", "kind=pull-request", "push=false", r#"platforms=["linux/amd64","linux/arm64"]"#] {
+        assert!(output.lines().any(|it| it == line), "no {line}:\n{output}");
+    }
+}
+
+#[rstest]
+#[case("FROM alpine:3\n", "", Some("unless alpine:3 has one"), "")]
+#[case("FROM alpine:3\nHEALTHCHECK CMD true\n", "", None, "")]
+#[case(
+    "FROM alpine:3\n",
+    "healthcheck = false\n",
+    None,
+    "fr_010::the_health_check_is_in_every_image fr_010::every_container_turns_healthy"
+)]
+#[tokio::test]
+async fn an_image_without_a_health_check_is_noticed_unless_it_is_meant(
+    #[case] containerfile: &str,
+    #[case] config: &str,
+    #[case] notice: Option<&str>,
+    #[case] waive: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Containerfile"), containerfile).unwrap();
+    std::fs::write(folder.path().join("publish.toml"), format!("image = 'acme/hello'\n{config}")).unwrap();
+    let (output, sha) = (folder.path().join("output"), "0123456789abcdef0123456789abcdef01234567");
+    let run = Program::new(folder.path())
+        .args(&["plan", "--ref", "refs/heads/main", "--sha", sha, "--skip-push"])
+        .env("HOME", folder.path())
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_OUTPUT", &output);
+    let ended = run.run().await;
+    ended.expect(0, &[]);
+    let noticed = ended.stderr.lines().find(|line| line.starts_with("::notice"));
+    assert_eq!(noticed.is_some(), notice.is_some(), "{}", ended.stderr);
+    assert!(noticed.unwrap_or_default().contains(notice.unwrap_or_default()), "{noticed:?}");
+    let output = std::fs::read_to_string(output).unwrap();
+    assert!(output.lines().any(|line| line == format!("waive={waive}")), "{output}");
+}

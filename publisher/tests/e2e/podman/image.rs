@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::support::{Program, Registry, Source};
+use crate::support::{Program, Registry, Source, sha256};
 
 /// The project's `fixtures` folder; tests may be run from a copy of the project, where nextest says where that is.
 pub(super) fn fixtures() -> PathBuf {
@@ -118,4 +118,71 @@ async fn the_same_commit_gives_the_same_digest_again() {
     let first = registry.digest("latest").await;
     publisher(&source, &registry, &["publish", "--ref", "refs/tags/v1.0.0"]).run().await.expect(0, &[]);
     assert_eq!(registry.digest("1.0.0").await, first);
+}
+
+/// podman's own list of its layers is null, and its store does not show its configuration.
+#[tokio::test]
+async fn an_image_without_layers_is_published() {
+    let (source, registry) = (Source::new("FROM scratch\nLABEL only=this\n"), Registry::start().await);
+    let publish = ["publish", "--ref", "refs/heads/main"];
+    publisher(&source, &registry, &publish).run().await.expect(0, &[]);
+    let list: Value = serde_json::from_slice(&registry.manifest("latest").await.unwrap()).unwrap();
+    assert_eq!(list["manifests"].as_array().unwrap().len(), 2);
+    for entry in list["manifests"].as_array().unwrap() {
+        let manifest = registry.manifest(entry["digest"].as_str().unwrap()).await.unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(manifest["layers"], serde_json::json!([]));
+        let config = registry.blob(manifest["config"]["digest"].as_str().unwrap()).await.unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(
+            (&config["config"]["Labels"]["only"], &config["rootfs"]["diff_ids"]),
+            (&"this".into(), &serde_json::json!([]))
+        );
+    }
+    // The next one is the same image.
+    publisher(&source, &registry, &publish).run().await.expect(0, &[]);
+}
+
+/// An image whose layer is the same on every machine, as an archive that `podman load` takes.
+fn archive_of_fixed_base() -> Vec<u8> {
+    let pack = |files: &[(&str, &[u8])]| {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, name, *bytes).unwrap();
+        }
+        tar.into_inner().unwrap()
+    };
+    let layer = pack(&[("message", b"hello\n")]);
+    let diff_id = sha256(&layer);
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "created": "2023-11-14T22:13:20Z", "config": {"Env": ["PATH=/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]}, "history": [{"created_by": "by hand"}],
+    });
+    let config = config.to_string();
+    let names = [sha256(config.as_bytes()), diff_id].map(|digest| digest.trim_start_matches("sha256:").to_owned());
+    let [config_name, layer_name] = [format!("{}.json", names[0]), format!("{}.tar", names[1])];
+    let tag = "localhost/tallyman/fixed:1";
+    let manifest = serde_json::json!([{"Config": config_name, "RepoTags": [tag], "Layers": [layer_name]}]).to_string();
+    pack(&[(&config_name, config.as_bytes()), (&layer_name, &layer), ("manifest.json", manifest.as_bytes())])
+}
+
+/// Whichever podman this is run with, one commit on one set of layers has one digest: this one.
+#[tokio::test]
+async fn every_podman_gives_the_same_digest() {
+    let archive = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(archive.path(), archive_of_fixed_base()).unwrap();
+    let loaded =
+        Command::new("podman").args(["load", "--quiet", "--input"]).arg(archive.path()).output().await.unwrap();
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    let containerfile = "ARG BASE=localhost/tallyman/fixed:1\nFROM $BASE AS one\nMAINTAINER somebody\nENV A=1 B=\"2 3\"\n\
+        FROM one\nARG VERSION=1\nLABEL version=\"$VERSION\" \\\n  text='a & <b>'\nEXPOSE 80 53/udp\nVOLUME /data\n\
+        STOPSIGNAL SIGINT\nUSER 1:1\nSHELL [\"/bin/sh\", \"-e\"]\nONBUILD RUN true\nWORKDIR /\n\
+        HEALTHCHECK --interval=10s --retries=3 CMD [\"/bin/true\"]\nENTRYPOINT [\"/bin/sleep\"]\nCMD [\"1\"]\n";
+    let (source, registry) = (Source::new(containerfile), Registry::start().await);
+    let publish = ["publish", "--ref", "refs/heads/main", "--platforms", "linux/amd64", "--build-arg", "VERSION=2"];
+    publisher(&source, &registry, &publish).run().await.expect(0, &[]);
+    insta::assert_snapshot!(registry.digest("latest").await.unwrap(), @"");
 }
