@@ -1,8 +1,14 @@
 //! What git is asked: which commit this is and when it was made, and for `init` what the repository is.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
+
+/// How long another repository may take to answer.
+const REMOTE_MAX: Duration = Duration::from_secs(30);
 
 /// The commit that is checked out, if this is a git checkout.
 pub(super) async fn head(folder: &Path) -> Option<String> {
@@ -39,6 +45,13 @@ pub(super) async fn main_branch(folder: &Path) -> Option<String> {
     }
 }
 
+/// The commits that another repository shows: its main branch and what may be releases. The folder keeps the settings of the
+/// checkout at hand out of it; nobody is asked for a password.
+pub(super) async fn refs(url: &str) -> Option<String> {
+    let arguments = ["-c", "core.askPass=true", "ls-remote", url, "HEAD", "refs/tags/v*"];
+    timeout(REMOTE_MAX, ask(Path::new("/"), &arguments)).await.ok()?
+}
+
 /// The answer without blanks around it; nothing if git is not there or has none. In a container or behind `sudo` the checkout often
 /// belongs to somebody else, which is no reason not to read it.
 async fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
@@ -46,6 +59,8 @@ async fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
         .current_dir(folder)
         .args(["-c", "safe.directory=*"])
         .args(arguments)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .kill_on_drop(true)
         .output()
         .await
         .ok()

@@ -12,7 +12,7 @@ use crate::{exit::Failure, plan::github_output};
 pub fn plan(session: &Session) -> Result<(), Failure> {
     session.config.check_sources()?;
     match session.environment.get("GITHUB_OUTPUT") {
-        Some(file) => append(Path::new(file), &github_output(&session.plan)),
+        Some(file) => append(Path::new(file), &github_output(&session.plan, &session.environment)),
         None => Ok(()),
     }
 }

@@ -149,7 +149,7 @@ fn reading() -> Vec<&'static Check> {
 }
 
 fn verdicts(path: &Path, checks: &[&'static Check]) -> Vec<(&'static Check, Verdict)> {
-    let elsewhere = [("acme/pipelines", fixture("called")), ("tallyman-dev/tallyman", project())];
+    let elsewhere = [("acme/pipelines", fixture("called")), ("example/tallyman", project())];
     let repositories = Repositories::new(elsewhere.map(|(name, folder)| (name.to_owned(), folder)));
     let evidence = Workflows::new(vec![path.to_owned()], repositories).take();
     Workflows::judge(checks, &evidence)
