@@ -13,7 +13,7 @@ use verify::{
     report::{Outcome, Style, outcome_text},
     target::Workflows,
     verdict::Verdict,
-    workflow::Repositories,
+    workflow::{Event, Repositories, template, workflow},
 };
 
 use crate::{broken::run as verify, world::project};
@@ -125,6 +125,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     let others = [
         Trial::test("workflows::project::what_publishes_is_right", || expect(&own("build-images.yml"), &[])),
         Trial::test("workflows::project::what_calls_it_is_right", calling),
+        Trial::test("workflows::project::nothing_interrupts_what_moves_tags", uninterrupted),
+        Trial::test("workflows::project::a_start_by_hand_cancels_nothing", alone),
         Trial::test("workflows::project::every_workflow_is_careful", careful),
         Trial::test("workflows::every_broken_workflow_is_in_the_table", all_in_table),
         Trial::test("workflows::every_check_fails_on_a_broken_workflow", every_check_fails),
@@ -178,6 +180,40 @@ fn expect(path: &Path, expected: &[&str]) -> Result<(), Failed> {
 fn calling() -> Result<(), Failed> {
     let path = |folder: &&str| project().join("fixtures").join(folder).join(".github/workflows/build-images.yml");
     CALLING.iter().map(path).try_for_each(|path| expect(&path, &[]))
+}
+
+/// The run as a whole is in no group, and what moves tags waits in one that cancels nothing.
+fn uninterrupted() -> Result<(), Failed> {
+    let workflow = workflow(&own("build-images.yml"), &Repositories::default()).map_err(|error| error.with_causes())?;
+    let merge = workflow.jobs.iter().find(|job| job.id == "publish/merge").ok_or("there is no merge")?;
+    let cancelling: Vec<_> = workflow.concurrency.iter().chain(&merge.concurrency).collect();
+    if !cancelling.is_empty() && cancelling.iter().all(|it| it.cancel_in_progress == "false") {
+        return Ok(());
+    }
+    Err(format!("{cancelling:?}").into())
+}
+
+/// Two runs that were started by hand on one branch are in no common group, nor in one with a push to it.
+fn alone() -> Result<(), Failed> {
+    let workflow = workflow(&own("build-images.yml"), &Repositories::default()).map_err(|error| error.with_causes())?;
+    let group = |event: Event, run: &str, text: &str| {
+        template(text, &|name| match name {
+            "github.run_id" => Some(run.to_owned()),
+            "github.workflow" | "matrix.name" => Some("'x'".to_owned()),
+            _ => event.known(&workflow, name),
+        })
+    };
+    let groups: Vec<_> =
+        workflow.concurrency.iter().chain(workflow.jobs.iter().flat_map(|job| &job.concurrency)).collect();
+    assert!(!groups.is_empty());
+    for it in groups {
+        let of = [(Event::ByHand, "1"), (Event::ByHand, "2"), (Event::MAIN, "3")];
+        let of: BTreeSet<_> = of.into_iter().filter_map(|(event, run)| group(event, run, &it.group)).collect();
+        if of.len() != 3 {
+            return Err(format!("{}: {of:?}", it.place).into());
+        }
+    }
+    Ok(())
 }
 
 /// Every workflow of this project keeps the rules that every workflow must keep.
