@@ -75,6 +75,7 @@ async fn pin(from: Option<&str>) -> Result<Pin, InitError> {
         None => Pin::of_this_program(),
         Some(Ok((repository, commit))) => Pin::at(repository, commit),
         Some(Err(repository)) => {
+            Pin::check(repository)?;
             let refs = git::refs(&format!("https://github.com/{repository}")).await;
             Pin::newest(repository, &refs.unwrap_or_default())
         }

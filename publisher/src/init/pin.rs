@@ -38,15 +38,22 @@ impl Pin {
     /// # Errors
     /// When one of them cannot be that.
     pub fn at(repository: &str, commit: &str) -> Result<Self, InitError> {
-        let named =
-            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || IN_NAMES.contains(&b));
-        if !repository.split_once('/').is_some_and(|(owner, name)| named(owner) && named(name)) {
-            return Err(InitError::BadFrom(repository.into()));
-        }
+        Self::check(repository)?;
         if commit.len() != COMMIT_DIGITS || !commit.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(InitError::BadCommit(commit.into()));
         }
         Ok(Self { repository: repository.into(), commit: commit.to_ascii_lowercase(), release: None })
+    }
+
+    /// Whether that can be a repository on GitHub.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(repository: &str) -> Result<(), InitError> {
+        let named =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || IN_NAMES.contains(&b));
+        let good = repository.split_once('/').is_some_and(|(owner, name)| named(owner) && named(name));
+        if good { Ok(()) } else { Err(InitError::BadFrom(repository.into())) }
     }
 
     /// The commit of a repository's newest release, else of its main branch, out of what `git ls-remote` says of it: an id
