@@ -162,7 +162,10 @@ pub(crate) mod tests {
         ffi::OsStr,
         fs,
         io::Write as _,
-        os::unix::fs::{PermissionsExt as _, symlink},
+        os::unix::{
+            ffi::OsStrExt as _,
+            fs::{PermissionsExt as _, symlink},
+        },
     };
 
     use flate2::{Compression, write::GzEncoder};
