@@ -102,10 +102,11 @@ fn next(survey: &Survey) -> String {
     }
     lines.push(format!("A push to {} is published as latest, the tag v1.2.3 as 1.2.3:", survey.branch));
     lines.extend(survey.repositories().iter().map(|repository| format!("  {repository}")));
-    if !survey.healthcheck {
+    if !survey.build.healthcheck {
+        let unless = survey.build.base.as_ref().map(|base| format!(", unless {base} has one")).unwrap_or_default();
         lines.push(String::new());
-        lines.push(format!("warning: {} has no HEALTHCHECK, which FR-010 asks for", survey.containerfile));
-        lines.push("hint: add one, or the last job of a publish fails, unless publish.toml waives it".to_owned());
+        lines.push(format!("warning: {} gives the image no HEALTHCHECK{unless}", survey.containerfile));
+        lines.push("hint: add one, or write `healthcheck = false` in publish.toml if none is meant".to_owned());
     }
     for rival in &survey.rivals {
         lines.push(String::new());

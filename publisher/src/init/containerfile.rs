@@ -47,16 +47,6 @@ fn look(folder: &Path, prefix: &str, depth: u32, found: &mut Vec<String>) -> Res
     Ok(())
 }
 
-/// Whether the last stage has a health check. What a base image brings along cannot be seen here.
-pub(super) fn has_healthcheck(text: &str) -> bool {
-    let instruction = |line: &str| {
-        let mut words = line.split_ascii_whitespace().map(str::to_ascii_uppercase);
-        (words.next().unwrap_or_default(), words.next().unwrap_or_default())
-    };
-    let last = text.lines().map(instruction).rfind(|(name, _)| name == "FROM" || name == "HEALTHCHECK");
-    last.is_some_and(|(name, what)| name == "HEALTHCHECK" && what != "NONE")
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -79,14 +69,5 @@ mod tests {
         }
         let found = find(root.path()).unwrap_or_else(|error| error.to_string());
         assert_eq!(found, expected);
-    }
-    #[rstest]
-    #[case("FROM a\nHEALTHCHECK CMD x\n", true)]
-    #[case("from a\n  healthcheck --interval=1s CMD x\n", true)]
-    #[case("FROM a\nHEALTHCHECK CMD x\nFROM b\n", false)]
-    #[case("FROM a\nHEALTHCHECK CMD x\nHEALTHCHECK NONE\n", false)]
-    #[case("FROM a\n# HEALTHCHECK CMD x\n", false)]
-    fn a_health_check_of_the_last_stage_is_seen(#[case] text: &str, #[case] expected: bool) {
-        assert_eq!(has_healthcheck(text), expected);
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{InitError, containerfile, remote};
 use crate::{
     config::{Overrides, load},
+    containerfile::Containerfile,
     environment::Environment,
     oci::{Host, Repository},
 };
@@ -49,8 +50,8 @@ pub struct Survey {
     pub renamed: bool,
     /// The file to build from, its path starting at the root.
     pub containerfile: String,
-    /// Whether that file gives the image a health check.
-    pub healthcheck: bool,
+    /// What that file says.
+    pub build: Containerfile,
     /// The branch whose builds are latest.
     pub branch: String,
     /// Registries in place of the default ones; none if those will do.
@@ -124,9 +125,9 @@ pub fn survey(root: &Path, git: &GitFacts, wishes: &Wishes) -> Result<Survey, In
         return Err(InitError::BadBranch(branch));
     }
     let path = root.join(&containerfile);
-    let text = fs::read_to_string(&path).map_err(|source| InitError::File { action: "read", path, source })?;
+    let text = fs::read(&path).map_err(|source| InitError::File { action: "read", path, source })?;
     Ok(Survey {
-        healthcheck: containerfile::has_healthcheck(&text),
+        build: Containerfile::parse(&String::from_utf8_lossy(&text)),
         renamed: wishes.image.is_some() && on_github.ok().is_none_or(|name| name.to_ascii_lowercase() != image),
         image,
         containerfile,

@@ -185,7 +185,7 @@ fn calling() -> Result<(), Failed> {
 /// The run as a whole is in no group, and what moves tags waits in one that cancels nothing.
 fn uninterrupted() -> Result<(), Failed> {
     let workflow = workflow(&own("build-images.yml"), &Repositories::default()).map_err(|error| error.with_causes())?;
-    let merge = workflow.jobs.iter().find(|job| job.id == "publish/merge").ok_or("there is no merge")?;
+    let merge = workflow.jobs.iter().find(|job| job.id == "publish/tag/merge").ok_or("there is no merge")?;
     let cancelling: Vec<_> = workflow.concurrency.iter().chain(&merge.concurrency).collect();
     if !cancelling.is_empty() && cancelling.iter().all(|it| it.cancel_in_progress == "false") {
         return Ok(());

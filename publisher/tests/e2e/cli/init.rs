@@ -175,7 +175,7 @@ async fn an_image_without_healthcheck_is_noticed() {
     source.write("Dockerfile", "FROM scratch\nCOPY . /\n");
     let ended = init(source.path(), &["--force"]).await;
     ended.expect(0, &[]);
-    assert!(ended.stdout.contains("warning: Dockerfile has no HEALTHCHECK"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("warning: Dockerfile gives the image no HEALTHCHECK"), "{}", ended.stdout);
 }
 
 #[tokio::test]
