@@ -19,13 +19,15 @@ attempts() {
     return 1
 }
 
-# read_plan [ARGUMENT…]: sets tag and repositories (`ghcr.io/acme/hello`) to what this run publishes. publisher is asked: the
-# name on Docker Hub holds a secret, which GitHub hands from no job to another.
+# read_plan [ARGUMENT…]: sets tag and repositories (`ghcr.io/acme/hello`) to what this run publishes, and waived to the claims
+# that do not hold because the image's owner does not mean them to. publisher is asked: the name on Docker Hub may hold a
+# secret, which GitHub hands from no job to another.
 read_plan() {
     local plan
     plan=$(env -u GITHUB_OUTPUT publisher plan --skip-push --output json "$@")
     tag=$(jq -r .tag <<<"$plan")
     mapfile -t repositories < <(jq -r '(":" + .tag) as $tag | .registries[].reference | rtrimstr($tag)' <<<"$plan")
+    mapfile -t waived < <(jq -r '.waive // [] | .[]' <<<"$plan")
     ((${#repositories[@]} > 0)) || fail "the plan names no registry" "publisher plan says what it names"
 }
 

@@ -1,6 +1,6 @@
 //! What a Containerfile says that is asked before podman builds it: has it here-documents, and has the image a health check?
 //!
-//! Read as BuildKit's and buildah's parser does (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
+//! Read as buildah's parser does, and that of `BuildKit` (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
 //! comments and empty lines go, also within an instruction; a here-document is a word of `RUN`, `COPY` or `ADD` that begins
 //! with `<<`, and its lines are no instructions. What is wrong with a Containerfile is for podman to say.
 
@@ -97,12 +97,10 @@ fn instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>, escape: c
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        match text.strip_suffix(escape) {
-            Some(text) => words.push(text, number),
-            None => {
-                words.push(text, number);
-                break;
-            }
+        let continued = text.strip_suffix(escape);
+        words.push(continued.unwrap_or(text), number);
+        if continued.is_none() {
+            break;
         }
     }
     words.end();

@@ -4,13 +4,21 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
+
+/// How long another repository may take to answer.
+const REMOTE_MAX: Duration = Duration::from_secs(30);
 
 /// What git needs of the environment: where programs are, where its user's own configuration is, and whose checkouts root
 /// works on under `sudo`. Everything else it does not get, neither secrets nor `GIT_DIR`.
 const ENVIRONMENT: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID"];
+
+/// What it needs beside to ask another repository: the way there, and whom to trust.
+const REMOTE_ENVIRONMENT: &[&str] =
+    &["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO", "SSL_CERT_FILE"];
 
 /// The commit that is checked out, if this is a git checkout.
 pub(super) async fn head(folder: &Path) -> Option<String> {
@@ -74,9 +82,25 @@ pub(super) async fn main_branch(folder: &Path) -> Option<String> {
     }
 }
 
-/// The answer without blanks around it; nothing if git is not there or has none.
+/// The commits that another repository shows: its main branch and what may be releases. The folder keeps the settings of the
+/// checkout at hand out of it; nobody is asked for a password.
+pub(super) async fn refs(url: &str) -> Option<String> {
+    let mut git = git(Path::new("/"));
+    git.envs(REMOTE_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+        .envs([("GIT_ALLOW_PROTOCOL", "https:file"), ("GIT_TERMINAL_PROMPT", "0")])
+        .args(["-c", "core.askPass=true", "ls-remote", url, "HEAD", "refs/tags/v*"]);
+    timeout(REMOTE_MAX, answer(git)).await.ok()?
+}
+
 async fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = git(folder).args(arguments).output().await.ok().filter(|output| output.status.success())?;
+    let mut git = git(folder);
+    git.args(arguments);
+    answer(git).await
+}
+
+/// The answer without blanks around it; nothing if git is not there or has none.
+async fn answer(mut git: Command) -> Option<String> {
+    let output = git.output().await.ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
@@ -92,6 +116,7 @@ fn git(folder: &Path) -> Command {
     let mut git = Command::new("git");
     git.current_dir(folder)
         .stdin(Stdio::null())
+        .kill_on_drop(true)
         .env_clear()
         .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .envs([("GIT_ALLOW_PROTOCOL", "none"), ("GIT_NO_LAZY_FETCH", "1"), ("GIT_OPTIONAL_LOCKS", "0")])

@@ -26,9 +26,10 @@ pub struct InitArgs {
     /// Takes this branch as the one whose builds are latest; by default the remote's first one, else the current one
     #[arg(long, value_name = "BRANCH")]
     pub branch: Option<String>,
-    /// Calls Tallyman's workflow at this commit; by default that of the release which this program is
-    #[arg(long, value_name = "COMMIT")]
-    pub pin: Option<String>,
+    /// Calls the workflow of this repository, at this commit or at that of its newest release; by default what this
+    /// program was compiled from
+    #[arg(long, value_name = "OWNER/REPO[@COMMIT]")]
+    pub from: Option<String>,
     /// Prints the files in place of writing them
     #[arg(long)]
     pub dry_run: bool,
@@ -52,8 +53,8 @@ pub async fn init(args: &InitArgs) -> Result<String, Failure> {
         branch: args.branch.clone(),
     };
     let survey = survey(&root, &facts, &wishes)?;
-    let files =
-        [(WORKFLOW_FILE, workflow(&survey, &Pin::choose(args.pin.as_deref())?)), (CONFIG_FILE, configuration(&survey))];
+    let pin = pin(args.from.as_deref()).await?;
+    let files = [(WORKFLOW_FILE, workflow(&survey, &pin)), (CONFIG_FILE, configuration(&survey, &pin))];
     if args.dry_run {
         let shown = files.map(|(name, text)| format!("# --- {name}\n{text}"));
         return Ok(shown.join("\n"));
@@ -67,6 +68,18 @@ pub async fn init(args: &InitArgs) -> Result<String, Failure> {
         write(&root.join(name), text)?;
     }
     Ok(next(&survey))
+}
+
+async fn pin(from: Option<&str>) -> Result<Pin, InitError> {
+    match from.map(|from| from.split_once('@').ok_or(from)) {
+        None => Pin::of_this_program(),
+        Some(Ok((repository, commit))) => Pin::at(repository, commit),
+        Some(Err(repository)) => {
+            Pin::check(repository)?;
+            let refs = git::refs(&format!("https://github.com/{repository}")).await;
+            Pin::newest(repository, &refs.unwrap_or_default())
+        }
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), InitError> {
@@ -89,6 +102,12 @@ fn next(survey: &Survey) -> String {
     }
     lines.push(format!("A push to {} is published as latest, the tag v1.2.3 as 1.2.3:", survey.branch));
     lines.extend(survey.repositories().iter().map(|repository| format!("  {repository}")));
+    if !survey.build.healthcheck {
+        let unless = survey.build.base.as_ref().map(|base| format!(", unless {base} has one")).unwrap_or_default();
+        lines.push(String::new());
+        lines.push(format!("warning: {} gives the image no HEALTHCHECK{unless}", survey.containerfile));
+        lines.push("hint: add one, or write `healthcheck = false` in publish.toml if none is meant".to_owned());
+    }
     for rival in &survey.rivals {
         lines.push(String::new());
         lines.push(format!("warning: {rival} seems to publish images, too"));

@@ -18,7 +18,7 @@ pub fn plan(session: &Session) -> Result<(), Failure> {
     session.config.check_sources()?;
     notice_health_check(session)?;
     match session.environment.get("GITHUB_OUTPUT") {
-        Some(file) => append(Path::new(file), &github_output(&session.plan, &session.config)),
+        Some(file) => append(Path::new(file), &github_output(&session.plan, &session.config, &session.environment)),
         None => Ok(()),
     }
 }

@@ -2,16 +2,16 @@
 
 use toml::Value;
 
-use super::{Destination, Survey, containerfile::NAMES, survey::is_stranger};
+use super::{Destination, Pin, Survey, containerfile::NAMES, survey::is_stranger};
 
 const HEAD: &str = "\
 # What Tallyman publishes, where it differs from the defaults: the image is called as the repository, is built from the
-# Containerfile (or Dockerfile) in the root for linux/amd64 and linux/arm64, and goes to ghcr.io and docker.io.
-# Everything that can be said: https://github.com/tallyman-dev/tallyman#configure-it-if-you-must";
+# Containerfile (or Dockerfile) in the root for linux/amd64 and linux/arm64, and goes to ghcr.io and docker.io.";
 
 /// The configuration's text.
-pub fn configuration(survey: &Survey) -> String {
-    let mut lines = vec![HEAD.to_owned()];
+pub fn configuration(survey: &Survey, pin: &Pin) -> String {
+    let all = format!("# Everything that can be said: https://github.com/{}#configure-it-if-you-must", pin.repository);
+    let mut lines = vec![HEAD.to_owned(), all];
     if survey.renamed {
         lines.extend([String::new(), set("image", &survey.image)]);
     }

@@ -39,12 +39,18 @@ pub enum InitError {
     /// A branch that a workflow cannot name.
     #[error("the branch `{0}` has characters that mean something else in a workflow")]
     BadBranch(String),
+    /// A given value is no repository on GitHub.
+    #[error("`{0}` is no repository on GitHub")]
+    BadFrom(String),
     /// A given value is no commit.
     #[error("`{0}` is not the id of a commit, which has 40 hexadecimal digits")]
-    BadPin(String),
-    /// A program that no release made does not know its own commit.
-    #[error("this publisher was not made by a release, so it does not know at which commit its workflow is good")]
-    NoPin,
+    BadCommit(String),
+    /// Whoever compiled the program did not say from where.
+    #[error("this publisher was compiled by hand, so it does not know whose workflow to call, nor at which commit")]
+    NoOrigin,
+    /// The repository cannot be asked, or has no commit.
+    #[error("https://github.com/{0} does not tell its commits")]
+    NoCommit(String),
     /// Files that are there would be lost.
     #[error("{} would be overwritten", .0.join(" and "))]
     Exists(Vec<String>),
@@ -75,7 +81,11 @@ impl InitError {
             Self::BadRegistry(_) => "write name=host/repository, for example quay=quay.io/acme/hello",
             Self::BadImage(_) => "an image name is owner/name such as acme/hello",
             Self::BadBranch(_) => "name another one: --branch NAME",
-            Self::BadPin(_) | Self::NoPin => "--pin COMMIT: the commit of the release, as its page on GitHub shows it",
+            Self::NoOrigin => {
+                "say it: --from OWNER/REPO, where Tallyman is on GitHub; --from OWNER/REPO@COMMIT pins a commit of your choice"
+            }
+            Self::BadFrom(_) | Self::BadCommit(_) => "write --from OWNER/REPO or --from OWNER/REPO@COMMIT",
+            Self::NoCommit(_) => "name the commit, in all its 40 digits: --from OWNER/REPO@COMMIT",
             Self::Exists(_) => "--force overwrites them, --dry-run shows what would be written",
             Self::File { .. } => return None,
         })

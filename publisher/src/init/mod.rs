@@ -6,11 +6,13 @@
 mod configuration;
 mod containerfile;
 mod error;
+mod pin;
 mod remote;
 mod survey;
 mod workflow;
 
 pub use configuration::configuration;
 pub use error::InitError;
+pub use pin::Pin;
 pub use survey::{Destination, GitFacts, Survey, Wishes, survey};
-pub use workflow::{PATH as WORKFLOW_FILE, Pin, workflow};
+pub use workflow::{PATH as WORKFLOW_FILE, workflow};

@@ -8,6 +8,7 @@ use std::{
 use super::{InitError, containerfile, remote};
 use crate::{
     config::{Overrides, load},
+    containerfile::Containerfile,
     environment::Environment,
     oci::{Host, Repository},
 };
@@ -49,6 +50,8 @@ pub struct Survey {
     pub renamed: bool,
     /// The file to build from, its path starting at the root.
     pub containerfile: String,
+    /// What that file says.
+    pub build: Containerfile,
     /// The branch whose builds are latest.
     pub branch: String,
     /// Registries in place of the default ones; none if those will do.
@@ -121,7 +124,10 @@ pub fn survey(root: &Path, git: &GitFacts, wishes: &Wishes) -> Result<Survey, In
     if !branch.bytes().all(|b| b.is_ascii_alphanumeric() || PLAIN_IN_BRANCH.contains(&b)) {
         return Err(InitError::BadBranch(branch));
     }
+    let path = root.join(&containerfile);
+    let text = fs::read(&path).map_err(|source| InitError::File { action: "read", path, source })?;
     Ok(Survey {
+        build: Containerfile::parse(&String::from_utf8_lossy(&text)),
         renamed: wishes.image.is_some() && on_github.ok().is_none_or(|name| name.to_ascii_lowercase() != image),
         image,
         containerfile,

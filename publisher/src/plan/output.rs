@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Kind, Plan, decide::short_commit};
-use crate::{config::Config, oci::Platform};
+use crate::{config::Config, environment::Environment, oci::Platform};
 
-/// The GitHub runner that builds a platform natively.
-const RUNNERS: [(&str, &str); 2] = [("linux/amd64", "ubuntu-24.04"), ("linux/arm64", "ubuntu-24.04-arm")];
-/// The runner for all other platforms, which are emulated.
-const RUNNER_OTHERWISE: &str = "ubuntu-24.04";
+/// The platform that has a GitHub runner of its own, with the variable that names another one, and what it is by default.
+const RUNNER_ARM64: (&str, &str, &str) = ("linux/arm64", "TALLYMAN_RUNNER_ARM64", "ubuntu-26.04-arm");
+/// The same for linux/amd64, and for all that is emulated.
+const RUNNER: (&str, &str) = ("TALLYMAN_RUNNER", "ubuntu-26.04");
 
 /// What `verify live` expects of images with a health check.
 const HEALTHCHECK_CLAIMS: [&str; 2] =
@@ -20,9 +20,9 @@ const HEALTHCHECK_CLAIMS: [&str; 2] =
 ///
 /// No repository is among them: its name may contain a secret (`DOCKERHUB_USERNAME`), and GitHub drops such outputs. No
 /// value can hold a line break, so none can pose as another output.
-pub fn github_output(plan: &Plan, config: &Config) -> String {
+pub fn github_output(plan: &Plan, config: &Config, env: &Environment) -> String {
     let platforms: Vec<String> = plan.platforms.iter().map(ToString::to_string).collect();
-    let include: Vec<Value> = plan.platforms.iter().map(matrix_entry).collect();
+    let include: Vec<Value> = plan.platforms.iter().map(|platform| matrix_entry(platform, env)).collect();
     let outputs = [
         ("tag", plan.tag.to_string()),
         ("kind", plan.kind.name().to_owned()),
@@ -41,10 +41,11 @@ fn waived(config: &Config) -> &'static [&'static str] {
     if config.healthcheck { &[] } else { &HEALTHCHECK_CLAIMS }
 }
 
-fn matrix_entry(platform: &Platform) -> Value {
+fn matrix_entry(platform: &Platform, env: &Environment) -> Value {
     let shown = platform.to_string();
-    let native = RUNNERS.iter().find(|(of, _)| *of == shown);
-    let runner = native.map_or(RUNNER_OTHERWISE, |(_, runner)| runner);
+    let (of, variable, runner) = RUNNER_ARM64;
+    let (variable, runner) = if shown == of { (variable, runner) } else { RUNNER };
+    let runner = env.get(variable).unwrap_or(runner);
     json!({ "platform": shown, "name": platform.short_name(), "runner": runner })
 }
 
@@ -113,29 +114,31 @@ mod tests {
     #[test]
     fn the_jobs_that_follow_get_their_outputs() {
         let latest = plan(Kind::Latest, "latest", &["linux/amd64", "linux/arm64"]);
-        insta::assert_snapshot!(github_output(&latest, &config()), @r#"
+        let env = Environment::default();
+        insta::assert_snapshot!(github_output(&latest, &config(), &env), @r#"
         tag=latest
         kind=latest
         release=false
         platforms=["linux/amd64","linux/arm64"]
-        matrix={"include":[{"platform":"linux/amd64","name":"amd64","runner":"ubuntu-24.04"},{"platform":"linux/arm64","name":"arm64","runner":"ubuntu-24.04-arm"}]}
+        matrix={"include":[{"platform":"linux/amd64","name":"amd64","runner":"ubuntu-26.04"},{"platform":"linux/arm64","name":"arm64","runner":"ubuntu-26.04-arm"}]}
         push=true
         skip_push=false
         waive=
     "#);
-        let manual = Plan { push: false, ..plan(Kind::Manual, "try", &["linux/arm/v7"]) };
-        insta::assert_snapshot!(github_output(&manual, &Config { healthcheck: false, ..config() }), @r#"
+        let manual = Plan { push: false, ..plan(Kind::Manual, "try", &["linux/arm/v7", "linux/arm64"]) };
+        let env = [("TALLYMAN_RUNNER", "big"), ("TALLYMAN_RUNNER_ARM64", "")].into_iter().collect();
+        insta::assert_snapshot!(github_output(&manual, &Config { healthcheck: false, ..config() }, &env), @r#"
         tag=try
         kind=manual
         release=false
-        platforms=["linux/arm/v7"]
-        matrix={"include":[{"platform":"linux/arm/v7","name":"arm-v7","runner":"ubuntu-24.04"}]}
+        platforms=["linux/arm/v7","linux/arm64"]
+        matrix={"include":[{"platform":"linux/arm/v7","name":"arm-v7","runner":"big"},{"platform":"linux/arm64","name":"arm64","runner":"ubuntu-26.04-arm"}]}
         push=false
         skip_push=true
         waive=fr_010::the_health_check_is_in_every_image fr_010::every_container_turns_healthy
     "#);
-        let release =
-            github_output(&plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]), &config());
+        let release = plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]);
+        let release = github_output(&release, &config(), &env);
         assert!(release.starts_with("tag=1.2.3\nkind=release\nrelease=true\n"), "{release}");
     }
 

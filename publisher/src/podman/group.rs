@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How long a group may take to end before it is killed. A cancelled job of GitHub has 10 seconds in all.
 const STOP_MAX: Duration = Duration::from_secs(4);
@@ -56,7 +56,7 @@ impl Group {
         // Nothing is left to be hit, unless somebody does not listen or this system does not list its processes.
         let _ = kill_process_group(leader, Signal::KILL);
         for process in &started_outside {
-            let _ = pidfd_send_signal(process, Signal::KILL);
+            kill_held(process);
         }
     }
 }
@@ -121,11 +121,31 @@ impl Members {
             !family.contains(&process.id) && process.parent.is_some_and(|parent| family.contains(&parent))
         }) {
             family.insert(child.id);
-            found.extend(pidfd_open(child.id, PidfdFlags::empty()));
+            found.extend(hold(child.id));
         }
         found
     }
 }
+
+/// Holds a process, so that its number cannot be mistaken for another's.
+#[cfg(target_os = "linux")]
+fn hold(process: Pid) -> Option<OwnedFd> {
+    rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(target_os = "linux")]
+fn kill_held(process: &OwnedFd) {
+    let _ = rustix::process::pidfd_send_signal(process, Signal::KILL);
+}
+
+/// Other systems list no processes in `/proc`, so that there is nothing to hold.
+#[cfg(not(target_os = "linux"))]
+fn hold(_: Pid) -> Option<OwnedFd> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kill_held(_: &OwnedFd) {}
 
 #[cfg(test)]
 mod tests {

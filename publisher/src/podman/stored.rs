@@ -12,16 +12,12 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, BufReader, Cursor, Read, Take},
-    os::{
-        fd::OwnedFd,
-        unix::ffi::{OsStrExt as _, OsStringExt as _},
-    },
+    os::{fd::OwnedFd, unix::ffi::OsStringExt as _},
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::bufread::MultiGzDecoder;
-use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use serde::Deserialize;
 use serde_json::{StreamDeserializer, de::IoRead};
 
@@ -50,7 +46,7 @@ impl StoredLayer {
     /// # Errors
     /// The store is built otherwise, or the layer is gone; while reading: a file is missing or unreadable.
     pub fn open(&self) -> io::Result<impl Read + use<>> {
-        let files = open(&self.files, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let files = within::folder(&self.files)?;
         let record = MultiGzDecoder::new(BufReader::new(File::open(&self.record)?));
         let entries = serde_json::Deserializer::from_reader(BufReader::new(record)).into_iter();
         Ok(Archive { files, entries, piece: Piece::Bytes(Cursor::default()) })
@@ -115,15 +111,44 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// No link leads out of the layer's folder, and nothing but a plain file can make the reader wait.
     fn open_file(&self, entry: &Entry) -> io::Result<File> {
         let name = match &entry.name_raw {
             Some(raw) => OsString::from_vec(decode(raw)?),
             None => OsString::from(&entry.name),
         };
+        within::file(&self.files, &name)
+    }
+}
+
+/// Files of a layer: no link leads out of its folder, and nothing but a plain file can make the reader wait.
+#[cfg(target_os = "linux")]
+mod within {
+    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
+
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+
+    pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
+        Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    pub(super) fn file(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(openat2(&self.files, name.as_bytes(), flags, Mode::empty(), within)?.into())
+        Ok(openat2(folder, name, flags, Mode::empty(), within)?.into())
+    }
+}
+
+/// Elsewhere podman runs in a machine of its own, whose store is not ours to read.
+#[cfg(not(target_os = "linux"))]
+mod within {
+    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
+
+    pub(super) fn folder(_: &Path) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn file(_: &OwnedFd, _: &OsStr) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -137,7 +162,10 @@ pub(crate) mod tests {
         ffi::OsStr,
         fs,
         io::Write as _,
-        os::unix::fs::{PermissionsExt as _, symlink},
+        os::unix::{
+            ffi::OsStrExt as _,
+            fs::{PermissionsExt as _, symlink},
+        },
     };
 
     use flate2::{Compression, write::GzEncoder};

@@ -63,6 +63,8 @@ SIGTERM and SIGINT end the service. Accounts and certificates: see `verify live 
 
 Exit codes: 0 ended when asked to, or healthy · 1 not healthy · 2 cannot serve, or nobody answers · 3 wrong usage";
 
+/// The repository on GitHub that this program was compiled in: its image watches itself when nothing else is named.
+pub(super) const OWN_REPOSITORY: Option<&str> = option_env!("TALLYMAN_REPOSITORY");
 /// Where the service listens unless somebody says otherwise.
 const LISTEN: &str = "127.0.0.1:9180";
 /// How often it looks.
@@ -82,10 +84,10 @@ pub(super) enum Command {
     )]
     Local(LocalArguments),
     /// Looks at published images, on any registry: all checks that need no more than that
-    #[command(after_help = LIVE_HELP, group = published(&["references", "image"]))]
+    #[command(after_help = LIVE_HELP, group = published(&["references", "image"]).required(true))]
     Live(LiveArguments),
     /// Looks at published images again and again, and serves what it finds
-    #[command(after_help = WATCH_HELP, group = published(&["references", "image", "probe"]))]
+    #[command(after_help = WATCH_HELP, group = published(&["references", "image", "probe"]).required(OWN_REPOSITORY.is_none()))]
     Watch(WatchArguments),
     /// Reads GitHub workflows: what starts them, what they may do, where secrets go, how failures are told
     #[command(
@@ -97,9 +99,9 @@ pub(super) enum Command {
     Workflow(WorkflowArguments),
 }
 
-/// What is to be looked at must be named in one way at least.
+/// The ways in which what is to be looked at is named, one at least where it must be.
 fn published(ways: &[&'static str]) -> ArgGroup {
-    ArgGroup::new("published").args(ways.iter().copied()).required(true).multiple(true)
+    ArgGroup::new("published").args(ways.iter().copied()).multiple(true)
 }
 
 /// The forms of a report.
@@ -235,7 +237,7 @@ pub(super) struct LiveArguments {
     #[arg(long)]
     pub(super) run: bool,
     /// Says that a claim, or those of a requirement, need not hold, and why (may be repeated): it is reported as WAIVED, which
-    /// is no pass and no failure. fr_010="a job that ends has no health"
+    /// is no pass and no failure. For example: FR-010="a job that ends has no health"
     #[arg(long, value_name = "CLAIM=REASON", value_parser = waiver)]
     pub(super) waive: Vec<(String, String)>,
     /// Prints the report in this form

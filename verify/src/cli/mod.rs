@@ -45,7 +45,7 @@ async fn run(cli: Cli) -> u8 {
         Command::List(arguments) => list::run(&arguments),
         Command::Local(arguments) => local::run(&arguments).await,
         Command::Live(arguments) => live::run(&arguments).await,
-        Command::Watch(arguments) => watch::run(&arguments).await,
+        Command::Watch(arguments) => watch::run(arguments).await,
         Command::Workflow(arguments) => workflow::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    arguments::WatchArguments,
+    arguments::{OWN_REPOSITORY, WatchArguments},
     exit,
     live::{look, named, references},
     local, printing,
@@ -30,11 +30,16 @@ const ROUND_MAX: Duration = Duration::from_secs(600);
 const REREAD_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Serves until it is told to end, or asks such a service how it is.
-pub(super) async fn run(arguments: &WatchArguments) -> Result<u8, HarnessError> {
+pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessError> {
     if arguments.probe {
         let (healthy, said) = probe(arguments.listen).await?;
         printing::print(&said)?;
         return Ok(if healthy { exit::VERIFIED } else { exit::FAILED });
+    }
+    if let (Some(own), true, true) =
+        (OWN_REPOSITORY, arguments.published.image.is_empty(), arguments.published.references.is_empty())
+    {
+        arguments.published.image.push(format!("ghcr.io/{}", own.to_ascii_lowercase()));
     }
     let Some(checks) = local::chosen_or_told(&arguments.published.only) else { return Ok(exit::USAGE) };
     let references = match references(&arguments.published) {

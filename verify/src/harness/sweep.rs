@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    os::linux::fs::MetadataExt as _,
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
@@ -80,7 +80,7 @@ impl std::fmt::Display for Owner {
 }
 
 fn namespace() -> std::io::Result<u64> {
-    Ok(fs::metadata("/proc/self/ns/pid")?.st_ino())
+    Ok(fs::metadata("/proc/self/ns/pid")?.ino())
 }
 
 /// When a process started; none if it has ended, though its parent may not have noticed yet. The second field of
@@ -209,7 +209,7 @@ async fn remove(folder: &Path) -> Result<(), HarnessError> {
 
 /// Other users sweep for themselves.
 fn is_ours(entry: &fs::DirEntry) -> bool {
-    entry.metadata().is_ok_and(|metadata| metadata.st_uid() == rustix::process::geteuid().as_raw())
+    entry.metadata().is_ok_and(|metadata| metadata.uid() == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]

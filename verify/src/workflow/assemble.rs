@@ -12,7 +12,7 @@ use github_actions_models::{
 };
 
 use super::{
-    Does, Gate, Job, Permissions, Repositories, Step, Strategy, Workflow,
+    Concurrency, Does, Gate, Job, Permissions, Repositories, Step, Strategy, Workflow,
     expression::as_expression,
     matrix::expanded,
     read::{self, Document, repository, typed},
@@ -33,7 +33,8 @@ const CALLS_MAX: usize = 10;
 pub fn workflow(path: &Path, repositories: &Repositories) -> Result<Workflow, HarnessError> {
     let document = Document::read(path)?;
     let mut workflow = Workflow { path: path.display().to_string(), ..started_by(&document) };
-    workflow.concurrency = document.workflow.concurrency.as_ref().map(|it| concurrency(it, &Scope::default()));
+    let own = document.workflow.concurrency.as_ref();
+    workflow.concurrency = own.map(|it| concurrency(&workflow.path, it, &Scope::default()));
     let home = repository(path);
     let mut assembly = Assembly { repositories, workspace: home.clone(), workflow };
     assembly.jobs(&document, &Caller::new(home))?;
@@ -47,6 +48,7 @@ struct Caller {
     /// The calling jobs, each with a slash behind it.
     prefix: String,
     gates: Vec<Gate>,
+    concurrency: Vec<Concurrency>,
     permissions: Permissions,
     scope: Scope,
     depth: usize,
@@ -59,6 +61,7 @@ impl Caller {
             home,
             prefix: String::new(),
             gates: Vec::new(),
+            concurrency: Vec::new(),
             permissions: Permissions::Unstated,
             scope: Scope::default(),
             depth: 0,
@@ -95,9 +98,9 @@ impl Assembly<'_> {
         let scope = caller.scope.with_env(&env);
         for (name, job) in &workflow.jobs {
             let id = format!("{}{name}", caller.prefix);
-            if let Some(own) = document.at(&["jobs", name, "concurrency"]).and_then(|it| typed(it).ok()) {
-                self.workflow.inner_concurrency.push((id.clone(), concurrency(&own, &scope)));
-            }
+            let own = document.at(&["jobs", name, "concurrency"]).and_then(|it| typed(it).ok());
+            let mut groups = caller.concurrency.clone();
+            groups.extend(own.map(|own| concurrency(&id, &own, &scope)));
             let (needs, condition) = match job {
                 models::Job::NormalJob(job) => (&job.needs, &job.r#if),
                 models::Job::ReusableWorkflowCallJob(job) => (&job.needs, &job.r#if),
@@ -109,6 +112,7 @@ impl Assembly<'_> {
                 home: caller.home.clone(),
                 prefix: format!("{id}/"),
                 gates,
+                concurrency: groups,
                 permissions: permissions.clone(),
                 scope: scope.clone(),
                 depth: caller.depth + 1,
@@ -165,6 +169,7 @@ impl Assembly<'_> {
             id,
             gates: caller.gates,
             runs_on: labels.iter().map(|label| scope.text(label)).collect(),
+            concurrency: caller.concurrency,
             permissions: permissions(&job.permissions, &caller.permissions),
             strategy,
             timeout_minutes: job.timeout_minutes.as_ref().map(expressed),
@@ -192,9 +197,8 @@ impl Assembly<'_> {
             return Err(HarnessError::other("cannot follow a call")(cause));
         }
         let document = Document::read(&path)?;
-        if let Some(own) = &document.workflow.concurrency {
-            self.workflow.inner_concurrency.push((path.display().to_string(), concurrency(own, &caller.scope)));
-        }
+        let own = document.workflow.concurrency.as_ref();
+        let own = own.map(|own| concurrency(&path.display().to_string(), own, &caller.scope));
         let mut inputs = defaults(&document);
         inputs.extend(given(&job.with, &caller.scope));
         let secrets = match &job.secrets {
@@ -206,6 +210,7 @@ impl Assembly<'_> {
             home,
             permissions: permissions(&job.permissions, &caller.permissions),
             scope: Scope { inputs: Some(inputs), secrets, env: BTreeMap::new() },
+            concurrency: caller.concurrency.into_iter().chain(own).collect(),
             ..caller
         };
         self.jobs(&document, &within)

@@ -21,8 +21,6 @@ pub struct Workflow {
     pub dispatch: Option<Dispatch>,
     /// Which other runs it waits for or cancels.
     pub concurrency: Option<Concurrency>,
-    /// The same of its jobs and of the workflows that it calls, with their places.
-    pub inner_concurrency: Vec<(String, Concurrency)>,
     /// All jobs, in the order of the files.
     pub jobs: Vec<Job>,
     /// Called workflows that are not on this machine: `acme/pipelines/.github/workflows/publish.yml@…`.
@@ -66,6 +64,8 @@ pub struct Input {
 /// Which other runs a run waits for or cancels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concurrency {
+    /// The job or file that says so.
+    pub place: String,
     /// Runs of one group exclude each other.
     pub group: String,
     /// Whether a newer one cancels what is in progress: `true`, `false`, or an expression.
@@ -117,6 +117,8 @@ pub struct Job {
     pub gates: Vec<Gate>,
     /// Labels of the runner.
     pub runs_on: Vec<String>,
+    /// Which jobs of other runs it waits for or cancels: what its callers say of all that they call comes first.
+    pub concurrency: Vec<Concurrency>,
     /// What its token may do.
     pub permissions: Permissions,
     /// How it is multiplied.

@@ -85,10 +85,10 @@ pub(super) fn permissions(own: &common::Permissions, outer: &Permissions) -> Per
 }
 
 /// A concurrency group, in the terms of the workflow that is started.
-pub(super) fn concurrency(concurrency: &models::Concurrency, scope: &Scope) -> Concurrency {
+pub(super) fn concurrency(place: &str, concurrency: &models::Concurrency, scope: &Scope) -> Concurrency {
     let (group, cancel) = match concurrency {
         models::Concurrency::Bare(group) => (group, "false".to_owned()),
         models::Concurrency::Rich { group, cancel_in_progress } => (group, expressed(cancel_in_progress)),
     };
-    Concurrency { group: scope.text(group), cancel_in_progress: scope.text(&cancel) }
+    Concurrency { place: place.to_owned(), group: scope.text(group), cancel_in_progress: scope.text(&cancel) }
 }

@@ -13,7 +13,7 @@ use verify::{
     report::{Outcome, Style, outcome_text},
     target::Workflows,
     verdict::Verdict,
-    workflow::Repositories,
+    workflow::{Event, Repositories, template, workflow},
 };
 
 use crate::{broken::run as verify, world::project};
@@ -43,8 +43,10 @@ const BROKEN: &[(&str, &[&str])] = &[
     ("failure-in-a-pipe", &["FAIL fr_015::no_failure_is_overlooked"]),
     ("failure-is-forgiven", &["FAIL fr_015::no_failure_is_overlooked"]),
     ("form-demands-a-tag", &["FAIL fr_016::the_form_can_be_sent_as_it_is"]),
+    ("group-of-a-commit", &["FAIL fr_020::runs_of_one_ref_are_one_group"]),
     ("input-is-run", &["FAIL fr_016::what_is_typed_in_is_never_run"]),
     ("leaves-files-out", &["FAIL fr_001::no_change_to_main_is_left_out"]),
+    ("matrix-in-one-group", &["FAIL fr_020::nothing_within_a_run_is_in_the_runs_own_group"]),
     ("may-not-write-packages", &["FAIL fr_014::what_publishes_may_write_packages"]),
     ("may-write-contents", &["FAIL fr_014::no_job_may_write_more_than_it_needs"]),
     ("merge-does-not-wait", &["FAIL fr_017::what_makes_an_image_visible_waits_for_every_build"]),
@@ -123,6 +125,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     let others = [
         Trial::test("workflows::project::what_publishes_is_right", || expect(&own("build-images.yml"), &[])),
         Trial::test("workflows::project::what_calls_it_is_right", calling),
+        Trial::test("workflows::project::nothing_interrupts_what_moves_tags", uninterrupted),
+        Trial::test("workflows::project::a_start_by_hand_cancels_nothing", alone),
         Trial::test("workflows::project::every_workflow_is_careful", careful),
         Trial::test("workflows::every_broken_workflow_is_in_the_table", all_in_table),
         Trial::test("workflows::every_check_fails_on_a_broken_workflow", every_check_fails),
@@ -147,7 +151,7 @@ fn reading() -> Vec<&'static Check> {
 }
 
 fn verdicts(path: &Path, checks: &[&'static Check]) -> Vec<(&'static Check, Verdict)> {
-    let elsewhere = [("acme/pipelines", fixture("called")), ("tallyman-dev/tallyman", project())];
+    let elsewhere = [("acme/pipelines", fixture("called")), ("example/tallyman", project())];
     let repositories = Repositories::new(elsewhere.map(|(name, folder)| (name.to_owned(), folder)));
     let evidence = Workflows::new(vec![path.to_owned()], repositories).take();
     Workflows::judge(checks, &evidence)
@@ -176,6 +180,40 @@ fn expect(path: &Path, expected: &[&str]) -> Result<(), Failed> {
 fn calling() -> Result<(), Failed> {
     let path = |folder: &&str| project().join("fixtures").join(folder).join(".github/workflows/build-images.yml");
     CALLING.iter().map(path).try_for_each(|path| expect(&path, &[]))
+}
+
+/// The run as a whole is in no group, and what moves tags waits in one that cancels nothing.
+fn uninterrupted() -> Result<(), Failed> {
+    let workflow = workflow(&own("build-images.yml"), &Repositories::default()).map_err(|error| error.with_causes())?;
+    let merge = workflow.jobs.iter().find(|job| job.id == "publish/tag/merge").ok_or("there is no merge")?;
+    let cancelling: Vec<_> = workflow.concurrency.iter().chain(&merge.concurrency).collect();
+    if !cancelling.is_empty() && cancelling.iter().all(|it| it.cancel_in_progress == "false") {
+        return Ok(());
+    }
+    Err(format!("{cancelling:?}").into())
+}
+
+/// Two runs that were started by hand on one branch are in no common group, nor in one with a push to it.
+fn alone() -> Result<(), Failed> {
+    let workflow = workflow(&own("build-images.yml"), &Repositories::default()).map_err(|error| error.with_causes())?;
+    let group = |event: Event, run: &str, text: &str| {
+        template(text, &|name| match name {
+            "github.run_id" => Some(run.to_owned()),
+            "github.workflow" | "matrix.name" => Some("'x'".to_owned()),
+            _ => event.known(&workflow, name),
+        })
+    };
+    let groups: Vec<_> =
+        workflow.concurrency.iter().chain(workflow.jobs.iter().flat_map(|job| &job.concurrency)).collect();
+    assert!(!groups.is_empty());
+    for it in groups {
+        let of = [(Event::ByHand, "1"), (Event::ByHand, "2"), (Event::MAIN, "3")];
+        let of: BTreeSet<_> = of.into_iter().filter_map(|(event, run)| group(event, run, &it.group)).collect();
+        if of.len() != 3 {
+            return Err(format!("{}: {of:?}", it.place).into());
+        }
+    }
+    Ok(())
 }
 
 /// Every workflow of this project keeps the rules that every workflow must keep.

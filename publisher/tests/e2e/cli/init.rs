@@ -6,6 +6,8 @@ use rstest::rstest;
 
 use crate::support::{Ended, Program, Source};
 
+/// The repository whose workflow the samples call.
+const TALLYMAN: &str = "example/tallyman";
 const PIN: &str = "0123456789abcdef0123456789abcdef01234567";
 const WRITTEN: [&str; 2] = [".github/workflows/build-images.yml", "publish.toml"];
 
@@ -56,7 +58,9 @@ fn fixtures() -> &'static Path {
 }
 
 async fn init(folder: &Path, arguments: &[&str]) -> Ended {
-    Program::new(folder).args(&["init", "--pin", PIN]).args(arguments).run().await
+    let from = format!("{TALLYMAN}@{PIN}");
+    let from = if arguments.contains(&"--from") { &[][..] } else { &["--from", &from] };
+    Program::new(folder).args(&["init"]).args(from).args(arguments).run().await
 }
 
 #[rstest]
@@ -114,6 +118,8 @@ async fn nothing_is_overwritten_without_force() {
 #[case(ROOT, &["--registry", "quay.io/acme/hello"], &["is no registry", "name=host/repository"])]
 #[case(ROOT, &["--containerfile", "api/Dockerfile"], &["there is no file api/Dockerfile"])]
 #[case(ROOT, &["--branch", "a*"], &["the branch `a*`"])]
+#[case(ROOT, &["--from", "tallyman"], &["`tallyman` is no repository on GitHub", "--from OWNER/REPO"])]
+#[case(ROOT, &["--from", "example/tallyman@v1"], &["`v1` is not the id of a commit", "--from OWNER/REPO@COMMIT"])]
 #[tokio::test]
 async fn what_cannot_be_told_is_an_error_with_the_flag_that_tells_it(
     #[case] sample: Sample,
@@ -123,6 +129,53 @@ async fn what_cannot_be_told_is_an_error_with_the_flag_that_tells_it(
     let source = sample.source();
     init(source.path(), arguments).await.expect(1, said);
     assert!(!source.path().join("publish.toml").exists());
+}
+
+/// What GitHub has there is a repository on this machine; git itself is told so.
+#[tokio::test]
+async fn without_a_commit_that_of_the_newest_release_is_called() {
+    let (source, tallyman, settings) = (ROOT.source(), Source::new(""), tempfile::tempdir().unwrap());
+    let elsewhere = format!("[url \"{}\"]\ninsteadOf = https://github.com/{TALLYMAN}\n", tallyman.path().display());
+    fs::write(settings.path().join(".gitconfig"), elsewhere).unwrap();
+    let init = async || {
+        let program = Program::new(source.path()).env("HOME", settings.path());
+        program.args(&["init", "--dry-run", "--from", TALLYMAN]).run().await
+    };
+    let calls = |ended: &Ended, commit: &str| {
+        ended.expect(0, &[]);
+        let call = format!("uses: {TALLYMAN}/.github/workflows/publish.yml@{commit}\n");
+        assert!(ended.stdout.contains(&call), "{call}{}", ended.stdout);
+    };
+    calls(&init().await, &tallyman.head());
+    tallyman.git(&["tag", "--annotate", "--message", "the first", "v1.0.0"]);
+    let released = tallyman.head();
+    tallyman.git(&["commit", "--quiet", "--allow-empty", "--message", "later"]);
+    calls(&init().await, &format!("{released} # v1.0.0"));
+    fs::remove_dir_all(tallyman.path().join(".git")).unwrap();
+    let told = [
+        "https://github.com/example/tallyman does not tell its commits",
+        "--from OWNER/REPO@COMMIT",
+        "nothing was written",
+    ];
+    init().await.expect(1, &told);
+}
+
+#[tokio::test]
+async fn a_program_that_was_compiled_by_hand_asks_whose_workflow_to_call() {
+    let source = ROOT.source();
+    let ended = Program::new(source.path()).args(&["init"]).run().await;
+    ended.expect(1, &["was compiled by hand", "--from OWNER/REPO,", "--from OWNER/REPO@COMMIT", "nothing was written"]);
+}
+
+#[tokio::test]
+async fn an_image_without_healthcheck_is_noticed() {
+    let source = ROOT.source();
+    let healthy = init(source.path(), &[]).await;
+    assert!(!healthy.stdout.contains("HEALTHCHECK"), "{}", healthy.stdout);
+    source.write("Dockerfile", "FROM scratch\nCOPY . /\n");
+    let ended = init(source.path(), &["--force"]).await;
+    ended.expect(0, &[]);
+    assert!(ended.stdout.contains("warning: Dockerfile gives the image no HEALTHCHECK"), "{}", ended.stdout);
 }
 
 #[tokio::test]

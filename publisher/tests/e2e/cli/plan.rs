@@ -52,7 +52,7 @@ async fn the_following_jobs_get_what_they_need() {
     for line in ["tag=1.2.3", "kind=release", "release=true", "push=true"] {
         assert!(output.lines().any(|it| it == line), "no {line}:\n{output}");
     }
-    assert!(output.contains(r#""runner":"ubuntu-24.04-arm""#), "{output}");
+    assert!(output.contains(r#""runner":"ubuntu-26.04-arm""#), "{output}");
 }
 
 /// A fork's pull request has no secrets, and a token that may not write.
