@@ -61,11 +61,10 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Where the image goes, for people: the namespace on Docker Hub is a secret's name.
+    /// Where the image goes.
     pub fn repositories(&self) -> Vec<String> {
         if self.destinations.is_empty() {
-            let name = self.image.rsplit('/').next().unwrap_or(&self.image);
-            return vec![format!("ghcr.io/{}", self.image), format!("docker.io/$DOCKERHUB_USERNAME/{name}")];
+            return vec![format!("ghcr.io/{}", self.image), format!("docker.io/{}", self.image)];
         }
         self.destinations.iter().map(|destination| destination.repository.to_string()).collect()
     }

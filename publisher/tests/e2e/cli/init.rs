@@ -64,7 +64,7 @@ async fn init(folder: &Path, arguments: &[&str]) -> Ended {
 }
 
 #[rstest]
-#[case(ROOT, &["gh secret set DOCKERHUB_TOKEN", "ghcr.io/acme/hello", "docker.io/$DOCKERHUB_USERNAME/hello"])]
+#[case(ROOT, &["gh secret set DOCKERHUB_TOKEN", "ghcr.io/acme/hello", "docker.io/acme/hello"])]
 #[case(SUB_FOLDER, &["gh secret set REGISTRY_TOKEN", "A push to trunk", "quay.io/acme/api"])]
 #[case(OWN_WORKFLOW, &["warning: .github/workflows/ci.yml seems to publish images, too"])]
 #[tokio::test]
