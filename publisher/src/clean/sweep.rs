@@ -92,17 +92,24 @@ async fn delete(
             report.warnings.push(format!("tag {tag} stays: {}", why.words()));
         }
     }
-    let mut is_fresh = true;
+    let (mut is_fresh, mut known) = (true, graph.tags.clone());
     let look_again = async || {
         // A look takes its time where every tag is asked for: a tag that came meanwhile would go unseen.
-        if std::mem::take(&mut is_fresh)
-            && (!driver.asks_for_every_tag() || registry.tags().await?.iter().all(|tag| graph.tags.contains_key(tag)))
+        let is_seen = |tags: &[Tag], known: &Tags| tags.iter().all(|tag| known.contains_key(tag));
+        while !std::mem::take(&mut is_fresh)
+            || (driver.asks_for_every_tag() && !is_seen(&registry.tags().await?, &known))
         {
-            return Ok(None);
+            // What is gone is told by the answer to the deletion.
+            if !registry.has_manifest(digest).await? {
+                return Ok(None);
+            }
+            let (graph, now) = view.decide().await?;
+            if let Some(why) = held(&graph, &now, digest, report) {
+                return Ok(Some(why));
+            }
+            (is_fresh, known) = (true, graph.tags);
         }
-        let (graph, now) = view.decide().await?;
-        // What is gone is told by the answer to the deletion.
-        Ok(if registry.has_manifest(digest).await? { held(&graph, &now, digest, report) } else { None })
+        Ok(None)
     };
     driver.delete(registry, digest, Leaving { with_it: &with_it, moved }, look_again).await
 }

@@ -103,18 +103,18 @@ impl GitHub {
             return Ok(if there { Deletion::Stays(Stays::Unlisted) } else { Deletion::Absent });
         };
         let path = format!("{}/versions/{id}", self.home(registry).await?);
-        let Some(tags) = self.settled_tags(registry, digest, &path, leaving).await? else {
-            return Ok(Deletion::Absent);
-        };
-        if !tags.is_empty() {
-            return Ok(Deletion::Stays(Stays::Tagged(tags)));
-        }
         let operation = format!("delete version {}", short(digest));
         let deleted = registry.attempts(&operation, async || {
             match held().await {
                 Err(error) => return Ok(Err(error)),
                 Ok(Some(why)) => return Ok(Ok(Deletion::Stays(why))),
                 Ok(None) => {}
+            }
+            match self.settled_tags(registry, digest, &path, leaving).await {
+                Err(error) => return Ok(Err(error)),
+                Ok(None) => return Ok(Ok(Deletion::Absent)),
+                Ok(Some(tags)) if !tags.is_empty() => return Ok(Ok(Deletion::Stays(Stays::Tagged(tags)))),
+                Ok(Some(_)) => {}
             }
             match self.call(registry, Method::DELETE, &path).await {
                 Ok(answer) if answer.is_absent() => Ok(Ok(Deletion::Absent)),

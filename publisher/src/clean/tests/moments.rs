@@ -52,7 +52,7 @@ impl Act {
 }
 
 /// A clean-up in which an act happens before a request; tells how many requests there were, and whether it happened.
-async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
+async fn clean(kind: DriverKind, act: Act, refused_once: bool, before: usize) -> (usize, bool) {
     let ground = Ground::start(kind).await;
     let old = ground.contents().publish("latest", "old");
     ground.contents().publish("1.0.0", "release");
@@ -60,6 +60,9 @@ async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
     let images = ground.contents().children(&old);
     {
         let mut contents = ground.contents();
+        if refused_once {
+            contents.answer("DELETE ", 1, 503, "");
+        }
         for _ in 0..before {
             contents.before("", |_| {});
         }
@@ -70,7 +73,9 @@ async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
     let contents = ground.contents();
     // A tag that nobody had before and that came in the very moment before the deletion goes with it unseen: nobody but
     // the registry itself could keep it, or tell.
-    let unseen = contents.log.get(before).is_some_and(|request| request.starts_with("DELETE "));
+    let first = contents.log.iter().position(|request| request.starts_with("DELETE "));
+    let is_deletion = contents.log.get(before).is_some_and(|request| request.starts_with("DELETE "));
+    let unseen = is_deletion && !(refused_once && first == Some(before));
     let happened = contents.acted;
     for tag in ["latest", "1.0.0", "moving"].into_iter().chain((happened && !unseen).then_some(act.tag())) {
         assert!(
@@ -91,10 +96,11 @@ async fn clean(kind: DriverKind, act: Act, before: usize) -> (usize, bool) {
 async fn nobody_loses_anything_at_any_moment(
     #[values(GitHub, DockerHub, Distribution)] kind: DriverKind,
     #[values(Act::SharesAnImage, Act::TagsTheList, Act::MovesLatestBack, Act::MovesAnotherTag)] act: Act,
+    #[values(false, true)] refused_once: bool,
 ) {
     let (mut moment, mut happened) = (0, 0);
     loop {
-        let (requests, did) = clean(kind, act, moment).await;
+        let (requests, did) = clean(kind, act, refused_once, moment).await;
         happened += usize::from(did);
         moment += 1;
         if moment >= requests {

@@ -22,6 +22,8 @@ const IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const RACES: usize = 6;
 /// How many worlds there are to race in at the same time: most of a race is waiting.
 const WORLDS: usize = 4;
+/// How many races there are with the same registries, which never give memory back.
+const RACES_PER_TRACK: usize = 10;
 /// The second run begins at most so long after the first, in milliseconds.
 const HEAD_START_MAX: u64 = 300;
 /// How long a run may take, in seconds, on a machine that does much else.
@@ -236,10 +238,13 @@ fn delay_some(delay: &mut impl FnMut() -> Fault, of_tag: bool) -> Option<Fault> 
 async fn races(count: usize, seed: u64) -> (BTreeMap<String, usize>, Vec<String>) {
     let worlds = WORLDS.min(count);
     let raced = join_all((0..worlds).map(async |world| {
-        let track = Track::new().await;
+        let mine: Vec<usize> = (world..count).step_by(worlds).collect();
         let mut outcomes = Vec::new();
-        for race in (world..count).step_by(worlds) {
-            outcomes.push(track.race(seed + race as u64).await);
+        for some in mine.chunks(RACES_PER_TRACK) {
+            let track = Track::new().await;
+            for race in some {
+                outcomes.push(track.race(seed + *race as u64).await);
+            }
         }
         outcomes
     }));
