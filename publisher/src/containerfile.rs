@@ -1,6 +1,6 @@
 //! What a Containerfile says that is asked before podman builds it: has it here-documents, and has the image a health check?
 //!
-//! Read as buildah's parser does, and that of `BuildKit` (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
+//! Read as buildah's parser does (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
 //! comments and empty lines go, also within an instruction; a here-document is a word of `RUN`, `COPY` or `ADD` that begins
 //! with `<<`, and its lines are no instructions. What is wrong with a Containerfile is for podman to say.
 

@@ -90,7 +90,8 @@ pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &P
     built.await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))
 }
 
-/// Runs podman, once more where all that failed is writing to the cache: what it built until then is in its store.
+/// Runs podman, once more where all that failed is writing to the cache: what it built until then is in its store; and
+/// once more with every step where it took one that is of no use.
 async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> Result<Built, PodmanError> {
     let (events, platform) = (session.events(), request.platform.clone());
     let steps = Mutex::new(Steps::default());
@@ -99,14 +100,22 @@ async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> R
         seen().see(&line);
         events.event(Event::BuildLine(platform.clone(), line));
     };
-    let mut image = podman.build(&request, on_line).await;
-    if let (Err(PodmanError::CacheNotWritten { reason, .. }), Some(cache)) = (&image, &mut request.cache) {
-        cache::not_written(session, cache, reason.clone());
-        cache.write = false;
-        seen().again();
-        image = podman.build(&request, on_line).await;
-    }
-    let image = image?;
+    let image = loop {
+        let image = podman.build(&request, on_line).await;
+        match (&image, &mut request.cache) {
+            (Err(PodmanError::CacheNotWritten { reason, .. }), Some(cache)) => {
+                cache::not_written(session, cache, reason.clone());
+                cache.write = false;
+                seen().again();
+            }
+            // podman 4.3 and 5.4 take a step from their store that was run for another platform, where both begin alike.
+            (Ok(id), _) if !request.anew && seen().reused() > 0 && !podman.inspect(id).await?.is_of(&platform) => {
+                request.anew = true;
+                *seen() = Steps::default();
+            }
+            _ => break image?,
+        }
+    };
     let built = Built { image, steps: seen().clone(), platform };
     events.event(Event::Note(format!("{} cache: {}", built.platform, built.outcome())));
     Ok(built)

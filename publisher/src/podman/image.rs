@@ -13,7 +13,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{Podman, PodmanError, StoredLayer};
-use crate::oci::digest_of;
+use crate::oci::{Platform, digest_of};
 
 /// An image by the digest of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -78,6 +78,13 @@ pub struct ImageInfo {
     /// They lie in podman's store as a file. Its place is an implementation detail of containers/storage (tried with
     /// podman 4.3 and 5.8), so it is believed only when the digest agrees, and its absence is no error.
     pub config: Option<Bytes>,
+}
+
+impl ImageInfo {
+    /// Whether the image says that it is of this platform.
+    pub fn is_of(&self, platform: &Platform) -> bool {
+        platform.is(&self.os, &self.architecture, self.variant.as_deref())
+    }
 }
 
 impl Podman {

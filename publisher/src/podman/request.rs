@@ -24,6 +24,8 @@ pub struct BuildRequest {
     pub build_args: Vec<(String, String)>,
     /// Where steps that were run before are found, beside podman's own store.
     pub cache: Option<LayerCache>,
+    /// Runs every step, whatever was run before.
+    pub anew: bool,
 }
 
 impl BuildRequest {
@@ -35,6 +37,7 @@ impl BuildRequest {
             context: context.into(),
             build_args: Vec::new(),
             cache: None,
+            anew: false,
         }
     }
 
@@ -48,6 +51,9 @@ impl BuildRequest {
         arguments.flag("build").flag("--format=docker").flag("--layers");
         arguments.option("--platform", self.platform.to_string());
         arguments.option("--file", &self.containerfile).option("--iidfile", id_file);
+        if self.anew {
+            arguments.flag("--no-cache");
+        }
         arguments.0.extend(self.cache.iter().flat_map(LayerCache::arguments));
         for (name, value) in &self.build_args {
             arguments.option("--build-arg", format!("{name}={value}"));

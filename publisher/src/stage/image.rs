@@ -132,7 +132,7 @@ fn to_publish(config: &Bytes, commit: &Commit) -> Result<Bytes, Failure> {
 }
 
 fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> {
-    if platform.is(&info.os, &info.architecture, info.variant.as_deref()) {
+    if info.is_of(platform) {
         return Ok(());
     }
     let message = format!("the image that was built for {platform} says that it is {}/{}", info.os, info.architecture);

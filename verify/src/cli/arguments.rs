@@ -237,7 +237,7 @@ pub(super) struct LiveArguments {
     #[arg(long)]
     pub(super) run: bool,
     /// Says that a claim, or those of a requirement, need not hold, and why (may be repeated): it is reported as WAIVED, which
-    /// is no pass and no failure. For example: FR-010="a job that ends has no health"
+    /// is no pass and no failure. An example: `FR-010=a job that ends has no health`
     #[arg(long, value_name = "CLAIM=REASON", value_parser = waiver)]
     pub(super) waive: Vec<(String, String)>,
     /// Prints the report in this form

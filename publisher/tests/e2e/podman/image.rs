@@ -184,5 +184,5 @@ async fn every_podman_gives_the_same_digest() {
     let (source, registry) = (Source::new(containerfile), Registry::start().await);
     let publish = ["publish", "--ref", "refs/heads/main", "--platforms", "linux/amd64", "--build-arg", "VERSION=2"];
     publisher(&source, &registry, &publish).run().await.expect(0, &[]);
-    insta::assert_snapshot!(registry.digest("latest").await.unwrap(), @"");
+    insta::assert_snapshot!(registry.digest("latest").await.unwrap(), @"sha256:829542f454ed93159b7b0607c3174683e7e00a55b4faa5bfd305f044fd1367ce");
 }
