@@ -4,8 +4,8 @@ use super::support::{after, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
-    oracle::{Violation, reachable, untouched},
-    scenario::Scenario,
+    oracle::{Violation, changes, continuity, reachable, untouched},
+    scenario::{RELEASED_BEFORE, Scenario},
 };
 
 /// The moments of the scenario with many builds, in order.
@@ -21,6 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
         Scenario::Accumulation,
         shared,
     ),
+    Check::watching("releases_are_whole_at_every_moment", &["SC-007"], Scenario::Accumulation, every_moment),
     Check::watching(
         "nothing_is_removed_when_a_tag_cannot_be_read",
         &["SC-007", "FR-009"],
@@ -44,6 +45,16 @@ fn whole(evidence: &Evidence) -> Judgement {
     works(evidence, "release v1.0.0")?;
     let last = after(evidence, "main 4")?;
     Ok(last.iter().flat_map(reachable).collect())
+}
+
+/// Nobody may find a release gone, changed or in part, not even for a moment.
+fn every_moment(evidence: &Evidence) -> Judgement {
+    works(evidence, "main 4")?;
+    let samples = evidence.samples_of(RELEASED_BEFORE);
+    if samples.iter().all(|sample| sample.digest.is_none()) {
+        return Err(Inconclusive(format!("nobody ever saw {RELEASED_BEFORE}")));
+    }
+    Ok([continuity(&samples), changes(&samples, 0)].concat())
 }
 
 /// The release `0.9.0` was made of the very list that was `latest` then, as a retagging release does it.

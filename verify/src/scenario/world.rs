@@ -63,7 +63,7 @@ pub struct World {
     run_id: AtomicU64,
     runs: Vec<Run>,
     moments: Vec<Moment>,
-    poll: Option<Poller>,
+    polls: Vec<Poller>,
     pace: Pace,
     evidence: Evidence,
     /// When the harness began to read and pull by itself.
@@ -106,7 +106,7 @@ impl World {
             run_id: AtomicU64::new(FIRST_RUN_ID),
             runs: Vec::new(),
             moments: Vec::new(),
-            poll: None,
+            polls: Vec::new(),
             pace,
             evidence: Evidence::default(),
             looked_ms: None,
@@ -220,12 +220,12 @@ impl World {
         Ok(())
     }
 
-    /// From now on, watches what `latest` resolves to, from behind the proxies.
+    /// From now on, watches what a tag leads to, from behind the proxies.
     ///
     /// # Errors
     /// A client that cannot be made.
-    pub fn watch_latest(&mut self) -> Result<(), HarnessError> {
-        self.poll = Some(self.sides.poll("latest", &self.recorder)?);
+    pub fn watch(&mut self, tag: &str) -> Result<(), HarnessError> {
+        self.polls.push(self.sides.poll(tag, &self.recorder)?);
         Ok(())
     }
 
@@ -320,14 +320,13 @@ impl World {
     /// Everything that was seen.
     pub async fn finish(mut self) -> Evidence {
         let mut trouble = self.sides.trouble();
-        let samples = match self.poll.take() {
-            Some(poller) => poller.stop().await,
-            None => Ok(Vec::new()),
-        };
-        let samples = samples.unwrap_or_else(|error| {
-            trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes());
-            Vec::new()
-        });
+        let mut samples = Vec::new();
+        for poller in std::mem::take(&mut self.polls) {
+            match poller.stop().await {
+                Ok(seen) => samples.extend(seen),
+                Err(error) => trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes()),
+            }
+        }
         let faults = self.sides.proxies().into_iter().flat_map(Proxy::fired).collect();
         let (registries, addresses) = (self.sides.names(), self.sides.addresses());
         self.sides.end().await;

@@ -8,6 +8,7 @@ mod faults;
 mod handover;
 mod ordinary;
 
+pub(crate) use cleaning::RELEASED_BEFORE;
 pub(crate) use deciding::RESERVED;
 
 use super::{Scenario, world::World};
