@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Beat, Run};
 use crate::{
     harness::{podman::ContainerRun, proxy::Fired},
-    history::Exchange,
+    history::{Exchange, unclassified},
     look::{Publication, Sample, Wait},
     oracle::Snapshot,
     workflow::Workflow,
@@ -97,6 +97,12 @@ impl Evidence {
     /// What the registries held after a run, or at the `start`.
     pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
         self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
+    }
+
+    /// The first request of a kind that nobody knows: one that may have changed something, if there is any.
+    pub fn unknown_request(&self) -> Option<&Exchange> {
+        let unknown = unclassified(&self.history);
+        unknown.iter().find(|it| !it.only_reads()).or(unknown.first()).copied()
     }
 
     /// What a tag that was watched led to all the while.

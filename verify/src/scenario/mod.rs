@@ -17,7 +17,7 @@ pub use event::{AMD64, ARM64, Event, Inputs, OWNER, REPOSITORY};
 pub use job::Job;
 pub use name::Scenario;
 pub use script::play;
-pub(crate) use script::{RELEASED_BEFORE, RESERVED};
+pub(crate) use script::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RELEASED_BEFORE, RESERVED};
 pub use source_edits::{SOURCE_LABEL, STEP_RAN};
 pub use versions::{Expected, VERSIONS};
 pub use world::{RETRY_BASE_MS, World};

@@ -30,13 +30,15 @@ use crate::{
         subject::{Running, Subject},
         sweep, watch,
     },
-    history::{Exchange, Recorder, unclassified},
+    history::{Exchange, Recorder},
     look::Poller,
     target::LocalOptions,
 };
 
 /// The wait before a second attempt, which the contract asks pipelines to use, in milliseconds.
 pub const RETRY_BASE_MS: u64 = 200;
+/// No listing of GitHub's, Docker Hub's or a registry's has more than 100 entries on a page.
+const MORE_THAN_A_PAGE: usize = 101;
 /// The number of the first run.
 const FIRST_RUN_ID: u64 = 1_000;
 
@@ -201,6 +203,12 @@ impl World {
         Ok(Job::new(name, event, self.folder.path().join(format!("run-{run_id}")), run_id))
     }
 
+    /// A re-run of a run's jobs from the merge on, of what it has handed over.
+    pub fn again(&self, name: &str, run: &Job) -> Job {
+        let number = self.run_id.fetch_add(1, Ordering::Relaxed);
+        run.again(name, self.folder.path().join(format!("run-{number}")))
+    }
+
     /// Ends a run, looks at what the registries hold then, and reads what their new tags lead to.
     ///
     /// # Errors
@@ -250,6 +258,15 @@ impl World {
     /// Registries that do not take it.
     pub async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
         self.sides.retag(from, to).await
+    }
+
+    /// Puts more lists on all registries than any listing has on one page, each under a tag of its own, of the images that a
+    /// tag leads to.
+    ///
+    /// # Errors
+    /// Registries that do not take them.
+    pub async fn fill(&self, of: &str, prefix: &str) -> Result<(), HarnessError> {
+        self.sides.fill(of, prefix, MORE_THAN_A_PAGE).await
     }
 
     /// Puts on all registries, under a tag, a list that names the first image of another tag's list. The digest on each.
@@ -332,9 +349,6 @@ impl World {
         self.sides.end().await;
         trouble.extend(self.recorder.trouble());
         let mut history = self.recorder.history();
-        trouble.extend(
-            unclassified(&history).first().map(|it| format!("nobody knows the request {} {}", it.method, it.path)),
-        );
         // What the harness itself asks for a token for comes through the proxies too.
         history.retain(|it| self.looked_ms.is_none_or(|looked| it.began_ms < looked) && !is_ours(it));
         Evidence {
