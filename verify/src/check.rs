@@ -125,14 +125,54 @@ impl Check {
         self.claim.replace('_', " ")
     }
 
-    /// Judges evidence. Evidence whose taking had trouble, or whose faults never met a request, proves nothing.
+    /// Judges evidence. Evidence whose taking had trouble, or whose faults never met a request, proves nothing. A request of a
+    /// kind that nobody knows excuses nothing; but where it may have changed something, no judge knows whether all is well.
     pub fn verdict(&self, evidence: &Evidence) -> Verdict {
         if let Some(trouble) = evidence.trouble.first() {
             return Verdict::Unknown { cause: trouble.clone() };
         }
         match (self.judge)(evidence) {
+            Ok(violations) if violations.is_empty() && self.needs.contains(&Need::History) => {
+                match evidence.unknown_request().filter(|it| !it.only_reads()) {
+                    Some(it) => {
+                        Verdict::Unknown { cause: format!("nobody knows the request {} {}", it.method, it.path) }
+                    }
+                    None => Verdict::Pass,
+                }
+            }
             Ok(violations) => Verdict::of(violations),
             Err(Inconclusive(cause)) => Verdict::Unknown { cause },
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unnecessary_wraps, reason = "all judges have one type")]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn holds(_: &Evidence) -> Judgement {
+        Ok(Vec::new())
+    }
+
+    fn does_not(_: &Evidence) -> Judgement {
+        Ok(vec![Violation::new("something", "nothing")])
+    }
+
+    /// A request of a kind that nobody knows is told beside what was judged.
+    #[rstest]
+    #[case::a_failure_stays_one("POST", does_not, "FAIL")]
+    #[case::what_only_reads_changes_nothing("GET", holds, "PASS")]
+    #[case::what_may_write_leaves_it_open("POST", holds, "UNKNOWN")]
+    fn unknown_requests(#[case] method: &str, #[case] judge: fn(&Evidence) -> Judgement, #[case] word: &str) {
+        let exchange = serde_json::json!({
+            "server": "github-api", "began_ms": 0, "ended_ms": 1, "method": method, "path": "/user", "operation": null,
+            "headers": {}, "sent": 0, "forwarded": true, "status": 404, "answer_headers": {}, "received": 0,
+        });
+        let evidence = Evidence { history: vec![serde_json::from_value(exchange).unwrap()], ..Evidence::default() };
+        let check = Check::watching("it_is_so", &["FR-001"], Scenario::Releases, judge);
+        assert_eq!(check.verdict(&evidence).word(), word);
     }
 }

@@ -38,7 +38,8 @@ fn missing(evidence: &Evidence) -> Judgement {
     Ok(violations)
 }
 
-/// What was printed, written into the summary or handed over, and all arguments of watched programs, hold no secret.
+/// What was printed, written into the summary or the outputs, handed over or left in files, and all arguments of watched
+/// programs, hold no secret.
 fn nowhere(evidence: &Evidence) -> Judgement {
     if evidence.runs.iter().all(|run| run.of(Stage::Build).next().is_none()) {
         return Err(Inconclusive("nothing was built".into()));
@@ -48,7 +49,7 @@ fn nowhere(evidence: &Evidence) -> Judgement {
     let mut violations: Vec<Violation> = told
         .map(|(run, stage, leak)| {
             let seen = format!("`{}`, {}: {leak}", run.name, super::support::shown(stage));
-            Violation::new("a secret stands in no output, summary, hand-over or argument", seen)
+            Violation::new("a secret stands in no output, summary, hand-over, file or argument", seen)
         })
         .collect();
     // A token asked for with a secret in the address ends up in the logs of every proxy on the way.

@@ -1,6 +1,7 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
 use super::{
+    published,
     support::{after, explained, failed, requests, run, success, works},
     workflows::{each_job, is_secret, one, publishes, started, workflows},
 };
@@ -9,7 +10,7 @@ use crate::{
     evidence::Evidence,
     history::Kind,
     oracle::{Violation, untouched},
-    scenario::{RESERVED, Scenario},
+    scenario::{ARM64, RESERVED, Scenario},
     workflow::{Dispatch, Event, Job, Matrix, Workflow, contexts},
 };
 
@@ -35,6 +36,9 @@ pub(super) const CHECKS: &[Check] = &[
 fn default_tag(evidence: &Evidence) -> Judgement {
     let run = run(evidence, "by hand")?;
     let mut violations = success(run);
+    if let Some(tag) = run.tag() {
+        violations.extend(published::of_this_build(evidence, "by hand", tag)?);
+    }
     for snapshot in after(evidence, "by hand")? {
         let short = |tag: &&String| {
             tag.strip_prefix("manual-")
@@ -62,15 +66,7 @@ fn given_tag(evidence: &Evidence) -> Judgement {
 }
 
 fn given_platforms(evidence: &Evidence) -> Judgement {
-    let mut violations = Vec::new();
-    for snapshot in after(evidence, "named")? {
-        let children = snapshot.tags.get("try-1").and_then(|digest| snapshot.manifests.get(digest)).map_or(0, Vec::len);
-        if children != 1 {
-            let expected = format!("{}:try-1 is a list of the one platform that was asked for", snapshot.server);
-            violations.push(Violation::new(expected, format!("it names {children} images")));
-        }
-    }
-    Ok(violations)
+    published::whole(evidence, "named", "try-1", &[ARM64])
 }
 
 fn without_push(evidence: &Evidence) -> Judgement {

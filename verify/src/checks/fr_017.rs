@@ -75,7 +75,7 @@ fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
 fn still_there(evidence: &Evidence, name: &str) -> Judgement {
     works(evidence, "good")?;
     let (began, ended) = run(evidence, name)?.span_ms();
-    let samples = evidence.samples.iter().filter(|it| it.until_ms >= began && it.at_ms <= ended);
+    let samples = evidence.samples_of("latest").into_iter().filter(|it| it.until_ms >= began && it.at_ms <= ended);
     let gone = samples.filter(|sample| sample.digest.is_none() || !sample.whole);
     let mut violations: Vec<Violation> = gone
         .map(|it| {

@@ -2,10 +2,10 @@
 
 use super::support::{after, explained, failed, faults_fired, run, spans, works};
 use crate::{
-    check::{Check, Judgement},
+    check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     oracle::{Violation, attempts, hopeless, told_waits, untouched, waits, within},
-    scenario::{RETRY_BASE_MS, Scenario},
+    scenario::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RETRY_BASE_MS, Scenario},
 };
 
 /// How often an operation may be tried.
@@ -15,6 +15,8 @@ const ATTEMPTS_MAX: usize = 3;
 pub(super) const CHECKS: &[Check] = &[
     Check::watching("trouble_that_passes_is_survived", &["FR-018"], Scenario::Transients, survived),
     Check::watching("no_operation_is_tried_more_than_three_times", &["FR-018"], Scenario::Refusals, three_times),
+    Check::watching("no_kind_of_request_is_tried_more_than_three_times", &["FR-018"], Scenario::Outages, any_kind),
+    Check::watching("what_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Outages, any_down_fails),
     Check::watching("waits_grow_exponentially", &["FR-018"], Scenario::Transients, exponential),
     Check::watching("waits_that_a_registry_asks_for_are_kept", &["FR-018"], Scenario::RateLimits, kept),
     Check::watching("a_rate_limit_is_survived", &["FR-018"], Scenario::RateLimits, limits_survived),
@@ -31,6 +33,37 @@ fn three_times(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
     Ok(within(&evidence.history, spans(evidence), |part| attempts(part, ATTEMPTS_MAX)))
+}
+
+/// A pipeline need not send every kind of request; those that it sends have three attempts each, on all servers.
+fn any_kind(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
+    if evidence.faults.iter().all(|fired| fired.times == 0) {
+        return Err(Inconclusive("no request failed".into()));
+    }
+    Ok(within(&evidence.history, spans(evidence), |part| attempts(part, ATTEMPTS_MAX)))
+}
+
+/// Where an outage met the pipeline, the job fails, and users see what they saw before. Only a clean-up that cannot be done
+/// fails nothing.
+fn any_down_fails(evidence: &Evidence) -> Judgement {
+    works(evidence, "good")?;
+    let met = |name: &str| evidence.faults.iter().any(|fired| fired.rule == name && fired.times > 0);
+    let merges = &OUTAGES_OF_MERGES[..OUTAGES_OF_MERGES.len() - 1];
+    let mut violations = Vec::new();
+    for name in OUTAGES_OF_BUILDS.iter().chain(merges).filter(|name| met(name)) {
+        let run = run(evidence, name)?;
+        violations.extend(failed(run));
+        violations.extend(explained(
+            evidence,
+            run.span_ms(),
+            untouched(after(evidence, "good")?, after(evidence, name)?, &[]),
+        ));
+    }
+    if violations.is_empty() && evidence.faults.iter().all(|fired| fired.times == 0) {
+        return Err(Inconclusive("no request failed".into()));
+    }
+    Ok(violations)
 }
 
 /// Whoever never tries again never waits, either.

@@ -33,7 +33,7 @@ fn every_moment(evidence: &Evidence) -> Judgement {
     if !violations.is_empty() {
         return Ok(violations);
     }
-    Ok(explained(evidence, (0, u64::MAX), continuity(&evidence.samples)))
+    Ok(explained(evidence, (0, u64::MAX), continuity(&evidence.samples_of("latest"))))
 }
 
 fn same(evidence: &Evidence) -> Judgement {

@@ -4,8 +4,8 @@ use super::support::{after, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
-    oracle::{Violation, reachable, untouched},
-    scenario::Scenario,
+    oracle::{Violation, changes, continuity, reachable, untouched},
+    scenario::{RELEASED_BEFORE, Scenario},
 };
 
 /// The moments of the scenario with many builds, in order.
@@ -21,6 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
         Scenario::Accumulation,
         shared,
     ),
+    Check::watching("releases_are_whole_at_every_moment", &["SC-007"], Scenario::Accumulation, every_moment),
     Check::watching(
         "nothing_is_removed_when_a_tag_cannot_be_read",
         &["SC-007", "FR-009"],
@@ -33,9 +34,13 @@ fn keep(evidence: &Evidence) -> Judgement {
     works(evidence, "release v1.0.0")?;
     let mut violations = Vec::new();
     for pair in MOMENTS.windows(2) {
-        // What a release is called is new in its own run only.
-        let new: &[&str] = if pair[1] == "release v1.0.0" { &["latest", "1.0.0"] } else { &["latest"] };
-        violations.extend(untouched(after(evidence, pair[0])?, after(evidence, pair[1])?, new));
+        let (before, now) = (after(evidence, pair[0])?, after(evidence, pair[1])?);
+        // Tags that are new are other checks' matter.
+        let known = |tag: &String| before.iter().any(|it| it.tags.contains_key(tag));
+        let tags = now.iter().flat_map(|it| it.tags.keys());
+        let mut may: Vec<&str> = tags.filter(|tag| !known(tag)).map(String::as_str).collect();
+        may.push("latest");
+        violations.extend(untouched(before, now, &may));
     }
     Ok(violations)
 }
@@ -44,6 +49,16 @@ fn whole(evidence: &Evidence) -> Judgement {
     works(evidence, "release v1.0.0")?;
     let last = after(evidence, "main 4")?;
     Ok(last.iter().flat_map(reachable).collect())
+}
+
+/// Nobody may find a release gone, changed or in part, not even for a moment.
+fn every_moment(evidence: &Evidence) -> Judgement {
+    works(evidence, "main 4")?;
+    let samples = evidence.samples_of(RELEASED_BEFORE);
+    if samples.iter().all(|sample| sample.digest.is_none()) {
+        return Err(Inconclusive(format!("nobody ever saw {RELEASED_BEFORE}")));
+    }
+    Ok([continuity(&samples), changes(&samples, 0)].concat())
 }
 
 /// The release `0.9.0` was made of the very list that was `latest` then, as a retagging release does it.

@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// Whoever pulled `latest` at any moment got a list with both platforms.
 fn never_half(evidence: &Evidence) -> Judgement {
     let mut violations = never_seen(evidence)?;
-    let seen = evidence.samples.iter().filter(|sample| sample.digest.is_some());
+    let seen = evidence.samples_of("latest").into_iter().filter(|sample| sample.digest.is_some());
     let half = seen.filter(|sample| sample.platforms.len() < 2);
     violations.extend(half.map(|sample| {
         let seen = format!(

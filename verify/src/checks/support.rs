@@ -124,7 +124,7 @@ pub(super) fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Vi
 /// A violation if whoever asked for `latest` all the while never saw one although main was built. If it was not built, the
 /// question is open.
 pub(super) fn never_seen(evidence: &Evidence) -> Result<Vec<Violation>, Inconclusive> {
-    if evidence.samples.iter().any(|sample| sample.digest.is_some()) {
+    if evidence.samples_of("latest").iter().any(|sample| sample.digest.is_some()) {
         return Ok(Vec::new());
     }
     match evidence.runs.iter().find(|run| run.reference == "refs/heads/main" && run.succeeded()) {

@@ -48,6 +48,10 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         let judged = judged(&checks, scenario, &evidence, arguments);
         let wrong = judged.iter().filter(|(_, outcome)| !outcome.verdict.is_green()).count();
         printing::progress(&format!("{}: {} of {} passed", scenario.name(), judged.len() - wrong, judged.len()));
+        if let Some(it) = evidence.unknown_request() {
+            let name = scenario.name();
+            printing::progress(&format!("{name}: nobody knows the request {} {} {}", it.server, it.method, it.path));
+        }
         if wrong > 0 {
             timelines.extend(Timeline::of(&scenario.name(), &evidence).map(|timeline| (scenario, timeline)));
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Beat, Run};
 use crate::{
     harness::{podman::ContainerRun, proxy::Fired},
-    history::Exchange,
+    history::{Exchange, unclassified},
     look::{Publication, Sample, Wait},
     oracle::Snapshot,
     workflow::Workflow,
@@ -39,7 +39,7 @@ pub struct Evidence {
     /// What the registries held at certain moments, in order.
     #[serde(default)]
     pub moments: Vec<Moment>,
-    /// What `latest` resolved to all the while.
+    /// What watched tags led to all the while: `latest`, and in places a release.
     #[serde(default)]
     pub samples: Vec<Sample>,
     /// Published images, as read by a client of our own.
@@ -97,6 +97,17 @@ impl Evidence {
     /// What the registries held after a run, or at the `start`.
     pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
         self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
+    }
+
+    /// The first request of a kind that nobody knows: one that may have changed something, if there is any.
+    pub fn unknown_request(&self) -> Option<&Exchange> {
+        let unknown = unclassified(&self.history);
+        unknown.iter().find(|it| !it.only_reads()).or(unknown.first()).copied()
+    }
+
+    /// What a tag that was watched led to all the while.
+    pub fn samples_of(&self, tag: &str) -> Vec<&Sample> {
+        self.samples.iter().filter(|sample| sample.tag == tag).collect()
     }
 
     /// What a tag of a registry led to after a run, as it was read when the tag had last moved.

@@ -33,6 +33,8 @@ use crate::{
 pub const STAGE_MAX: Duration = Duration::from_secs(240);
 /// In which unit Linux tells times of processes, the same on all machines that podman runs on (proc(5)).
 const TICKS_PER_S: u64 = 100;
+/// The largest file that a secret is looked for in: what holds logins is small.
+const LEFT_FILE_BYTES_MAX: u64 = 1 << 20;
 /// How often it is looked whether processes that a stage left are about to end.
 const LOOKS_FOR_PROCESSES: usize = 20;
 /// The time between two such looks.
@@ -94,6 +96,8 @@ pub struct StageCall<'a> {
     pub checkout: &'a Path,
     /// A new folder of this call's own, for its output files.
     pub folder: &'a Path,
+    /// The folder for what only this job needs.
+    pub temporary: &'a Path,
     /// The folder for the hand-over.
     pub handover: &'a Path,
     /// The folder of watched programs.
@@ -194,7 +198,9 @@ impl Subject {
             stdout,
             stderr,
             summary: text(&summary)?,
+            output: text(&output)?,
             handover: files(call.handover)?,
+            left: left_files(&[call.checkout, call.temporary]),
             calls: watch::calls(&calls)?,
         };
         Ok(StageRun {
@@ -207,7 +213,7 @@ impl Subject {
             leaks: found.leaks(call.secrets),
             stdout: call.secrets.blot(&found.stdout),
             stderr: call.secrets.blot(&found.stderr),
-            outputs: outputs(&text(&output)?)
+            outputs: outputs(&found.output)
                 .into_iter()
                 .map(|(name, value)| (name, call.secrets.blot(&value)))
                 .collect(),
@@ -228,7 +234,10 @@ struct Found {
     stdout: String,
     stderr: String,
     summary: String,
+    output: String,
     handover: BTreeMap<String, String>,
+    /// Files of the job that nobody has removed.
+    left: Vec<(String, String)>,
     calls: Vec<Call>,
 }
 
@@ -237,13 +246,16 @@ impl Found {
     fn leaks(&self, secrets: &Secrets) -> Vec<String> {
         let arguments =
             self.calls.iter().map(|call| (format!("arguments of {}", call.words[0]), call.words.join("\n")));
+        let left = self.left.iter().map(|(name, content)| (format!("file {name} left behind"), content.clone()));
         let handover = self.handover.iter().map(|(name, content)| (format!("hand-over file {name}"), content.clone()));
-        let printed = [("stdout", &self.stdout), ("stderr", &self.stderr), ("summary", &self.summary)];
+        let printed =
+            [("stdout", &self.stdout), ("stderr", &self.stderr), ("summary", &self.summary), ("outputs", &self.output)];
         let printed = printed.map(|(place, text)| (place.to_owned(), text.clone()));
         let found = |(place, text): (String, String)| {
             secrets.found_in(&text).into_iter().map(move |name| format!("{place}: {name}")).collect::<Vec<_>>()
         };
-        let mut leaks: Vec<String> = printed.into_iter().chain(arguments).chain(handover).flat_map(found).collect();
+        let mut leaks: Vec<String> =
+            printed.into_iter().chain(arguments).chain(handover).chain(left).flat_map(found).collect();
         leaks.sort();
         leaks.dedup();
         leaks
@@ -293,6 +305,27 @@ fn files(folder: &Path) -> io::Result<BTreeMap<String, String>> {
         }
     }
     Ok(files)
+}
+
+/// The small files below some folders, by their names, that this user can read: what podman made for users of its own holds
+/// nothing that a pipeline wrote.
+fn left_files(folders: &[&Path]) -> Vec<(String, String)> {
+    let mut ahead: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    let mut left = Vec::new();
+    while let Some(folder) = ahead.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(it) if it.is_dir() => ahead.push(entry.path()),
+                Ok(it) if it.is_file() && it.len() <= LEFT_FILE_BYTES_MAX => {
+                    if let Ok(text) = text(&entry.path()) {
+                        left.push((entry.file_name().to_string_lossy().into_owned(), text));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    left
 }
 
 fn end_of(status: ExitStatus) -> End {

@@ -34,7 +34,7 @@ pub fn classify(service: Service, method: &Method, path_and_query: &str) -> Opti
     }
 }
 
-/// The requests of a history that nobody knows. A trial that met one must not pass.
+/// The requests of a history that nobody knows.
 pub fn unclassified(history: &[Exchange]) -> Vec<&Exchange> {
     history.iter().filter(|exchange| exchange.operation.is_none()).collect()
 }

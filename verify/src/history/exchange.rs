@@ -19,7 +19,7 @@ pub struct Exchange {
     pub method: String,
     /// Path and query, redacted.
     pub path: String,
-    /// What it is for; none if nobody knows such a request, which a trial must not let pass.
+    /// What it is for; none if nobody knows such a request.
     pub operation: Option<Operation>,
     /// Headers of the request that say something, redacted, names in lower case.
     pub headers: BTreeMap<String, String>,
@@ -39,4 +39,11 @@ pub struct Exchange {
     /// The name of the rule that interfered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+}
+
+impl Exchange {
+    /// Whether it cannot have changed anything, whatever it is for (RFC 9110, section 9.2.1).
+    pub fn only_reads(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
 }

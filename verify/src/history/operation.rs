@@ -88,6 +88,26 @@ impl Kind {
         )
     }
 
+    /// Whether such a request only asks what a registry holds or shows.
+    pub const fn reads(self) -> bool {
+        matches!(
+            self,
+            Self::Ping
+                | Self::Catalog
+                | Self::Tags
+                | Self::Referrers
+                | Self::ManifestHead
+                | Self::ManifestGet
+                | Self::BlobHead
+                | Self::BlobGet
+                | Self::HubTags
+                | Self::HubTag
+                | Self::Package
+                | Self::PackageVersions
+                | Self::PackageVersion
+        )
+    }
+
     /// Whether such a request removes something.
     pub const fn deletes(self) -> bool {
         matches!(

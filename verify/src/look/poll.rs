@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{Child, Depth, LookError, Looker, Publication, Shape};
+use super::{Child, Depth, LookError, Looker, Publication, Reader, Shape};
 use crate::history::Recorder;
 
 /// The pause between two questions to one registry.
@@ -16,6 +16,8 @@ pub const PAUSE: Duration = Duration::from_millis(3);
 /// How long a registry may give no answer before what was seen of it proves nothing. A registry that writes a tag to its
 /// disk may fail to read it for a moment.
 pub const BLIND_MAX: Duration = Duration::from_millis(500);
+/// How long what was seen of an image holds: then it is asked whether all of it is still there.
+const SEEN_FOR_MS: u64 = 200;
 
 /// What a tag pointed at for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +30,12 @@ pub struct Sample {
     pub times: u64,
     /// The registry: `ghcr`.
     pub server: String,
+    /// The tag.
+    #[serde(default)]
+    pub tag: String,
     /// What it pointed at; none if there was no such tag.
     pub digest: Option<String>,
-    /// Whether every manifest and configuration that it leads to was there, when it was seen first.
+    /// Whether every manifest, configuration and layer that it leads to was there.
     pub whole: bool,
     /// The platforms of the list, in its order; empty for what is no list.
     pub platforms: Vec<String>,
@@ -53,6 +58,7 @@ impl Poller {
         let mut watchers = JoinSet::new();
         for looker in lookers {
             let watcher = Watcher {
+                reader: Reader::new(looker.clone(), Depth::Manifests),
                 looker,
                 tag: tag.to_owned(),
                 recorder: recorder.clone(),
@@ -84,6 +90,7 @@ impl Poller {
 /// What is known of a digest.
 #[derive(Debug, Clone, Default)]
 struct Seen {
+    at_ms: u64,
     whole: bool,
     platforms: Vec<String>,
     flaws: Vec<String>,
@@ -92,6 +99,7 @@ struct Seen {
 /// Who watches one registry.
 struct Watcher {
     looker: Looker,
+    reader: Reader,
     tag: String,
     recorder: Recorder,
     known: BTreeMap<String, Seen>,
@@ -140,20 +148,26 @@ impl Watcher {
     async fn ask(&mut self) -> Result<(), LookError> {
         let digest = self.looker.resolve_once(&self.tag).await?;
         let at_ms = self.recorder.now_ms();
-        if let Some(last) = self.samples.last_mut().filter(|last| last.digest == digest) {
+        let seen = match &digest {
+            None => Seen::default(),
+            Some(digest) => self.seen(digest, at_ms).await?,
+        };
+        // What has been left may be removed: it is the tag's no longer.
+        if !seen.whole && digest.is_some() && self.looker.resolve_once(&self.tag).await? != digest {
+            return Ok(());
+        }
+        let same = |last: &&mut Sample| last.digest == digest && last.whole == seen.whole;
+        if let Some(last) = self.samples.last_mut().filter(same) {
             last.until_ms = at_ms;
             last.times += 1;
             return Ok(());
         }
-        let seen = match &digest {
-            None => Seen::default(),
-            Some(digest) => self.seen(digest).await?,
-        };
         self.samples.push(Sample {
             at_ms,
             until_ms: at_ms,
             times: 1,
             server: self.looker.place().server.clone(),
+            tag: self.tag.clone(),
             digest,
             whole: seen.whole,
             platforms: seen.platforms,
@@ -162,12 +176,13 @@ impl Watcher {
         Ok(())
     }
 
-    /// What a digest leads to. Read when it is new, and never again: what is removed later is somebody else's to notice.
-    async fn seen(&mut self, digest: &str) -> Result<Seen, LookError> {
-        if let Some(seen) = self.known.get(digest) {
+    /// What a digest leads to. Read when it is new; from time to time it is asked whether all of it is still there.
+    async fn seen(&mut self, digest: &str, now_ms: u64) -> Result<Seen, LookError> {
+        if let Some(seen) = self.known.get(digest).filter(|seen| now_ms < seen.at_ms + SEEN_FOR_MS) {
             return Ok(seen.clone());
         }
-        let seen = Seen::of(&self.looker.publication(digest, Depth::Manifests).await?);
+        self.reader.next_round();
+        let seen = Seen { at_ms: now_ms, ..Seen::of(&self.reader.publication(digest).await?) };
         self.known.insert(digest.to_owned(), seen.clone());
         Ok(seen)
     }
@@ -178,6 +193,7 @@ impl Seen {
         let flaws: Vec<String> = publication.missing.iter().map(|it| format!("{}: {it}", it.what)).collect();
         let list = publication.shape == Shape::List;
         Self {
+            at_ms: 0,
             whole: flaws.is_empty() && !publication.children.is_empty(),
             platforms: publication.platforms().filter(|_| list).map(Child::platform_name).collect(),
             flaws,

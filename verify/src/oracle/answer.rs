@@ -55,8 +55,8 @@ pub(super) fn answered(exchange: &Exchange, kind: Kind) -> Answered {
         300..=399 => Answered::Onward,
         // Tells how far an upload is.
         416 if sends_blob => Answered::Onward,
-        // Gone already.
-        404 if kind.deletes() => Answered::Done,
+        // Gone already, or not there: that is what was to be known.
+        404 if kind.deletes() || kind.reads() => Answered::Done,
         401 if !logs_in && exchange.headers.contains_key("authorization") => Answered::Expired,
         401 if !logs_in => Answered::Challenge,
         _ => {

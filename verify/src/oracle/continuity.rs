@@ -8,9 +8,9 @@ use crate::look::Sample;
 /// Judges samples of one tag on any number of registries, in the order in which they were taken.
 ///
 /// A sample is a stretch of time, so nothing can hide between two of one registry but what is shorter than a poll.
-pub fn continuity(samples: &[Sample]) -> Vec<Violation> {
+pub fn continuity(samples: &[&Sample]) -> Vec<Violation> {
     let mut servers: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
-    for sample in samples {
+    for sample in samples.iter().copied() {
         servers.entry(&sample.server).or_default().push(sample);
     }
     servers.into_iter().flat_map(|(server, samples)| of_server(server, &samples)).collect()
@@ -47,7 +47,7 @@ fn of_server(server: &str, samples: &[&Sample]) -> Vec<Violation> {
 }
 
 /// A tag may change so often on each registry at most.
-pub fn changes(samples: &[Sample], max: usize) -> Vec<Violation> {
+pub fn changes(samples: &[&Sample], max: usize) -> Vec<Violation> {
     let mut servers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for sample in samples {
         let digests = servers.entry(&sample.server).or_default();
@@ -82,6 +82,10 @@ mod tests {
         seen.chars().enumerate().map(sample).collect()
     }
 
+    fn judged(samples: &[Sample]) -> Vec<Violation> {
+        continuity(&samples.iter().collect::<Vec<_>>())
+    }
+
     #[rstest]
     #[case::never_there("---", 0)]
     #[case::appears("--a", 0)]
@@ -94,7 +98,8 @@ mod tests {
     #[case::back_behind_a_gap("ab-a", 2)]
     #[case::to_and_fro("abab", 2)]
     fn lives(#[case] seen: &str, #[case] violations: usize) {
-        assert_eq!(continuity(&life("ghcr", seen)).len(), violations, "{:?}", continuity(&life("ghcr", seen)));
+        let found = judged(&life("ghcr", seen));
+        assert_eq!(found.len(), violations, "{found:?}");
     }
 
     #[rstest]
@@ -104,7 +109,8 @@ mod tests {
     #[case("abc", 1, 1)]
     #[case("", 0, 0)]
     fn changes_are_counted(#[case] seen: &str, #[case] max: usize, #[case] violations: usize) {
-        assert_eq!(changes(&life("ghcr", seen), max).len(), violations);
+        let life = life("ghcr", seen);
+        assert_eq!(changes(&life.iter().collect::<Vec<_>>(), max).len(), violations);
     }
 
     proptest! {
@@ -112,12 +118,12 @@ mod tests {
         fn registries_do_not_disturb_each_other(ghcr in "-{0,3}a{1,4}b{0,4}", dockerhub in "-{0,3}b{1,4}a{0,4}") {
             let mut samples = [life("ghcr", &ghcr), life("dockerhub", &dockerhub)].concat();
             samples.sort_by_key(|sample| sample.at_ms);
-            prop_assert_eq!(continuity(&samples), []);
+            prop_assert_eq!(judged(&samples), []);
         }
 
         #[test]
         fn what_breaks_a_life_is_seen(before in "a{1,4}", behind in "a{0,4}", wrong in "[-A]") {
-            let violations = continuity(&life("ghcr", &format!("{before}{wrong}{behind}")));
+            let violations = judged(&life("ghcr", &format!("{before}{wrong}{behind}")));
             prop_assert_eq!(violations.len(), 1);
             let expected = format!(", {} ms after the start", before.len());
             prop_assert!(violations[0].seen.ends_with(&expected));

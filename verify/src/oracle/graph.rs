@@ -9,10 +9,15 @@ use super::{Snapshot, Violation};
 pub fn reachable(snapshot: &Snapshot) -> Vec<Violation> {
     let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for tag in snapshot.tags.keys() {
-        for digest in snapshot.reached(tag).into_iter().filter(|digest| !snapshot.manifests.contains_key(*digest)) {
-            missing.entry(tag).or_default().push(digest);
+        for digest in snapshot.reached(tag) {
+            if !snapshot.manifests.contains_key(digest) {
+                missing.entry(tag).or_default().push(digest);
+            }
+            let blobs = snapshot.missing_blobs.get(digest).into_iter().flatten();
+            missing.entry(tag).or_default().extend(blobs.map(String::as_str));
         }
     }
+    missing.retain(|_, digests| !digests.is_empty());
     let violation = |(tag, digests): (&str, Vec<&str>)| {
         let expected = format!("everything that {}:{tag} leads to is there", snapshot.server);
         Violation::new(expected, format!("{} is not", digests.join(", ")))

@@ -1,4 +1,5 @@
-//! A history told as operations: one blob, one manifest under one reference, one deletion, one token, each with its tries.
+//! A history told as operations: one blob, one manifest under one reference, one deletion, one token, one thing that is read,
+//! each with its tries.
 //!
 //! A try ends with a request that failed, or with the one that did it; what only leads to that is part of it. An answer that
 //! asks for a token is no try, nor is one that calls a token expired, unless it comes twice in a row. What follows a try that
@@ -40,6 +41,8 @@ enum What {
     Deletion { repository: String, reference: String },
     /// A token, by all that was asked for.
     Token { path: String },
+    /// Something that is asked for: `HEAD /v2/acme/hello/manifests/latest`.
+    Read { what: String },
 }
 
 impl Subject {
@@ -69,6 +72,7 @@ impl fmt::Display for Subject {
                 write!(f, "{server}: the deletion of {reference} in {repository}")
             }
             What::Token { path } => write!(f, "{server}: the token of {path}"),
+            What::Read { what } => write!(f, "{server}: {what}"),
         }
     }
 }
@@ -119,7 +123,7 @@ impl State {
     }
 }
 
-/// All operations of a history that write, delete or fetch tokens.
+/// All operations of a history.
 pub(super) fn operations(history: &[Exchange]) -> Vec<Operation> {
     let mut reader = Reader { uploads: Uploads::of(history), ..Reader::default() };
     for (index, exchange) in history.iter().enumerate() {
@@ -186,6 +190,7 @@ impl Reader {
             Kind::UploadMount => What::Mount { repository, digest: reference? },
             Kind::ManifestPut => What::Manifest { repository, reference: reference?, bytes: exchange.digest.clone() },
             Kind::Token | Kind::HubLogin => What::Token { path: exchange.path.clone() },
+            kind if kind.reads() => What::Read { what: format!("{} {}", exchange.method, exchange.path) },
             kind if kind.deletes() => What::Deletion { repository, reference: reference.unwrap_or_default() },
             _ => return None,
         };

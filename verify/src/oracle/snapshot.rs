@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::harness::contents::{Contents, StoredManifest};
+use crate::harness::contents::Contents;
 
 /// Tags, and the graph of manifests below them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
     /// All manifests, tagged or not, and the manifests that each of them names. Configurations and layers are no manifests.
     pub manifests: BTreeMap<String, Vec<String>>,
+    /// The configurations and layers that a manifest names and the repository does not hold, by manifest.
+    #[serde(default)]
+    pub missing_blobs: BTreeMap<String, Vec<String>>,
 }
 
 impl Snapshot {
@@ -27,13 +30,22 @@ impl Snapshot {
     /// # Errors
     /// Storage that cannot be read.
     pub fn of(server: &str, contents: &dyn Contents, repository: &str) -> io::Result<Self> {
-        let mut manifests = BTreeMap::new();
+        let (mut manifests, mut missing_blobs) = (BTreeMap::new(), BTreeMap::new());
         for digest in contents.manifests(repository)? {
-            if let Some(manifest) = contents.manifest(repository, &digest)? {
-                manifests.insert(digest, children(&manifest));
+            let Some(manifest) = contents.manifest(repository, &digest)? else { continue };
+            let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+            let mut missing = Vec::new();
+            for blob in blobs(&document) {
+                if !contents.has_blob(repository, &blob)? {
+                    missing.push(blob);
+                }
             }
+            if !missing.is_empty() {
+                missing_blobs.insert(digest.clone(), missing);
+            }
+            manifests.insert(digest, digests(&document["manifests"]));
         }
-        Ok(Self { server: server.to_owned(), tags: contents.tags(repository)?, manifests })
+        Ok(Self { server: server.to_owned(), tags: contents.tags(repository)?, manifests, missing_blobs })
     }
 
     /// Everything that a tag leads to, itself included, whether it is there or not.
@@ -49,11 +61,16 @@ impl Snapshot {
     }
 }
 
-/// The digests that a list names, in its order; none for what is no list.
-fn children(manifest: &StoredManifest) -> Vec<String> {
-    let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
-    let entries = document["manifests"].as_array().into_iter().flatten();
+/// The digests of descriptors, in their order; none if there is no array.
+fn digests(descriptors: &Value) -> Vec<String> {
+    let entries = descriptors.as_array().into_iter().flatten();
     entries.filter_map(|entry| Some(entry["digest"].as_str()?.to_owned())).collect()
+}
+
+/// The digests of an image's configuration and layers; none of a list.
+fn blobs(document: &Value) -> Vec<String> {
+    let config = document["config"]["digest"].as_str().map(str::to_owned);
+    config.into_iter().chain(digests(&document["layers"])).collect()
 }
 
 #[cfg(test)]
@@ -68,14 +85,15 @@ mod tests {
     #[case::not_json("<html>", &[])]
     #[case::odd(r#"{"manifests":[{"size":1},{"digest":2}]}"#, &[])]
     fn a_list_names_its_children(#[case] bytes: &str, #[case] digests: &[&str]) {
-        let manifest = StoredManifest { media_type: "any".into(), bytes: bytes.into() };
-        assert_eq!(children(&manifest), digests);
+        let document: Value = serde_json::from_str(bytes).unwrap_or_default();
+        assert_eq!(super::digests(&document["manifests"]), digests);
     }
 
     #[test]
     fn a_tag_reaches_through_lists() {
         let manifests = [("list", vec!["a", "b"]), ("a", vec![]), ("other", vec!["c"])];
         let snapshot = Snapshot {
+            missing_blobs: BTreeMap::new(),
             server: "ghcr".into(),
             tags: [("latest".to_owned(), "list".to_owned())].into(),
             manifests: manifests

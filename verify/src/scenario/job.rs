@@ -32,6 +32,13 @@ impl Job {
         Self { run, event: event.clone(), folder, run_id, handovers: BTreeMap::new() }
     }
 
+    /// The same run with another name and folder, as it was before its merge.
+    pub(super) fn again(&self, name: &str, folder: PathBuf) -> Self {
+        let stages = self.run.of(Stage::Prepare).cloned().collect();
+        let run = Run { name: name.to_owned(), stages, ..self.run.clone() };
+        Self { run, event: self.event.clone(), folder, run_id: self.run_id, handovers: self.handovers.clone() }
+    }
+
     /// Decides. Whether it succeeded.
     ///
     /// # Errors
@@ -126,12 +133,14 @@ impl Job {
         self.event.inputs.as_ref().is_some_and(|inputs| inputs.skip_push)
     }
 
-    /// The platforms that the event asks for.
+    /// The platforms that the run has decided on, as a list or in JSON; both if it does not say.
     fn platforms(&self) -> Vec<String> {
-        let asked = self.event.inputs.as_ref().map_or("", |inputs| inputs.platforms.as_str());
-        let asked: Vec<String> =
-            asked.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
-        if asked.is_empty() { vec![AMD64.to_owned(), ARM64.to_owned()] } else { asked }
+        let decided = self.run.of(Stage::Prepare).next().and_then(|stage| stage.outputs.get("platforms"));
+        let decided = decided.map_or("", String::as_str);
+        let platforms: Vec<String> = serde_json::from_str(decided).unwrap_or_else(|_| {
+            decided.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+        });
+        if platforms.is_empty() { vec![AMD64.to_owned(), ARM64.to_owned()] } else { platforms }
     }
 
     fn stage_folder(&self, stage: Stage, platform: Option<&str>) -> PathBuf {
@@ -168,6 +177,7 @@ impl Job {
             platform,
             checkout: &checkout,
             folder: &folder.join("call"),
+            temporary: &temporary,
             handover: &folder.join("digests"),
             watched: world.watched(),
             environment: &environment,

@@ -34,6 +34,8 @@ pub enum Scenario {
     Transients,
     /// Registries refuse for good.
     Refusals,
+    /// Every kind of request fails for good, each in a run of its own.
+    Outages,
     /// Registries say how long to wait.
     RateLimits,
     /// A token expires on the way.
@@ -80,6 +82,7 @@ impl Scenario {
         Self::TagRefused,
         Self::Transients,
         Self::Refusals,
+        Self::Outages,
         Self::RateLimits,
         Self::TokenExpires,
         Self::BrokenUpload,
@@ -104,6 +107,7 @@ impl Scenario {
                 | Self::TagRefused
                 | Self::Transients
                 | Self::Refusals
+                | Self::Outages
                 | Self::RateLimits
                 | Self::TokenExpires
                 | Self::BrokenUpload
@@ -129,7 +133,7 @@ impl Scenario {
 
     /// Whether one platform is built after the other: where requests are counted, it must be known who sent them.
     pub const fn builds_in_turn(self) -> bool {
-        matches!(self, Self::Transients | Self::Refusals | Self::RateLimits)
+        matches!(self, Self::Transients | Self::Refusals | Self::Outages | Self::RateLimits)
     }
 
     /// Whether anything is built in it.

@@ -115,6 +115,20 @@ impl Side {
         self.registry.contents().manifest(REPOSITORY, &digest).map_err(HarnessError::io(UNREADABLE))
     }
 
+    /// Whether everything is there that a list names.
+    fn holds_all_of(&self, list: &StoredManifest) -> Result<bool, HarnessError> {
+        let list: serde_json::Value =
+            serde_json::from_slice(&list.bytes).map_err(HarnessError::other("cannot read a list"))?;
+        for image in list["manifests"].as_array().into_iter().flatten() {
+            let digest = image["digest"].as_str().unwrap_or_default();
+            let held = self.registry.contents().manifest(REPOSITORY, digest).map_err(HarnessError::io(UNREADABLE))?;
+            if held.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Puts a manifest under a tag.
     async fn put(&self, manifest: StoredManifest, to: &str) -> Result<(), HarnessError> {
         let access = Access::repository(REPOSITORY, &["pull", "push"]);
@@ -281,6 +295,26 @@ impl Sides {
         for side in self.both() {
             if let Some(manifest) = side.manifest(from)? {
                 side.put(manifest, to).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets so many new tags of both registries point at lists of what one tag's list names, that differ in their bytes alone.
+    pub(super) async fn fill(&self, of: &str, prefix: &str, times: usize) -> Result<(), HarnessError> {
+        for side in self.both() {
+            let Some(whole) = side.manifest(of)? else { continue };
+            // A registry takes no list of what a pipeline has removed.
+            if !side.holds_all_of(&whole)? {
+                continue;
+            }
+            for number in 0..times {
+                let tag = format!("0-{prefix}-{number}");
+                // Blanks that nobody else has: JSON says the same with them.
+                let blanks =
+                    tag.bytes().flat_map(|byte| (0..8).map(move |bit| if byte >> bit & 1 == 0 { b' ' } else { b'\t' }));
+                let bytes = whole.bytes.iter().copied().chain(blanks).collect();
+                side.put(StoredManifest { bytes, ..whole.clone() }, &tag).await?;
             }
         }
         Ok(())

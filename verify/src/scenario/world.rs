@@ -30,13 +30,15 @@ use crate::{
         subject::{Running, Subject},
         sweep, watch,
     },
-    history::{Exchange, Recorder, unclassified},
+    history::{Exchange, Recorder},
     look::Poller,
     target::LocalOptions,
 };
 
 /// The wait before a second attempt, which the contract asks pipelines to use, in milliseconds.
 pub const RETRY_BASE_MS: u64 = 200;
+/// No listing of GitHub's, Docker Hub's or a registry's has more than 100 entries on a page.
+const MORE_THAN_A_PAGE: usize = 101;
 /// The number of the first run.
 const FIRST_RUN_ID: u64 = 1_000;
 
@@ -63,7 +65,7 @@ pub struct World {
     run_id: AtomicU64,
     runs: Vec<Run>,
     moments: Vec<Moment>,
-    poll: Option<Poller>,
+    polls: Vec<Poller>,
     pace: Pace,
     evidence: Evidence,
     /// When the harness began to read and pull by itself.
@@ -106,7 +108,7 @@ impl World {
             run_id: AtomicU64::new(FIRST_RUN_ID),
             runs: Vec::new(),
             moments: Vec::new(),
-            poll: None,
+            polls: Vec::new(),
             pace,
             evidence: Evidence::default(),
             looked_ms: None,
@@ -201,6 +203,12 @@ impl World {
         Ok(Job::new(name, event, self.folder.path().join(format!("run-{run_id}")), run_id))
     }
 
+    /// A re-run of a run's jobs from the merge on, of what it has handed over.
+    pub fn again(&self, name: &str, run: &Job) -> Job {
+        let number = self.run_id.fetch_add(1, Ordering::Relaxed);
+        run.again(name, self.folder.path().join(format!("run-{number}")))
+    }
+
     /// Ends a run, looks at what the registries hold then, and reads what their new tags lead to.
     ///
     /// # Errors
@@ -220,12 +228,12 @@ impl World {
         Ok(())
     }
 
-    /// From now on, watches what `latest` resolves to, from behind the proxies.
+    /// From now on, watches what a tag leads to, from behind the proxies.
     ///
     /// # Errors
     /// A client that cannot be made.
-    pub fn watch_latest(&mut self) -> Result<(), HarnessError> {
-        self.poll = Some(self.sides.poll("latest", &self.recorder)?);
+    pub fn watch(&mut self, tag: &str) -> Result<(), HarnessError> {
+        self.polls.push(self.sides.poll(tag, &self.recorder)?);
         Ok(())
     }
 
@@ -250,6 +258,15 @@ impl World {
     /// Registries that do not take it.
     pub async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
         self.sides.retag(from, to).await
+    }
+
+    /// Puts more lists on all registries than any listing has on one page, each under a tag of its own, of the images that a
+    /// tag leads to.
+    ///
+    /// # Errors
+    /// Registries that do not take them.
+    pub async fn fill(&self, of: &str, prefix: &str) -> Result<(), HarnessError> {
+        self.sides.fill(of, prefix, MORE_THAN_A_PAGE).await
     }
 
     /// Puts on all registries, under a tag, a list that names the first image of another tag's list. The digest on each.
@@ -320,22 +337,18 @@ impl World {
     /// Everything that was seen.
     pub async fn finish(mut self) -> Evidence {
         let mut trouble = self.sides.trouble();
-        let samples = match self.poll.take() {
-            Some(poller) => poller.stop().await,
-            None => Ok(Vec::new()),
-        };
-        let samples = samples.unwrap_or_else(|error| {
-            trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes());
-            Vec::new()
-        });
+        let mut samples = Vec::new();
+        for poller in std::mem::take(&mut self.polls) {
+            match poller.stop().await {
+                Ok(seen) => samples.extend(seen),
+                Err(error) => trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes()),
+            }
+        }
         let faults = self.sides.proxies().into_iter().flat_map(Proxy::fired).collect();
         let (registries, addresses) = (self.sides.names(), self.sides.addresses());
         self.sides.end().await;
         trouble.extend(self.recorder.trouble());
         let mut history = self.recorder.history();
-        trouble.extend(
-            unclassified(&history).first().map(|it| format!("nobody knows the request {} {}", it.method, it.path)),
-        );
         // What the harness itself asks for a token for comes through the proxies too.
         history.retain(|it| self.looked_ms.is_none_or(|looked| it.began_ms < looked) && !is_ours(it));
         Evidence {

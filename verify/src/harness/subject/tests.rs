@@ -8,7 +8,8 @@ async fn call(script: &str) -> StageRun {
     let subject = Subject { name: "test".into(), program: "/bin/sh".into() };
     // The stage's name is the script that the shell runs.
     fs::write(folder.path().join("prepare"), script).unwrap();
-    let watched = folder.path().join("bin");
+    let outside = tempfile::tempdir().unwrap();
+    let watched = outside.path().join("bin");
     watch::install(&watched).unwrap();
     let mut secrets = Secrets::default();
     secrets.add("DOCKERHUB_TOKEN", "very-secret-value");
@@ -16,8 +17,9 @@ async fn call(script: &str) -> StageRun {
         stage: Stage::Prepare,
         platform: None,
         checkout: folder.path(),
-        folder: &folder.path().join("call"),
-        handover: &folder.path().join("digests"),
+        folder: &outside.path().join("call"),
+        temporary: &outside.path().join("tmp"),
+        handover: &outside.path().join("digests"),
         watched: &watched,
         environment: &BTreeMap::from([("DOCKERHUB_TOKEN".to_owned(), "very-secret-value".to_owned())]),
         secrets: &secrets,
@@ -46,14 +48,17 @@ async fn what_a_stage_did_is_recorded() {
 async fn secrets_are_noted_where_they_stand_and_kept_nowhere() {
     let run = call(
         "echo $DOCKERHUB_TOKEN; echo $DOCKERHUB_TOKEN >$GITHUB_STEP_SUMMARY; echo $DOCKERHUB_TOKEN >$VERIFY_DIGESTS/x
-         curl --version -u acme:$DOCKERHUB_TOKEN >/dev/null; true",
+         curl --version -u acme:$DOCKERHUB_TOKEN >/dev/null; echo x=$DOCKERHUB_TOKEN >>$GITHUB_OUTPUT
+         mkdir -p deep/er; echo $DOCKERHUB_TOKEN >deep/er/login",
     )
     .await;
     assert_eq!(
         run.leaks,
         [
             "arguments of curl: DOCKERHUB_TOKEN",
+            "file login left behind: DOCKERHUB_TOKEN",
             "hand-over file x: DOCKERHUB_TOKEN",
+            "outputs: DOCKERHUB_TOKEN",
             "stdout: DOCKERHUB_TOKEN",
             "summary: DOCKERHUB_TOKEN"
         ]

@@ -56,6 +56,21 @@ async fn an_image_with_a_part_missing_is_not_whole() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_damaged_later_is_seen() {
+    let registry = Registry::start();
+    let amd64 = image("amd64", X86_64).push(&registry).await;
+    let arm64 = image("arm64", AARCH64).push(&registry).await;
+    let digest = arm64["digest"].as_str().unwrap().to_owned();
+    push_list(&registry, "latest", DOCKER, &[amd64, arm64]).await;
+    let poller = Poller::start([registry.looker()], "latest", &Recorder::default());
+    tokio::time::sleep(NOTICED).await;
+    registry.delete(&format!("manifests/{digest}")).await;
+    tokio::time::sleep(NOTICED * 3).await;
+    let samples = poller.stop().await.unwrap();
+    assert_eq!(samples.iter().map(|it| it.whole).collect::<Vec<_>>(), [true, false], "{samples:?}");
+}
+
+#[tokio::test]
 async fn each_registry_is_watched() {
     let registries = [Registry::start(), Registry::start()];
     push_good(&registries[1], "latest", DOCKER).await;

@@ -32,6 +32,20 @@ fn manifests(#[case] statuses: &[u16], #[case] violations: usize) {
     assert_eq!(found.len(), violations, "{found:?}");
 }
 
+#[rstest]
+#[case::at_last(&[503, 0, 200], 0)]
+#[case::fourth_time(&[503, 503, 503, 200], 1)]
+#[case::asked_often(&[200, 404, 200, 404, 200], 0)]
+fn reads(#[case] statuses: &[u16], #[case] violations: usize) {
+    let mut script = Script::default();
+    for status in statuses {
+        script.ask("ghcr", Kind::ManifestGet, "latest", *status).wait(100);
+    }
+    let found = attempts(&script.history, MAX);
+    assert_eq!(found.len(), violations, "{found:?}");
+    assert_eq!(hopeless(&script.history), []);
+}
+
 #[test]
 fn all_tries_are_shown() {
     let found = attempts(&puts(&[503, 503, 401, 503, 503]).history, MAX);

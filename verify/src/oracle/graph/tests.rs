@@ -34,6 +34,15 @@ proptest! {
     }
 
     #[test]
+    fn a_layer_that_is_gone_is_missed(snapshot in sound(), which in any::<prop::sample::Index>()) {
+        let mut snapshot = snapshot;
+        let of = which.get(&snapshot.manifests.keys().cloned().collect::<Vec<_>>()).clone();
+        snapshot.missing_blobs.insert(of, vec!["sha256:layer".to_owned()]);
+        let missed = reachable(&snapshot);
+        prop_assert!(!missed.is_empty() && missed.iter().all(|it| it.seen == "sha256:layer is not"), "{missed:?}");
+    }
+
+    #[test]
     fn a_manifest_that_is_gone_is_missed(snapshot in sound(), which in any::<prop::sample::Index>()) {
         let mut snapshot = snapshot;
         let gone = which.get(&snapshot.manifests.keys().cloned().collect::<Vec<_>>()).clone();
@@ -91,6 +100,6 @@ fn lists_in_lists_and_circles_are_followed() {
         .map(|(digest, children)| (digest.to_owned(), children.into_iter().map(str::to_owned).collect()))
         .collect();
     let tags = [("latest".to_owned(), "a".to_owned())].into();
-    let snapshot = Snapshot { server: "ghcr".into(), tags, manifests };
+    let snapshot = Snapshot { server: "ghcr".into(), tags, manifests, ..Snapshot::default() };
     assert_eq!((reachable(&snapshot), leftovers(&snapshot)), (vec![], vec![]));
 }

@@ -6,21 +6,26 @@ use crate::{
     scenario::{Event, World},
 };
 
+/// A release that was made of what was `latest` then.
+pub(crate) const RELEASED_BEFORE: &str = "0.9.0";
 /// Everything that removes something.
 const DELETIONS: [Kind; 4] =
     [Kind::ManifestDelete, Kind::HubTagDelete, Kind::PackageDelete, Kind::PackageVersionDelete];
 
-/// Four builds of main and two releases, one of them a second tag on what is `latest` just then.
+/// Four builds of main and two releases, one of them a second tag on what is `latest` just then. In between, somebody else's
+/// tags fill more than a page of every listing: what is to be removed, and what is to be kept, stands behind them.
 pub(super) async fn accumulation(world: &mut World) -> Result<(), HarnessError> {
-    world.watch_latest()?;
+    world.watch("latest")?;
     let first = world.head().to_owned();
     let mut run = world.begin("main 1", &Event::main(&first))?;
     run.prepare(world).await?;
     run.build_all(world).await?;
     run.merge(world).await?;
-    world.retag("latest", "0.9.0").await?;
+    world.retag("latest", RELEASED_BEFORE).await?;
+    world.watch(RELEASED_BEFORE)?;
     world.end(run).await?;
     for name in ["main 2", "main 3"] {
+        world.fill(RELEASED_BEFORE, &format!("before-{}", name.replace(' ', "-"))).await?;
         let commit = world.change(name)?;
         world.publish(name, &Event::main(&commit)).await?;
     }

@@ -3,7 +3,7 @@
 use crate::{
     evidence::Stage,
     harness::HarnessError,
-    scenario::{Event, Inputs, VERSIONS, World},
+    scenario::{ARM64, Event, Inputs, VERSIONS, World},
 };
 
 /// Builds by hand with the names of other builds' tags.
@@ -42,7 +42,7 @@ pub(super) async fn manual(world: &mut World) -> Result<(), HarnessError> {
     world.publish("main", &Event::main(&first)).await?;
     let commit = world.change("by hand")?;
     world.publish("by hand", &Event::manual(Inputs::default(), &commit)).await?;
-    let named = Inputs { tag_name: "try-1".into(), platforms: "linux/amd64".into(), skip_push: false };
+    let named = Inputs { tag_name: "try-1".into(), platforms: ARM64.into(), skip_push: false };
     world.publish("named", &Event::manual(named, &commit)).await?;
     let without = Inputs { tag_name: "try-2".into(), platforms: "linux/amd64".into(), skip_push: true };
     world.publish("without push", &Event::manual(without, &commit)).await?;

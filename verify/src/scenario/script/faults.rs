@@ -12,9 +12,9 @@ use crate::{
 /// How often a request fails before it works: one time less than it may be tried.
 const FAILURES: usize = 2;
 /// Requests that begin an upload.
-const BEGINS: [Kind; 3] = [Kind::UploadBegin, Kind::UploadMount, Kind::UploadWhole];
+pub(super) const BEGINS: [Kind; 3] = [Kind::UploadBegin, Kind::UploadMount, Kind::UploadWhole];
 /// Requests that carry the bytes of a blob.
-const BYTES: [Kind; 3] = [Kind::UploadAppend, Kind::UploadFinish, Kind::UploadWhole];
+pub(super) const BYTES: [Kind; 3] = [Kind::UploadAppend, Kind::UploadFinish, Kind::UploadWhole];
 
 /// Docker Hub takes amd64's image, then no more layers.
 pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {

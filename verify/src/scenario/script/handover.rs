@@ -7,7 +7,7 @@ use crate::{
 
 /// The Containerfile of a commit ends with an error for arm64.
 pub(super) async fn build_fails(world: &mut World) -> Result<(), HarnessError> {
-    world.watch_latest()?;
+    world.watch("latest")?;
     let good = world.head().to_owned();
     world.publish("good", &Event::main(&good)).await?;
     let bad = world.break_arm64()?;

@@ -7,8 +7,11 @@ mod deciding;
 mod faults;
 mod handover;
 mod ordinary;
+mod outages;
 
+pub(crate) use cleaning::RELEASED_BEFORE;
 pub(crate) use deciding::RESERVED;
+pub(crate) use outages::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES};
 
 use super::{Scenario, world::World};
 use crate::harness::HarnessError;
@@ -33,6 +36,7 @@ pub async fn play(scenario: Scenario, world: &mut World) -> Result<(), HarnessEr
         Scenario::TagRefused => faults::tag_refused(world).await,
         Scenario::Transients => faults::transients(world).await,
         Scenario::Refusals => faults::refusals(world).await,
+        Scenario::Outages => outages::outages(world).await,
         Scenario::RateLimits => faults::rate_limits(world).await,
         Scenario::TokenExpires => faults::token_expires(world).await,
         Scenario::BrokenUpload => faults::broken_upload(world).await,

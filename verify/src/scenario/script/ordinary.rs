@@ -18,7 +18,7 @@ pub(super) async fn images(world: &mut World) -> Result<(), HarnessError> {
 
 /// A build of main, a release of a commit that main has passed over, a build of changed main.
 pub(super) async fn releases(world: &mut World) -> Result<(), HarnessError> {
-    world.watch_latest()?;
+    world.watch("latest")?;
     let first = world.head().to_owned();
     world.publish("first main", &Event::main(&first)).await?;
     let released = world.change("released")?;
