@@ -33,6 +33,8 @@ pub(super) struct Shown {
 pub(super) struct Look {
     pub(super) server: String,
     pub(super) tags: BTreeMap<String, Shown>,
+    /// The digests of all manifests, tagged or not.
+    pub(super) holds: BTreeSet<String>,
 }
 
 impl Look {
@@ -43,7 +45,8 @@ impl Look {
             let missing = missing(held, digest).into_iter().map(|it| names.role(&it).to_owned()).collect();
             (tag.clone(), Shown { digest: digest.clone(), builds, missing })
         };
-        Self { server: server.to_owned(), tags: held.tags.iter().map(shown).collect() }
+        let tags = held.tags.iter().map(shown).collect();
+        Self { server: server.to_owned(), tags, holds: held.manifests.keys().cloned().collect() }
     }
 
     /// The age of what a tag shows; none if it is not there or nobody's.
@@ -76,7 +79,8 @@ fn missing(held: &Held, digest: &str) -> Vec<String> {
             entries.filter_map(|entry| entry["digest"].as_str().map(str::to_owned)).collect()
         };
         ahead.extend(named(&document["manifests"]));
-        let blobs = document["config"]["digest"].as_str().map(str::to_owned).into_iter().chain(named(&document["layers"]));
+        let blobs =
+            document["config"]["digest"].as_str().map(str::to_owned).into_iter().chain(named(&document["layers"]));
         missing.extend(blobs.filter(|blob| !held.blobs.contains(blob)));
     }
     missing
@@ -90,6 +94,8 @@ pub enum Rule {
     Whole,
     /// A tag is there and the same on all registries, or on none.
     Equal,
+    /// What a tag shows on one registry is on all of them.
+    Staged,
     /// A tag never shows an older build than before.
     Backwards,
     /// The newest build that was published is what `latest` shows.
@@ -106,6 +112,7 @@ impl Rule {
         match self {
             Self::Whole => "everything that a tag leads to is there",
             Self::Equal => "a tag is the same on all registries",
+            Self::Staged => "no tag moves before its list is on all registries",
             Self::Backwards => "a tag never shows an older build than before",
             Self::Newest => "latest shows the newest build that was published",
             Self::End => "a run ends as it should",
@@ -172,6 +179,7 @@ fn of_fault(story: Story, fault: Fault, shot: &Shot) -> Vec<Broken> {
         }
     }
     broken.extend(shot.after.iter().flat_map(whole));
+    broken.extend(staged(&shot.after));
     // Nobody is there to make registries alike again when the run is killed: the next one does.
     if !fault.kills() {
         broken.extend(equal(&shot.after));
@@ -180,7 +188,8 @@ fn of_fault(story: Story, fault: Fault, shot: &Shot) -> Vec<Broken> {
         if end.is_success() {
             broken.extend(shows(&shot.after, tag, build, Rule::Newest));
         } else if fault.passes() {
-            let seen = format!("{} ended with {} although a second attempt would have succeeded", build.name(), ended(*end));
+            let seen =
+                format!("{} ended with {} although a second attempt would have succeeded", build.name(), ended(*end));
             broken.push(Broken { rule: Rule::End, seen });
         }
     }
@@ -216,13 +225,16 @@ fn healed(build: Build, end: End, schedule: &Schedule, shot: &Shot) -> Vec<Broke
     let mut wrong: Vec<Broken> = shot.healed.iter().flat_map(whole).collect();
     wrong.extend(equal(&shot.healed));
     wrong.extend(shows(&shot.healed, tag_of(build), build, Rule::Heals));
-    if matches!(schedule, Schedule::Race { race: Race::ReleaseMain, .. }) && shot.healed.iter().any(|it| it.tags.contains_key(VERSION)) {
+    if matches!(schedule, Schedule::Race { race: Race::ReleaseMain, .. })
+        && shot.healed.iter().any(|it| it.tags.contains_key(VERSION))
+    {
         wrong.extend(shows(&shot.healed, VERSION, Build::Release, Rule::Heals));
     }
     if !end.is_success() {
         wrong.push(Broken { rule: Rule::Heals, seen: format!("it ended with {}", ended(end)) });
     }
-    let told = |it: Broken| Broken { rule: Rule::Heals, seen: format!("after another run of {}: {}", build.name(), it.seen) };
+    let told =
+        |it: Broken| Broken { rule: Rule::Heals, seen: format!("after another run of {}: {}", build.name(), it.seen) };
     wrong.into_iter().map(told).collect()
 }
 
@@ -234,6 +246,22 @@ fn whole(look: &Look) -> Vec<Broken> {
             seen: format!("{}:{tag} is {} without {}", look.server, look.told(tag), shown.missing.join(", ")),
         })
         .collect()
+}
+
+fn staged(looks: &[Look]) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for look in looks {
+        for (tag, shown) in &look.tags {
+            for other in looks.iter().filter(|other| !other.holds.contains(&shown.digest)) {
+                let (here, what, there) = (&look.server, look.told(tag), &other.server);
+                broken.push(Broken {
+                    rule: Rule::Staged,
+                    seen: format!("{here}:{tag} is {what}, which {there} has not got"),
+                });
+            }
+        }
+    }
+    broken
 }
 
 fn equal(looks: &[Look]) -> Vec<Broken> {
@@ -278,9 +306,13 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{explore::{request::Request, schedule::First}, history::Kind};
+    use crate::{
+        explore::{request::Request, schedule::First},
+        history::Kind,
+    };
 
-    /// What two registries show, as words: `latest:newer 1.0.0:base`, with `!` behind what is not whole.
+    /// What two registries show, as words: `latest:newer 1.0.0:base`, with `!` behind what is not whole. Both hold everything
+    /// that is not behind a `-`.
     fn looks(words: [&str; 2]) -> Vec<Look> {
         let one = |(server, words): (&str, &str)| {
             let tag = |word: &str| {
@@ -289,7 +321,9 @@ mod tests {
                 let missing = if name.ends_with('!') { vec!["a layer".to_owned()] } else { Vec::new() };
                 (tag.to_owned(), Shown { digest: build.name().to_owned(), builds: [build].into(), missing })
             };
-            Look { server: server.to_owned(), tags: words.split_whitespace().map(tag).collect() }
+            let (words, lacks) = words.split_once('-').unwrap_or((words, ""));
+            let holds = Build::ALL.into_iter().map(|build| build.name().to_owned()).filter(|it| it != lacks).collect();
+            Look { server: server.to_owned(), tags: words.split_whitespace().map(tag).collect(), holds }
         };
         ["ghcr", "dockerhub"].into_iter().zip(words).map(one).collect()
     }
@@ -349,6 +383,7 @@ mod tests {
     #[case::only_said(Fault::Down, 0, ["latest:base", "latest:base"], &[Rule::Newest])]
     #[case::gives_up_too_soon(Fault::Refused, 4, ["latest:base", "latest:base"], &[Rule::End])]
     #[case::killed_between(Fault::KillBefore, 9, ["latest:newer", "latest:base"], &[])]
+    #[case::tag_before_list(Fault::KillAfter, 9, ["latest:newer", "latest:base-newer"], &[Rule::Staged])]
     #[case::killed_and_in_part(Fault::KillAfter, 9, ["latest:newer!", "latest:newer"], &[Rule::Whole])]
     fn one_fault(#[case] it: Fault, #[case] code: i32, #[case] after: [&str; 2], #[case] expected: &[Rule]) {
         assert_eq!(fault(it, code, &[], after), expected);
@@ -381,7 +416,10 @@ mod tests {
     #[test]
     fn what_a_list_leads_to_must_all_be_there() {
         let manifest = |text: &str| {
-            std::sync::Arc::new(crate::harness::contents::StoredManifest { media_type: "any".into(), bytes: text.into() })
+            std::sync::Arc::new(crate::harness::contents::StoredManifest {
+                media_type: "any".into(),
+                bytes: text.into(),
+            })
         };
         let mut held = Held::default();
         held.manifests.insert("list".into(), manifest(r#"{"manifests":[{"digest":"a"},{"digest":"b"}]}"#));

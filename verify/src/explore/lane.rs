@@ -40,8 +40,8 @@ use crate::{
     },
     history::{Recorder, Service},
     scenario::{
-        AMD64, ARM64, DOCKERHUB_USER, Event, REPOSITORY, accounts, github_settings, hub_settings, manifest_deletion, mark,
-        new_secrets, small_source,
+        AMD64, ARM64, DOCKERHUB_USER, Event, REPOSITORY, accounts, github_settings, hub_settings, manifest_deletion,
+        mark, new_secrets, small_source,
     },
 };
 
@@ -381,7 +381,11 @@ impl Lane {
         let changes: Vec<(&str, Vec<Saved>)> = changes.collect();
         self.desk.with_names(|names| {
             let look = |server: &str, saved: &Saved| Look::of(server, &held(saved), names);
-            changes.iter().flat_map(|(server, all)| all.iter().map(move |saved| (*server, saved))).map(|(server, saved)| look(server, saved)).collect()
+            changes
+                .iter()
+                .flat_map(|(server, all)| all.iter().map(move |saved| (*server, saved)))
+                .map(|(server, saved)| look(server, saved))
+                .collect()
         })
     }
 
@@ -491,7 +495,11 @@ impl Good for StageRun {
         if self.end.is_success() {
             return Ok(self);
         }
-        let what = format!("the pipeline's stage {} of {}, to which nothing was done, failed", self.stage.name(), build.name());
+        let what = format!(
+            "the pipeline's stage {} of {}, to which nothing was done, failed",
+            self.stage.name(),
+            build.name()
+        );
         let said = format!("it ended with {}: {}", ended(self.end), self.printed().trim());
         Err(HarnessError::other(what)(said))
     }

@@ -41,7 +41,8 @@ impl Names {
 
     /// Looks for lists of known images.
     pub(super) fn learn(&mut self, server: &str, held: &Held) {
-        for digest in held.manifests.keys().filter(|digest| !self.roles.contains_key(*digest)).cloned().collect::<Vec<_>>()
+        for digest in
+            held.manifests.keys().filter(|digest| !self.roles.contains_key(*digest)).cloned().collect::<Vec<_>>()
         {
             if let Some(build) = self.builds(server, held, &digest).first() {
                 self.name(&format!("{}-list", build.name()), &digest);
@@ -59,9 +60,8 @@ impl Names {
     /// The builds whose images a list names, all of them and nothing else. Builds of one commit may have the same images.
     pub(super) fn builds(&self, server: &str, held: &Held, digest: &str) -> BTreeSet<Build> {
         let children = children(held, digest);
-        let same = |build: &Build| {
-            self.images.get(&(server.to_owned(), *build)).is_some_and(|images| *images == children)
-        };
+        let same =
+            |build: &Build| self.images.get(&(server.to_owned(), *build)).is_some_and(|images| *images == children);
         Build::ALL.into_iter().filter(same).collect()
     }
 

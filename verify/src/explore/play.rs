@@ -14,10 +14,10 @@ use tokio::{
 
 use super::{
     desk::{Desk, Mode, Noted, View},
-    judge::{Broken, Shot, judge},
+    judge::{Broken, LATEST, Shot, judge},
     lane::{Good as _, Lane, Start, front_of},
     request::Request,
-    schedule::{Build, First, Schedule, Story, Turn, Writes},
+    schedule::{Build, First, Race, Schedule, Story, Turn, Writes},
 };
 use crate::{
     evidence::{End, StageRun},
@@ -136,10 +136,7 @@ impl Lane {
         shot.moments = self.moments();
         shot.after = self.looks();
         shot.ends = builds.iter().zip(&ended).map(|(build, run)| (*build, run.end)).collect();
-        let healer = match schedule {
-            Schedule::Fault { story, .. } => story.build(),
-            Schedule::Race { .. } => Build::Newer,
-        };
+        let healer = healer(schedule, &shot);
         self.desk.begin(Mode::Pass, None, &Running::default());
         let healing = self.merge(healer, 2).await?;
         shot.healing = Some((healer, healing.end));
@@ -208,6 +205,18 @@ impl Lane {
     }
 }
 
+/// Whose run is made once more. Of two runs of the newest commit it is the one that is published: the images of the other one may
+/// have been removed, and rightly so.
+fn healer(schedule: &Schedule, shot: &Shot) -> Build {
+    let twin =
+        || shot.after.iter().all(|look| look.tags.get(LATEST).is_some_and(|it| it.builds.contains(&Build::Twin)));
+    match schedule {
+        Schedule::Fault { story, .. } => story.build(),
+        Schedule::Race { race: Race::Twins, .. } if twin() => Build::Twin,
+        Schedule::Race { .. } => Build::Newer,
+    }
+}
+
 /// The end of a text.
 fn tail(text: &str) -> String {
     let text = text.trim();
@@ -267,7 +276,8 @@ impl<'a> Conductor<'a> {
         let quiet = going.iter().all(|run| !views[*run].held.is_empty());
         // Who has nothing held and nothing under way is about to send something, or to end: both are told.
         if !going.is_empty() && (busy || !quiet) {
-            let something = timeout(if busy || going.len() == 1 { TURN_MAX } else { QUIET }, happens(changes, ends)).await;
+            let something =
+                timeout(if busy || going.len() == 1 { TURN_MAX } else { QUIET }, happens(changes, ends)).await;
             if something.is_ok() || busy {
                 return Ok(None);
             }
@@ -394,8 +404,8 @@ fn race(turns: &mut VecDeque<Turn>, recorded: &[Vec<Request>; 2], state: &[State
             }
             State::GoesOn([]) if step > 0 => return Next::Wait,
             State::GoesOn(held) if step > 0 => {
-                let request = &recorded[run][step - 1];
-                if held.contains(request) {
+                // A name that was typed may tell of more steps than there are.
+                if let Some(request) = recorded[run].get(step - 1).filter(|request| held.contains(request)) {
                     turns.pop_front();
                     return Next::Release(run, request.clone());
                 }
@@ -418,7 +428,7 @@ fn race(turns: &mut VecDeque<Turn>, recorded: &[Vec<Request>; 2], state: &[State
 /// one that did not come, or one that it never sent before.
 fn instead(turns: &mut VecDeque<Turn>, recorded: &[Vec<Request>; 2], run: usize, held: &[Request]) -> Request {
     let later = turns.iter().enumerate().skip(1).find_map(|(at, turn)| {
-        let request = (turn.run == run && turn.step > 0).then(|| &recorded[run][turn.step - 1])?;
+        let request = recorded[run].get(turn.step.checked_sub(1)?).filter(|_| turn.run == run)?;
         held.contains(request).then(|| (at, request.clone()))
     });
     let missed = turns.pop_front();

@@ -427,9 +427,7 @@ mod tests {
 
     #[test]
     fn every_order_of_two_runs_with_one_write_each() {
-        let expected = [
-            "a0.a1.b0.b1", "a0.b0.a1.b1", "a0.b0.b1.a1", "b0.a0.a1.b1", "b0.a0.b1.a1", "b0.b1.a0.a1",
-        ];
+        let expected = ["a0.a1.b0.b1", "a0.b0.a1.b1", "a0.b0.b1.a1", "b0.a0.a1.b1", "b0.a0.b1.a1", "b0.b1.a0.a1"];
         assert_eq!(names(&all(&[chain(1), chain(1)], 100)), expected);
     }
 

@@ -28,20 +28,23 @@ pub async fn at_rest(groups: &[Pid]) -> io::Result<bool> {
     Ok(members.iter().all(|process| waits(process).unwrap_or(false)))
 }
 
-/// The folders of the processes of some groups.
+/// The folders of the processes of some groups. Ids are given in order, so those of a group are not less than its leader's: the
+/// many older processes of a machine need not be looked at.
 fn members(groups: &[Pid]) -> io::Result<Vec<PathBuf>> {
+    let Some(first) = groups.iter().map(|group| group.as_raw_pid()).min() else { return Ok(Vec::new()) };
     let mut members = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
-        if !entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit) {
+        let id = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        if id.is_none_or(|id| id < first) {
             continue;
         }
         // It may have ended in this moment.
         let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
         // State, parent and group stand behind the name in parentheses.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let group = fields.split_whitespace().nth(2).and_then(|group| group.parse().ok()).and_then(Pid::from_raw);
-        if group.is_some_and(|group| groups.contains(&group)) {
+        let group = fields.split_whitespace().nth(2).and_then(|group| group.parse::<i32>().ok());
+        if groups.iter().any(|known| Some(known.as_raw_pid()) == group) {
             members.push(entry.path());
         }
     }
@@ -86,8 +89,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_input_is_at_rest_and_who_works_is_not() {
         let script = "read -r line; while :; do :; done";
-        let mut child =
-            Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+        let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
         let group = [Pid::from_raw(child.id().cast_signed()).unwrap()];
         while !at_rest(&group).await.unwrap() {}
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();

@@ -340,9 +340,7 @@ pub(crate) fn hub_settings(secrets: &Secrets) -> HubSettings {
 }
 
 /// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
-pub(crate) fn manifest_deletion(
-    judge: impl Fn(&str) -> io::Result<ManifestDeletion> + Send + Sync + 'static,
-) -> Rule {
+pub(crate) fn manifest_deletion(judge: impl Fn(&str) -> io::Result<ManifestDeletion> + Send + Sync + 'static) -> Rule {
     Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(
         move |operation| {
             let reference = operation.reference.as_deref()?;
