@@ -55,9 +55,11 @@ fn code(explored: &Explored) -> u8 {
 
 /// The command that plays the same schedules again, without those that `--only` chose.
 fn command(arguments: &ExploreArguments, seed: u64) -> String {
-    let variables: String = arguments.env.iter().map(|(name, value)| format!(" --env {name}={value}")).collect();
-    let schedules = arguments.schedules;
-    format!("verify explore --subject {}{variables} --seed {seed} --schedules {schedules}", arguments.subject.display())
+    let mut command = format!("verify explore --subject {}", arguments.subject.display());
+    for (name, value) in &arguments.env {
+        command = format!("{command} --env {name}={value}");
+    }
+    format!("{command} --seed {seed} --schedules {}", arguments.schedules)
 }
 
 /// One line that changes on a terminal, a line now and then elsewhere.

@@ -190,7 +190,7 @@ impl Lane {
         }
         self.learn();
         self.live = self.saved();
-        self.empty = self.live.clone();
+        self.empty.clone_from(&self.live);
         for saved in &mut self.empty {
             let Some(held) = saved.0.get_mut(REPOSITORY) else { continue };
             for digest in std::mem::take(&mut held.tags).into_values() {
@@ -261,24 +261,24 @@ impl Lane {
 
     /// Merges a build that was made before.
     pub(super) async fn merge(&self, build: Build, attempt: usize) -> Result<StageRun, HarnessError> {
-        let built = &self.built[&build];
+        let from = &self.built[&build];
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let folder = self.folder.path().join(format!("call-{number}"));
         let handover = folder.join("digests");
         fs::create_dir_all(&handover).map_err(HarnessError::at("make", &handover))?;
-        copy_files(&built.handover, &handover)?;
+        copy_files(&from.handover, &handover)?;
         let called = self.call(Call {
             stage: Stage::Merge,
             platform: None,
             build,
-            event: &built.event,
-            run_id: built.run_id,
+            event: &from.event,
+            run_id: from.run_id,
             attempt,
-            tag: &built.tag,
-            checkout: &built.checkout,
+            tag: &from.tag,
+            checkout: &from.checkout,
             folder: &folder,
             handover: &handover,
-            podman: Some(&built.podman),
+            podman: Some(&from.podman),
         });
         let called = called.await?;
         fs::remove_dir_all(&folder).map_err(HarnessError::at("remove", &folder))?;

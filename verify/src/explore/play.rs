@@ -26,10 +26,13 @@ use crate::{
 
 /// How long a run that has the turn may rest without a write before the turn is lost.
 const TURN_MAX: Duration = Duration::from_secs(1);
-/// For how long nothing may happen before it is looked whether a run rests.
-const QUIET: Duration = Duration::from_millis(5);
-/// How long a schedule may take before its runs are ended.
-const SCHEDULE_MAX: Duration = Duration::from_secs(100);
+/// For how long nothing may happen before it is looked whether a run rests. It doubles with each look that shows it at work, so
+/// that looking costs little however slow the machine is.
+const QUIET_MIN: Duration = Duration::from_millis(4);
+/// The longest such time. What is waited for is told at once in any case.
+const QUIET_MAX: Duration = Duration::from_millis(64);
+/// How long nothing may be sent, answered or held before the runs are ended: they wait for something that never comes.
+const STUCK_MAX: Duration = Duration::from_secs(90);
 /// How long requests may still be under way when their runs have ended.
 const LATE_MAX: Duration = Duration::from_secs(10);
 /// How much of what a run printed is kept, in characters.
@@ -237,67 +240,69 @@ struct Conductor<'a> {
     order: Order,
     players: [Option<Player>; 2],
     ended: watch::Sender<[bool; 2]>,
+    quiet: Duration,
 }
 
 impl<'a> Conductor<'a> {
     fn new(desk: &'a Arc<Desk>, order: Order) -> Self {
-        Self { desk, order, players: [None, None], ended: watch::Sender::new([false, false]) }
+        Self { desk, order, players: [None, None], ended: watch::Sender::new([false, false]), quiet: QUIET_MIN }
     }
 
     /// Does so until all runs have ended. Whether it had to end them.
     async fn conduct(mut self) -> io::Result<bool> {
-        let deadline = Instant::now() + SCHEDULE_MAX;
         let mut stuck = false;
+        let (mut known, mut since) = (self.desk.views(), Instant::now());
         loop {
             let mut changes = self.desk.changes();
             let mut ends = self.ended.subscribe();
             if (0..self.players.len()).all(|run| self.has_ended(run)) {
                 return Ok(stuck);
             }
-            if Instant::now() > deadline {
+            let views = self.desk.views();
+            if views != known {
+                (known, since) = (views, Instant::now());
+            }
+            if since.elapsed() > STUCK_MAX {
                 stuck = true;
                 self.give_up();
             }
-            if let Some(rest) = self.rest(&mut changes, &mut ends).await? {
-                self.go_on(&rest, &mut changes, &mut ends).await;
+            if let Some(views) = self.rest(&mut changes, &mut ends).await? {
+                self.quiet = QUIET_MIN;
+                self.go_on(&views, &mut changes, &mut ends).await;
             }
         }
     }
 
-    /// What all runs hold, if all that go on have come to rest; else waits until something happens.
+    /// What all runs hold, if all that go on have come to rest; else waits until something happens, or for a while.
     async fn rest(
-        &self,
+        &mut self,
         changes: &mut watch::Receiver<()>,
         ends: &mut watch::Receiver<[bool; 2]>,
     ) -> io::Result<Option<[View; 2]>> {
         let views = self.desk.views();
         let going: Vec<usize> = (0..self.players.len()).filter(|run| self.goes_on(*run)).collect();
-        let busy = going.iter().any(|run| views[*run].open > 0);
-        let quiet = going.iter().all(|run| !views[*run].held.is_empty());
-        // Who has nothing held and nothing under way is about to send something, or to end: both are told.
-        if !going.is_empty() && (busy || !quiet) {
-            let something =
-                timeout(if busy || going.len() == 1 { TURN_MAX } else { QUIET }, happens(changes, ends)).await;
-            if something.is_ok() || busy {
-                return Ok(None);
-            }
-        }
-        let mut groups = Vec::new();
-        for player in going.iter().filter_map(|run| self.players[*run].as_ref()) {
-            let group = player.running.groups();
-            if group.is_empty() {
-                // It is about to begin, or has just ended.
-                let _ = timeout(QUIET, happens(changes, ends)).await;
-                return Ok(None);
-            }
-            groups.extend(group);
-        }
-        if groups.is_empty() {
+        if going.is_empty() {
             return Ok(Some(views));
         }
-        let rests = at_rest(&groups).await?;
-        let nothing_new = !changes.has_changed().unwrap_or(true) && !ends.has_changed().unwrap_or(true);
-        Ok((rests && nothing_new).then_some(views))
+        // What is under way ends, and one run alone that holds nothing is about to send something or to end: all that is told.
+        let is_told = going.iter().any(|run| views[*run].open > 0)
+            || going.len() == 1 && going.iter().all(|run| views[*run].held.is_empty());
+        if is_told {
+            let _ = timeout(TURN_MAX, happens(changes, ends)).await;
+            return Ok(None);
+        }
+        let groups: Vec<_> = going
+            .iter()
+            .map(|run| self.players[*run].as_ref().map(|player| player.running.groups()).unwrap_or_default())
+            .collect();
+        // Who has no process is about to begin, or has just ended.
+        let rests = groups.iter().all(|group| !group.is_empty()) && at_rest(&groups.concat()).await?;
+        if rests && !changes.has_changed().unwrap_or(true) && !ends.has_changed().unwrap_or(true) {
+            return Ok(Some(views));
+        }
+        let _ = timeout(self.quiet, happens(changes, ends)).await;
+        self.quiet = (self.quiet * 2).min(QUIET_MAX);
+        Ok(None)
     }
 
     /// Does what is next.

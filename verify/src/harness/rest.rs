@@ -3,7 +3,11 @@
 //! Nobody tells when a process begins to wait, so it is looked at (proc(5)): the state of each thread, and for how many
 //! nanoseconds it has had a processor, which no thread can hide.
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustix::process::Pid;
 
@@ -64,7 +68,7 @@ fn worked(processes: &[PathBuf]) -> Option<u64> {
 }
 
 /// Whether all threads of a process wait for something; nothing if one has ended.
-fn waits(process: &PathBuf) -> Option<bool> {
+fn waits(process: &Path) -> Option<bool> {
     for thread in fs::read_dir(process.join("task")).ok()? {
         let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
         let state = stat.rsplit_once(')')?.1.split_whitespace().next()?;
