@@ -150,7 +150,7 @@ pub(super) struct Shot {
 /// Judges a schedule.
 pub(super) fn judge(schedule: &Schedule, shot: &Shot) -> Vec<Broken> {
     let mut broken = match schedule {
-        Schedule::Fault { story, fault, .. } => of_fault(*story, *fault, shot),
+        Schedule::Fault { story, fault, at, .. } => of_fault(*story, *fault, &at.server, shot),
         Schedule::Race { race, .. } => of_race(*race, shot),
     };
     if let Some((build, end)) = shot.healing {
@@ -159,7 +159,7 @@ pub(super) fn judge(schedule: &Schedule, shot: &Shot) -> Vec<Broken> {
     broken
 }
 
-fn of_fault(story: Story, fault: Fault, shot: &Shot) -> Vec<Broken> {
+fn of_fault(story: Story, fault: Fault, at: &str, shot: &Shot) -> Vec<Broken> {
     let build = story.build();
     let tag = tag_of(build);
     let mut broken = Vec::new();
@@ -180,8 +180,9 @@ fn of_fault(story: Story, fault: Fault, shot: &Shot) -> Vec<Broken> {
     }
     broken.extend(shot.after.iter().flat_map(whole));
     broken.extend(staged(&shot.after));
-    // Nobody is there to make registries alike again when the run is killed: the next one does.
-    if !fault.kills() {
+    // Nobody is there to make registries alike again when the run is killed: the next one does. Nor can anybody put back a tag on
+    // a registry that is down: then all others must be as before.
+    if !fault.kills() && !(fault == Fault::Down && others_are_as_before(at, shot)) {
         broken.extend(equal(&shot.after));
     }
     for (_, end) in &shot.ends {
@@ -195,6 +196,19 @@ fn of_fault(story: Story, fault: Fault, shot: &Shot) -> Vec<Broken> {
     }
     broken.dedup();
     broken
+}
+
+/// Whether the tags of all registries are as before, but for the one to which a server belongs.
+fn others_are_as_before(server: &str, shot: &Shot) -> bool {
+    let down = match server {
+        "github-api" => "ghcr",
+        "hub-api" => "dockerhub",
+        registry => registry,
+    };
+    let tags = |looks: &[Look]| -> Vec<BTreeMap<String, Shown>> {
+        looks.iter().filter(|look| look.server != down).map(|look| look.tags.clone()).collect()
+    };
+    tags(&shot.before) == tags(&shot.after)
 }
 
 fn of_race(race: Race, shot: &Shot) -> Vec<Broken> {
@@ -379,7 +393,8 @@ mod tests {
     #[rstest]
     #[case::published(Fault::Refused, 0, ["latest:newer", "latest:newer"], &[])]
     #[case::put_back(Fault::Down, 4, ["latest:base", "latest:base"], &[])]
-    #[case::not_put_back(Fault::Down, 4, ["latest:newer", "latest:base"], &[Rule::Equal])]
+    #[case::not_put_back(Fault::Down, 4, ["latest:base", "latest:newer"], &[Rule::Equal])]
+    #[case::cannot_be_put_back(Fault::Down, 4, ["latest:newer", "latest:base"], &[])]
     #[case::only_said(Fault::Down, 0, ["latest:base", "latest:base"], &[Rule::Newest])]
     #[case::gives_up_too_soon(Fault::Refused, 4, ["latest:base", "latest:base"], &[Rule::End])]
     #[case::killed_between(Fault::KillBefore, 9, ["latest:newer", "latest:base"], &[])]
