@@ -182,7 +182,8 @@ fn of_fault(story: Story, fault: Fault, at: &str, shot: &Shot) -> Vec<Broken> {
     broken.extend(staged(&shot.after));
     // Nobody is there to make registries alike again when the run is killed: the next one does. Nor can anybody put back a tag on
     // a registry that is down: then all others must be as before.
-    if !fault.kills() && !(fault == Fault::Down && others_are_as_before(at, shot)) {
+    let may_differ = fault.kills() || fault == Fault::Down && others_are_as_before(at, shot);
+    if !may_differ {
         broken.extend(equal(&shot.after));
     }
     for (_, end) in &shot.ends {
