@@ -94,7 +94,7 @@ const LISTEN: &str = "127.0.0.1:9180";
 /// How often it looks.
 const EVERY: &str = "15m";
 /// How many schedules are played: together with those that every request of a usual run gives, thousands of runs.
-const SCHEDULES: usize = 2_000;
+const SCHEDULES: usize = 2_100;
 /// The shortest time between two rounds.
 const EVERY_MIN: Duration = Duration::from_secs(1);
 
@@ -230,8 +230,8 @@ pub(super) struct ExploreArguments {
     /// Plays only schedules whose names contain this (may be repeated)
     #[arg(long, value_name = "TEXT")]
     pub(super) only: Vec<String>,
-    /// How many schedules are played at once
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16), value_name = "NUMBER")]
+    /// How many schedules are played at once: runs that wait for their turn leave processors idle
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16), value_name = "NUMBER")]
     pub(super) jobs: u8,
     /// The folder that the base images are made from
     #[arg(long, env = "VERIFY_IMAGE", default_value = "fixtures/image", value_name = "FOLDER")]
