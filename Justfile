@@ -63,6 +63,13 @@ gate filter="all()":
 subjects filter="all()":
     {{ just }} test --ignore-default-filter -E 'test(/^subjects::/) and {{ filter }}'
 
+# Thousands of runs of our own publisher: faults at each request, two runs with their writes in each order: just torture --seed 7
+[group('before a merge')]
+torture *arguments:
+    cargo build --workspace --locked
+    ROOTLESS_COPY="target/debug/publisher target/debug/verify" scripts/rootless bash -c 'exec target/debug/verify explore \
+        --subject fixtures/subjects/ours --env "VERIFY_PUBLISHER=$PWD/target/debug/publisher" "$@"' torture "$@"
+
 # The subjects that each check fails on, from the expected verdicts
 [group('work')]
 shown:

@@ -7,6 +7,7 @@ pub mod check;
 pub mod checks;
 pub mod cli;
 pub mod evidence;
+pub mod explore;
 pub mod harness;
 pub mod history;
 pub mod look;

@@ -20,6 +20,32 @@ pub(super) struct Cli {
 const EXIT_CODES: &str =
     "Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
 
+const EXPLORE_HELP: &str = "\
+A run's requests are recorded. Then a run meets, at each of them in turn: its end before the request is forwarded, its end
+after the answer, an answer that is lost, 503 once, 503 from then on, or no answer for a while. And two runs go on at once
+(an older and a newer commit, a release and main, the same commit twice), with their writes in each order that the recorded
+ones allow; where there are too many, the seed draws some. Only the stage `merge` is called for each schedule: every image
+is built once.
+
+After each schedule, every tag is whole and the same everywhere, and none is older than before; then a run without faults ends
+with 0 and puts right what was left. A run that was overtaken by a newer one ends with 5. verify/SUBJECTS.md says how a
+pipeline is called.
+
+A schedule's name says all of it, and --only plays it again:
+  main/kill-after/ghcr/manifest-put/latest             killed when GHCR has taken `latest`
+  main/503-once/dockerhub/token#2                      the second token is refused once
+  main/hang/ghcr/manifest-put/latest/backward          writes that are sent at once are forwarded in the other order
+  older-newer/a0.b0.b1.a1                              a is the older run, b the newer; 0 is the start of a run, 1 its first write
+
+Examples:
+  verify explore --subject ./my-pipeline
+  verify explore --subject ./my-pipeline --schedules 200 --seed 7
+  verify explore --subject ./my-pipeline --only release-main/ --only main/kill
+
+A fault that met no request is counted as not reached. Runs that do not end by themselves are stuck, and nobody can tell then.
+
+Exit codes: 0 everything held \u{b7} 1 a promise was broken \u{b7} 2 nobody can tell \u{b7} 3 wrong usage";
+
 const LIVE_HELP: &str = "\
 Examples:
   verify live --image ghcr.io/acme/hello --image docker.io/acme/hello --tag latest
@@ -69,6 +95,8 @@ pub(super) const OWN_REPOSITORY: Option<&str> = option_env!("TALLYMAN_REPOSITORY
 const LISTEN: &str = "127.0.0.1:9180";
 /// How often it looks.
 const EVERY: &str = "15m";
+/// How many schedules are played: together with those that every request of a usual run gives, thousands of runs.
+const SCHEDULES: usize = 2_100;
 /// The shortest time between two rounds.
 const EVERY_MIN: Duration = Duration::from_secs(1);
 
@@ -83,6 +111,9 @@ pub(super) enum Command {
                             ./my-pipeline --only fr_017 --keep evidence/"
     )]
     Local(LocalArguments),
+    /// Plays thousands of schedules: a fault at each request of a run, two runs with their writes in each order
+    #[command(after_help = EXPLORE_HELP)]
+    Explore(ExploreArguments),
     /// Looks at published images, on any registry: all checks that need no more than that
     #[command(after_help = LIVE_HELP, group = published(&["references", "image"]).required(true))]
     Live(LiveArguments),
@@ -179,6 +210,37 @@ fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a variable is NAME=VALUE".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExploreArguments {
+    /// The executable that is the pipeline
+    #[arg(long, value_name = "FILE")]
+    pub(super) subject: PathBuf,
+    /// A variable that the pipeline gets besides those of the contract (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
+    /// From what schedules are drawn; a report tells it, and with the same seed they are the same
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+    /// How many schedules are played at most, half of them or more with two runs
+    #[arg(long, default_value_t = SCHEDULES, value_name = "NUMBER")]
+    pub(super) schedules: usize,
+    /// When no further schedule is begun
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub(super) time: Option<Duration>,
+    /// Plays only schedules whose names contain this (may be repeated)
+    #[arg(long, value_name = "TEXT")]
+    pub(super) only: Vec<String>,
+    /// How many schedules are played at once: runs that wait for their turn leave processors idle
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16), value_name = "NUMBER")]
+    pub(super) jobs: u8,
+    /// The folder that the base images are made from
+    #[arg(long, env = "VERIFY_IMAGE", default_value = "fixtures/image", value_name = "FOLDER")]
+    pub(super) image: PathBuf,
+    /// Prints the report in this form
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(super) output: ListOutput,
 }
 
 /// The kinds of registries that a pipeline can be given.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod arguments;
+mod explore;
 mod list;
 mod live;
 mod local;
@@ -44,6 +45,7 @@ async fn run(cli: Cli) -> u8 {
     let result = match cli.command {
         Command::List(arguments) => list::run(&arguments),
         Command::Local(arguments) => local::run(&arguments).await,
+        Command::Explore(arguments) => explore::run(&arguments).await,
         Command::Live(arguments) => live::run(&arguments).await,
         Command::Watch(arguments) => watch::run(arguments).await,
         Command::Workflow(arguments) => workflow::run(&arguments),

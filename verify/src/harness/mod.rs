@@ -9,6 +9,7 @@ pub mod pace;
 pub mod podman;
 pub mod proxy;
 pub mod registry;
+pub mod rest;
 pub mod secrets;
 pub mod source;
 pub mod subject;

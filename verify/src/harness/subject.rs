@@ -70,6 +70,11 @@ impl Running {
         }
     }
 
+    /// The process groups of what runs now.
+    pub fn groups(&self) -> Vec<Pid> {
+        self.0.borrow().clone()
+    }
+
     /// Waits until nothing runs.
     pub async fn ended(&self) {
         // Its sender is in `self`: it cannot be closed.

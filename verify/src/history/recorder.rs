@@ -75,6 +75,13 @@ impl Recorder {
         exchanges.into_iter().map(|(_, exchange)| exchange).collect()
     }
 
+    /// What was recorded since the last time, in the order in which the requests arrived; it is forgotten here.
+    pub fn take(&self) -> Vec<Exchange> {
+        let mut exchanges = self.with(|collected| std::mem::take(&mut collected.exchanges));
+        exchanges.sort_by_key(|(arrival, _)| *arrival);
+        exchanges.into_iter().map(|(_, exchange)| exchange).collect()
+    }
+
     /// Waits until an exchange has been recorded that is wanted, and gives it.
     pub async fn wait_for(&self, wanted: impl Fn(&Exchange) -> bool) -> Exchange {
         let mut grown = self.grown.subscribe();

@@ -12,6 +12,10 @@ mod world;
 
 use sides::CACHES;
 
+pub(crate) use sides::{DOCKERHUB_USER, accounts, github_settings, hub_settings, manifest_deletion};
+pub(crate) use source_edits::mark;
+pub(crate) use world::{new_secrets, small_source};
+
 pub use cancel::{Cancellation, Held};
 pub use event::{AMD64, ARM64, Event, Inputs, OWNER, REPOSITORY};
 pub use job::Job;

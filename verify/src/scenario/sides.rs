@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Who publishes to Docker Hub.
-pub(super) const DOCKERHUB_USER: &str = OWNER;
+pub(crate) const DOCKERHUB_USER: &str = OWNER;
 /// All repositories of the owner: the image's, and that of a layer cache.
 const REPOSITORIES: &str = "acme/*";
 /// The repository for a layer cache, and those that pipelines make of it for each platform.
@@ -155,33 +155,23 @@ impl Sides {
     ) -> Result<Self, HarnessError> {
         // For the harness's own requests. Somebody may have installed it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let secret = |name: &str| secrets.get(name).unwrap_or_default();
-        let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
-        let ghcr = Account::any_name(secret("GITHUB_TOKEN"), &rights);
-        let dockerhub = Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights);
+        let [ghcr, dockerhub] = accounts(secrets);
         let (ghcr, dockerhub) = tokio::try_join!(
             Side::start("ghcr", backend, ghcr, trust.as_ref(), recorder),
             Side::start("dockerhub", backend, dockerhub, trust.as_ref(), recorder),
         )?;
         let failed = || HarnessError::io("cannot start a management interface");
-        let workflow =
-            GitHubToken { secret: secret("GITHUB_TOKEN").to_owned(), kind: TokenKind::Workflow, may_delete: true };
-        let settings = GitHubSettings { tokens: vec![workflow], owner: Owner::Person, ..GitHubSettings::default() };
-        let github = GitHub::start(ghcr.registry.contents(), settings).await.map_err(failed())?;
-        let account = HubAccount {
-            identifier: DOCKERHUB_USER.to_owned(),
-            secret: secret("DOCKERHUB_TOKEN").to_owned(),
-            may_delete: true,
-        };
-        let settings = HubSettings { accounts: vec![account], ..HubSettings::default() };
-        let hub = Arc::new(DockerHub::start(dockerhub.registry.contents(), settings).await.map_err(failed())?);
+        let github = GitHub::start(ghcr.registry.contents(), github_settings(secrets)).await.map_err(failed())?;
+        let hub = DockerHub::start(dockerhub.registry.contents(), hub_settings(secrets)).await.map_err(failed())?;
+        let hub = Arc::new(hub);
         let github_proxy = Proxy::start("github-api", Service::GitHub, recorder).await.map_err(failed())?;
         github_proxy.set_upstream(github.address());
         let hub_proxy = Proxy::start("hub-api", Service::DockerHub, recorder).await.map_err(failed())?;
         hub_proxy.set_upstream(hub.address());
         ghcr.proxy.behave_like(Profile::Ghcr);
         dockerhub.proxy.behave_like(Profile::DockerHub);
-        dockerhub.proxy.stand(manifest_deletion(Arc::clone(&hub)));
+        let judge = Arc::clone(&hub);
+        dockerhub.proxy.stand(manifest_deletion(move |reference| judge.manifest_deletion(REPOSITORY, reference)));
         let ca = trust.map(|trust| trust.ca);
         Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone(), ca })
     }
@@ -361,12 +351,34 @@ async fn read(looker: Looker, tags: impl Iterator<Item = &String>) -> Result<Vec
     Ok(publications)
 }
 
+/// Who may log in at GHCR and at Docker Hub.
+pub(crate) fn accounts(secrets: &Secrets) -> [Account; 2] {
+    let secret = |name: &str| secrets.get(name).unwrap_or_default();
+    let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
+    let ghcr = Account::any_name(secret("GITHUB_TOKEN"), &rights);
+    [ghcr, Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights)]
+}
+
+/// GitHub's interface, as a workflow meets it.
+pub(crate) fn github_settings(secrets: &Secrets) -> GitHubSettings {
+    let secret = secrets.get("GITHUB_TOKEN").unwrap_or_default().to_owned();
+    let workflow = GitHubToken { secret, kind: TokenKind::Workflow, may_delete: true };
+    GitHubSettings { tokens: vec![workflow], owner: Owner::Person, ..GitHubSettings::default() }
+}
+
+/// Docker Hub's interface.
+pub(crate) fn hub_settings(secrets: &Secrets) -> HubSettings {
+    let secret = secrets.get("DOCKERHUB_TOKEN").unwrap_or_default().to_owned();
+    let account = HubAccount { identifier: DOCKERHUB_USER.to_owned(), secret, may_delete: true };
+    HubSettings { accounts: vec![account], ..HubSettings::default() }
+}
+
 /// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
-fn manifest_deletion(hub: Arc<DockerHub>) -> Rule {
+pub(crate) fn manifest_deletion(judge: impl Fn(&str) -> io::Result<ManifestDeletion> + Send + Sync + 'static) -> Rule {
     Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(
         move |operation| {
             let reference = operation.reference.as_deref()?;
-            match hub.manifest_deletion(REPOSITORY, reference) {
+            match judge(reference) {
                 Ok(ManifestDeletion::Accepted) => None,
                 Ok(refused) => {
                     let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

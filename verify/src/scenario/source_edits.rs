@@ -15,7 +15,7 @@ const SLOW_STEP_S: u32 = 10;
 ///
 /// # Errors
 /// Files that cannot be read or written; git that fails.
-pub(super) fn mark(source: &mut Source, value: &str) -> io::Result<String> {
+pub(crate) fn mark(source: &mut Source, value: &str) -> io::Result<String> {
     edit(source, |text| {
         let kept: String = text.split_inclusive('\n').filter(|line| !line.contains(SOURCE_LABEL)).collect();
         Some(format!("{kept}LABEL {SOURCE_LABEL}=\"{value}\"\n"))

@@ -435,8 +435,13 @@ fn source(options: &LocalOptions, scenario: Scenario, folder: PathBuf) -> Result
     if scenario.looks() {
         Source::copy_of(&options.image, folder).map_err(HarnessError::at("copy", &options.image))
     } else {
-        Source::of(&SMALL, folder).map_err(HarnessError::io("cannot make a source"))
+        small_source(folder)
     }
+}
+
+/// The source of a small image.
+pub(crate) fn small_source(folder: PathBuf) -> Result<Source, HarnessError> {
+    Source::of(&SMALL, folder).map_err(HarnessError::io("cannot make a source"))
 }
 
 /// How the harness calls itself towards registries.
@@ -448,7 +453,7 @@ fn is_ours(exchange: &Exchange) -> bool {
 }
 
 /// Secrets that nobody has seen before, as long as real ones.
-fn new_secrets(seed: u64) -> Secrets {
+pub(crate) fn new_secrets(seed: u64) -> Secrets {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut drawn =
         |prefix: &str| -> String { prefix.chars().chain((0..SECRET_LENGTH).map(|_| random.alphanumeric())).collect() };

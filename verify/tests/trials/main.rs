@@ -1,5 +1,5 @@
 //! The trials: every check on our own publisher (`local::fr_017::…`), and every subject that is kept to show that checks can
-//! fail (`subjects::…`, `workflows::…`), with the verdicts that are expected of each.
+//! fail (`subjects::…`, `workflows::…`), with the verdicts that are expected of each. `explore::…` plays schedules.
 //!
 //! nextest runs a process for each trial. What they share is said in `verify::target::Shared`.
 
@@ -12,6 +12,7 @@
 
 mod broken;
 mod expected;
+mod explore;
 mod gate;
 mod live;
 mod matrix;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         broken::trials(),
         live::trials(),
         watch::trials(),
+        explore::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()

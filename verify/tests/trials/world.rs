@@ -8,7 +8,7 @@ use verify::{
 };
 
 /// The one seed of all trials: what fails once fails again.
-const SEED: u64 = 20;
+pub(crate) const SEED: u64 = 20;
 
 /// The project's folder.
 pub(crate) fn project() -> PathBuf {
@@ -16,14 +16,22 @@ pub(crate) fn project() -> PathBuf {
 }
 
 /// A subject of the project's own, under test.
-pub(crate) fn local(subject: &str, backend: Backend) -> Local {
-    let program = project().join("fixtures/subjects").join(subject);
-    let subject = Subject::new(&program).unwrap_or_else(|error| panic!("{error}"));
-    // The programs that belong to the tests lie beside them.
+pub(crate) fn local(name: &str, backend: Backend) -> Local {
+    let (subject, environment) = (subject(name), environment());
+    Local::new(LocalOptions { subject, environment, backend, image: project().join("fixtures/image"), seed: SEED })
+}
+
+/// A subject of the project's own.
+pub(crate) fn subject(name: &str) -> Subject {
+    let program = project().join("fixtures/subjects").join(name);
+    Subject::new(&program).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What our own subject has to be told: the programs that belong to the tests lie beside them.
+pub(crate) fn environment() -> BTreeMap<String, String> {
     let target = env::current_exe().unwrap();
     let publisher = target.parent().unwrap().parent().unwrap().join("publisher");
-    let environment = BTreeMap::from([("VERIFY_PUBLISHER".to_owned(), publisher.to_string_lossy().into_owned())]);
-    Local::new(LocalOptions { subject, environment, backend, image: project().join("fixtures/image"), seed: SEED })
+    BTreeMap::from([("VERIFY_PUBLISHER".to_owned(), publisher.to_string_lossy().into_owned())])
 }
 
 /// The evidence of this run of the tests, where all its processes find it.

@@ -22,7 +22,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 
 use super::{
-    Answer, Ending,
+    Answer, Ending, Verdict,
     download::{Download, Source, Tamper, Way},
     entry::Entry,
     expiry,
@@ -42,6 +42,9 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 /// What concerns one connection only (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [HeaderName; 8] =
     [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+
+/// What histories call an arbiter.
+const ARBITER: &str = "arbiter";
 
 /// A client's connection. The one to the server behind lives as long.
 struct Connection {
@@ -102,7 +105,33 @@ impl Connection {
         let (head, incoming) = request.into_parts();
         let entry = Entry::new(Arc::clone(&self.site), &head);
         let upload = Upload::new(incoming, entry.arrived());
-        let turn = Turn { head, upload, entry, bytes_per_second: None };
+        let mut turn = Turn { head, upload, entry, bytes_per_second: None };
+        let Some(arbiter) = self.site.arbiter.get() else { return self.by_rules(turn).await };
+        let mut ruled = arbiter.rule(turn.entry.operation());
+        let ruling = tokio::select! {
+            ruling = &mut ruled => ruling,
+            // A client that waits for its turn must not stop in the middle of its request.
+            never = turn.upload.read_ahead() => match never {},
+        };
+        turn.entry.keep(ruling.until_ended);
+        if !matches!(ruling.verdict, Verdict::Pass) {
+            turn.entry.interfered(ARBITER);
+        }
+        match ruling.verdict {
+            Verdict::Pass => self.by_rules(turn).await,
+            Verdict::Answer(answer) => self.answer(turn, None, answer).await,
+            Verdict::End(ending) => self.end(ending).await,
+            Verdict::Lose(action, ending) => {
+                let answer = self.by_rules(turn).await;
+                action();
+                drop(answer);
+                self.end(ending).await
+            }
+        }
+    }
+
+    /// What becomes of a request that nobody has decided about before.
+    async fn by_rules(&self, turn: Turn) -> Response<Download> {
         if let Some(rule) = self.site.expired.by(&turn.head.headers) {
             return self.refuse_token(turn, None, &rule).await;
         }

@@ -13,6 +13,7 @@ pub(super) struct Entry {
     arrival: Arrival,
     exchange: Option<Exchange>,
     arrived: Arc<Arrived>,
+    until_ended: Option<Box<dyn Send + Sync>>,
 }
 
 impl Entry {
@@ -38,7 +39,7 @@ impl Entry {
             received: 0,
             fault: None,
         };
-        Self { site, arrival, exchange: Some(exchange), arrived }
+        Self { site, arrival, exchange: Some(exchange), arrived, until_ended: None }
     }
 
     pub(super) fn arrived(&self) -> Arc<Arrived> {
@@ -47,6 +48,11 @@ impl Entry {
 
     pub(super) fn operation(&self) -> Option<&Operation> {
         self.exchange.as_ref()?.operation.as_ref()
+    }
+
+    /// Keeps something until the exchange has ended and is recorded.
+    pub(super) fn keep(&mut self, until_ended: Box<dyn Send + Sync>) {
+        self.until_ended = Some(until_ended);
     }
 
     /// The server behind is about to see it.

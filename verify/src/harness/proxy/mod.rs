@@ -9,6 +9,7 @@
 //! It speaks HTTP/1.1 (RFC 9112), with TLS before it or not. It must not decide anything about a pipeline.
 
 mod answer;
+mod arbiter;
 mod connection;
 mod download;
 mod entry;
@@ -29,6 +30,7 @@ mod wire;
 mod tests;
 
 pub use answer::Answer;
+pub use arbiter::{Arbiter, Ruling, Verdict};
 pub use limit::Limit;
 pub use profile::Profile;
 pub use rule::{Action, Rule, Turns};

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Fired, Injected, Profile, Rule, connection::serve, site::Site};
+use super::{Arbiter, Fired, Injected, Profile, Rule, connection::serve, site::Site};
 use crate::history::{Recorder, Service};
 
 /// Any port that is free on the loopback address.
@@ -81,6 +81,12 @@ impl Proxy {
     /// Tells who answers `/token`. Without it, what is behind is asked.
     pub fn set_token_service(&self, host: impl fmt::Display) {
         self.site.with_behind(|behind| behind.tokens = Some(host.to_string()));
+    }
+
+    /// Says who is asked about every request before any rule, once and for all.
+    pub fn set_arbiter(&self, arbiter: Arc<dyn Arbiter>) {
+        // A second one would contradict the first.
+        let _ = self.site.arbiter.set(arbiter);
     }
 
     /// Adds a rule behind those that were added before.

@@ -1,8 +1,8 @@
 //! What all connections of a proxy share.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{expiry::Expired, stale::Stale, table::Table};
+use super::{arbiter::Arbiter, expiry::Expired, stale::Stale, table::Table};
 use crate::history::{Recorder, Service};
 
 /// Where tokens are asked for.
@@ -18,6 +18,8 @@ pub(super) struct Site {
     pub(super) table: Table,
     pub(super) stale: Stale,
     pub(super) expired: Expired,
+    /// Who is asked about every request before any rule.
+    pub(super) arbiter: OnceLock<Arc<dyn Arbiter>>,
     behind: Mutex<Behind>,
 }
 
@@ -38,6 +40,7 @@ impl Site {
             table: Table::default(),
             stale: Stale::default(),
             expired: Expired::default(),
+            arbiter: OnceLock::new(),
             behind: Mutex::default(),
         }
     }

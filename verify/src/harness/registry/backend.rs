@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     container::Distribution,
-    embedded::{Embedded, EmbeddedSettings},
+    embedded::{Embedded, EmbeddedSettings, Saved},
     process::Process,
 };
 use crate::harness::{contents::Contents, error::HarnessError, token::Auth};
@@ -34,7 +34,7 @@ pub struct Registry {
 
 /// What ends when it is dropped.
 enum Running {
-    Embedded { _registry: Embedded },
+    Embedded { registry: Embedded },
     Process { _registry: Process },
     Container { _registry: Box<Distribution> },
 }
@@ -72,7 +72,47 @@ impl Registry {
     /// No port, no temporary folder.
     pub async fn embedded(settings: EmbeddedSettings) -> Result<Self, HarnessError> {
         let it = Embedded::start(settings).await?;
-        Ok(Self { host: it.host(), contents: it.contents(), running: Running::Embedded { _registry: it } })
+        Ok(Self { host: it.host(), contents: it.contents(), running: Running::Embedded { registry: it } })
+    }
+
+    /// Starts another server before what this one holds, with other settings; none before a real registry.
+    ///
+    /// # Errors
+    /// No port.
+    pub async fn beside(&self, settings: EmbeddedSettings) -> Result<Option<Self>, HarnessError> {
+        let Running::Embedded { registry } = &self.running else { return Ok(None) };
+        let it = registry.beside(settings).await?;
+        Ok(Some(Self { host: it.host(), contents: it.contents(), running: Running::Embedded { registry: it } }))
+    }
+
+    /// What a stand-in holds now, so that it can be put back; nothing of a real registry.
+    pub fn save(&self) -> Option<Saved> {
+        match &self.running {
+            Running::Embedded { registry } => Some(registry.store().save()),
+            _ => None,
+        }
+    }
+
+    /// Makes a stand-in hold what it held once.
+    pub fn restore(&self, saved: &Saved) {
+        if let Running::Embedded { registry } = &self.running {
+            registry.store().restore(saved);
+        }
+    }
+
+    /// Lets a stand-in note what it holds after each change, until [`Self::changes`] or [`Self::restore`].
+    pub fn watch(&self) {
+        if let Running::Embedded { registry } = &self.running {
+            registry.store().watch();
+        }
+    }
+
+    /// What a watched stand-in held after each change.
+    pub fn changes(&self) -> Vec<Saved> {
+        match &self.running {
+            Running::Embedded { registry } => registry.store().changes(),
+            _ => Vec::new(),
+        }
     }
 
     /// Where it listens, with plain HTTP: `127.0.0.1:41234`.

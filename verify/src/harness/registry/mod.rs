@@ -19,5 +19,5 @@ mod protocol;
 mod server;
 
 pub use backend::{Backend, Registry};
-pub use embedded::EmbeddedSettings;
+pub use embedded::{EmbeddedSettings, Held, Saved};
 pub(in crate::harness) use server::Server;

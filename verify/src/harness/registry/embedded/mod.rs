@@ -20,3 +20,4 @@ mod uploads;
 
 pub(super) use serve::Embedded;
 pub use serve::EmbeddedSettings;
+pub use store::{Held, Saved};

@@ -48,7 +48,15 @@ struct Shared {
 impl Embedded {
     /// Starts an empty registry.
     pub(in crate::harness::registry) async fn start(settings: EmbeddedSettings) -> Result<Self, HarnessError> {
-        let store = Arc::new(Store::new(sweep::folder()?));
+        Self::before(Arc::new(Store::new(sweep::folder()?)), settings).await
+    }
+
+    /// Starts another registry before the same store.
+    pub(in crate::harness::registry) async fn beside(&self, settings: EmbeddedSettings) -> Result<Self, HarnessError> {
+        Self::before(Arc::clone(&self.shared.store), settings).await
+    }
+
+    async fn before(store: Arc<Store>, settings: EmbeddedSettings) -> Result<Self, HarnessError> {
         let shared = Arc::new(Shared { settings, store });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         Ok(Self { server: Server::start(router).await?, shared })
@@ -62,6 +70,11 @@ impl Embedded {
     /// What it holds.
     pub(in crate::harness::registry) fn contents(&self) -> Arc<dyn Contents> {
         Arc::clone(&self.shared.store) as Arc<dyn Contents>
+    }
+
+    /// Everything that it holds.
+    pub(in crate::harness::registry) fn store(&self) -> &Store {
+        &self.shared.store
     }
 }
 

@@ -14,25 +14,43 @@ use super::{document::Document, upload::Upload};
 use crate::harness::contents::{Contents, StoredManifest};
 
 /// One repository.
-#[derive(Debug, Default)]
-struct Repository {
-    tags: BTreeMap<String, String>,
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// Where each tag points.
+    pub tags: BTreeMap<String, String>,
     /// Whether it ever had a tag: only then are its tags known to be none.
-    tagged: bool,
-    manifests: BTreeMap<String, StoredManifest>,
-    blobs: BTreeSet<String>,
+    pub tagged: bool,
+    /// All manifests, tagged or not, by digest.
+    pub manifests: BTreeMap<String, Arc<StoredManifest>>,
+    /// The digests of all blobs.
+    pub blobs: BTreeSet<String>,
 }
+
+/// What a registry within this process holds at one moment, repositories by name. The bytes of blobs stay in their files, so it
+/// is small and can be put back at once.
+#[derive(Debug, Clone, Default)]
+pub struct Saved(pub BTreeMap<String, Held>);
 
 #[derive(Debug, Default)]
 struct State {
-    repositories: BTreeMap<String, Repository>,
+    repositories: BTreeMap<String, Held>,
     /// By id.
     uploads: HashMap<String, Arc<AsyncMutex<Upload>>>,
+    /// What was held after each change of tags, manifests or removal of blobs, while that is watched.
+    changes: Option<Vec<Saved>>,
+}
+
+impl State {
+    fn changed(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(Saved(self.repositories.clone()));
+        }
+    }
 }
 
 /// Everything.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(in crate::harness::registry) struct Store {
     folder: TempDir,
     state: Mutex<State>,
 }
@@ -47,7 +65,7 @@ impl Store {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T>(&self, repository: &str, read: impl FnOnce(&Repository) -> T) -> Option<T> {
+    fn with<T>(&self, repository: &str, read: impl FnOnce(&Held) -> T) -> Option<T> {
         self.state().repositories.get(repository).map(read)
     }
 
@@ -102,7 +120,40 @@ impl Store {
 
     /// Takes a blob from a repository; whether it was there. Others keep it.
     pub(super) fn remove_blob(&self, repository: &str, digest: &str) -> bool {
-        self.state().repositories.get_mut(repository).is_some_and(|it| it.blobs.remove(digest))
+        self.change(repository, |it| it.blobs.remove(digest))
+    }
+
+    /// Changes a repository that is there, and notes it. Whether anything changed.
+    fn change(&self, repository: &str, change: impl FnOnce(&mut Held) -> bool) -> bool {
+        let mut state = self.state();
+        let changed = state.repositories.get_mut(repository).is_some_and(change);
+        if changed {
+            state.changed();
+        }
+        changed
+    }
+
+    /// What it holds now.
+    pub(in crate::harness::registry) fn save(&self) -> Saved {
+        Saved(self.state().repositories.clone())
+    }
+
+    /// Makes it hold what it held before, or what another store with the same blobs holds. Uploads are forgotten.
+    pub(in crate::harness::registry) fn restore(&self, saved: &Saved) {
+        let mut state = self.state();
+        state.repositories.clone_from(&saved.0);
+        state.uploads.clear();
+        state.changes = None;
+    }
+
+    /// From now on, notes what it holds after each change.
+    pub(in crate::harness::registry) fn watch(&self) {
+        self.state().changes = Some(Vec::new());
+    }
+
+    /// What it held after each change since it was told to watch; it watches no longer.
+    pub(in crate::harness::registry) fn changes(&self) -> Vec<Saved> {
+        self.state().changes.take().unwrap_or_default()
     }
 
     /// What a manifest names and the repository does not hold.
@@ -120,11 +171,12 @@ impl Store {
     pub(super) fn put_manifest(&self, repository: &str, digest: &str, manifest: StoredManifest, tag: Option<&str>) {
         let mut state = self.state();
         let repository = state.repositories.entry(repository.to_owned()).or_default();
-        repository.manifests.insert(digest.to_owned(), manifest);
+        repository.manifests.insert(digest.to_owned(), Arc::new(manifest));
         if let Some(tag) = tag {
             repository.tags.insert(tag.to_owned(), digest.to_owned());
             repository.tagged = true;
         }
+        state.changed();
     }
 
     /// What a tag points at.
@@ -134,7 +186,7 @@ impl Store {
 
     /// A manifest by its digest.
     pub(super) fn find_manifest(&self, repository: &str, digest: &str) -> Option<StoredManifest> {
-        self.with(repository, |it| it.manifests.get(digest).cloned())?
+        self.with(repository, |it| it.manifests.get(digest).map(|manifest| StoredManifest::clone(manifest)))?
     }
 
     /// The names of all tags, sorted; none if there never was one.
@@ -172,13 +224,13 @@ impl Contents for Store {
     }
 
     fn remove_tag(&self, repository: &str, tag: &str) -> io::Result<bool> {
-        Ok(self.state().repositories.get_mut(repository).is_some_and(|it| it.tags.remove(tag).is_some()))
+        Ok(self.change(repository, |it| it.tags.remove(tag).is_some()))
     }
 
     fn remove_manifest(&self, repository: &str, digest: &str) -> io::Result<bool> {
-        let mut state = self.state();
-        let Some(repository) = state.repositories.get_mut(repository) else { return Ok(false) };
-        repository.tags.retain(|_, points_at| points_at != digest);
-        Ok(repository.manifests.remove(digest).is_some())
+        Ok(self.change(repository, |it| {
+            it.tags.retain(|_, points_at| points_at != digest);
+            it.manifests.remove(digest).is_some()
+        }))
     }
 }
