@@ -315,6 +315,7 @@ impl Lane {
             platform: call.platform,
             checkout: call.checkout,
             folder: &folder.join("call"),
+            temporary: &temporary,
             handover: call.handover,
             watched: &self.watched,
             environment: &environment,
