@@ -147,7 +147,7 @@ async fn other_programs_get_no_secret_and_everything_else() {
     world.source.write("publish.toml", &toml);
     world.podman.write("config.json", format!(r#"{{"credHelpers":{{"{host}":"noting"}}}}"#));
     let mut run = Program::new(world.source.path())
-        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello"])
+        .args(&["publish", "--ref", "refs/heads/main", "--image", "acme/hello", "--allow-dirty"])
         .env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()))
         .env("DOCKER_CONFIG", world.podman.path(""))
         .env("TALLYMAN_PODMAN", world.podman.program())

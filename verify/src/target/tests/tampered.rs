@@ -126,8 +126,9 @@ async fn publish(side: &Side, tampering: Tampering, last: bool) -> String {
 #[case(Tampering::None, &[], "")]
 #[case(Tampering::Amd64ProgramInArm64, &[MACHINE], "x86_64")]
 #[case(Tampering::ConfigurationSaysAmd64, &[AGREE], "it says linux/amd64")]
-#[case(Tampering::MissingChild, &[WHOLE], "404")]
-#[case(Tampering::MissingLayer, &[WHOLE], "404")]
+// Which machine a program is for that is not there, cannot be said to be right either.
+#[case(Tampering::MissingChild, &[MACHINE, WHOLE], "404")]
+#[case(Tampering::MissingLayer, &[MACHINE, WHOLE], "404")]
 #[case(Tampering::ChangedLayer, &[TRUTH], "bytes, sha256:")]
 #[case(Tampering::OciFormat, &[MEDIA_TYPES, HEALTH_CHECK, LIST], "application/vnd.oci.image.")]
 #[case(Tampering::OciIndex, &[LIST], "application/vnd.oci.image.index")]
