@@ -44,11 +44,13 @@ verify:
 test *filters:
     #!/usr/bin/env bash
     set -euo pipefail
+    # Tests wait a third of their time: for podman, for registries, for each other.
+    export NEXTEST_TEST_THREADS=$(($(nproc) * 3 / 2))
     if ((EUID == 0)); then
         # The unprivileged user can read neither root's toolchain nor, often, root's checkout.
         cargo nextest archive --workspace --locked --archive-file {{ archive }}
-        ROOTLESS_COPY={{ archive }} scripts/rootless env INSTA_UPDATE=no cargo-nextest nextest run \
-            --archive-file {{ archive }} --workspace-remap . --no-fail-fast "$@"
+        ROOTLESS_COPY={{ archive }} scripts/rootless env INSTA_UPDATE=no "NEXTEST_TEST_THREADS=$NEXTEST_TEST_THREADS" \
+            cargo-nextest nextest run --archive-file {{ archive }} --workspace-remap . --no-fail-fast "$@"
     else
         INSTA_UPDATE=no scripts/rootless cargo nextest run --workspace --locked --no-fail-fast "$@"
     fi
