@@ -33,30 +33,35 @@ impl Machines {
         let save = ["save", "--quiet", "--multi-image-archive", "--output", &archive, &names[0], &names[1]];
         podman(Command::new("podman").args(save));
         let store = machines.store("bases", "");
-        podman(
-            Command::new("podman").args(["load", "--quiet", "--input", &archive]).env("CONTAINERS_STORAGE_CONF", store),
-        );
+        podman(Command::new("podman").args(["load", "--quiet", "--input", &archive]).env("XDG_CONFIG_HOME", store));
         machines
     }
 
-    /// The configuration of a store of this name.
+    /// The folder of a user's configuration, in which a store of this name is the user's. podman 4.3 reads from nowhere else
+    /// where its run-time files are, and stores that share them forget each other's mounts.
     fn store(&self, name: &str, options: &str) -> PathBuf {
-        let (folder, file) = (self.0.path().join(name), self.0.path().join(format!("{name}.conf")));
-        let place = |part: &str| folder.join(part).to_str().unwrap().to_owned();
+        let folder = self.0.path().join(name);
+        let config = folder.join("config");
+        std::fs::create_dir_all(config.join("containers")).unwrap();
         let text = format!(
-            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}\"\nrootless_storage_path = \"{0}\"\nrunroot = \"{1}\"\n{options}",
-            place("store"),
-            place("run")
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n{options}",
+            folder.join("store").display(),
+            folder.join("run").display()
         );
-        std::fs::write(&file, text).unwrap();
-        file
+        std::fs::write(config.join("containers/storage.conf"), text).unwrap();
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap();
+        let containers = home.join(".config/containers/containers.conf");
+        if containers.exists() {
+            std::fs::copy(containers, config.join("containers/containers.conf")).unwrap();
+        }
+        config
     }
 
     /// A program whose podman runs on the machine of this name.
     fn on(&self, name: &str, program: Program) -> Program {
         let bases = self.0.path().join("bases/store");
         let options = format!("[storage.options]\nadditionalimagestores = [\"{}\"]\n", bases.display());
-        program.env("CONTAINERS_STORAGE_CONF", self.store(name, &options))
+        program.env("XDG_CONFIG_HOME", self.store(name, &options))
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
 };
 
@@ -12,8 +13,15 @@ use tokio::sync::OnceCell;
 use super::{bases, removal};
 use crate::harness::HarnessError;
 
-/// The file by which a host is known.
-pub(super) const STORAGE_CONF: &str = "storage.conf";
+/// The file by which a host is known. podman 4.3 takes the place of its run-time files from nowhere else than the user's own
+/// configuration, and stores that share it forget each other's mounts.
+pub(super) const STORAGE_CONF: &str = "config/containers/storage.conf";
+/// What `XDG_CONFIG_HOME` is.
+const CONFIG: &str = "config";
+/// How podman runs containers is for the user to say.
+const CONTAINERS_CONF: &str = "containers/containers.conf";
+/// What the folders of run-time files begin with.
+const RUN_PREFIX: &str = "tallyman-";
 /// The folder of its images.
 const ROOT: &str = "root";
 /// Registries on this machine may be spoken to over plain HTTP.
@@ -61,8 +69,17 @@ impl PodmanHost {
     /// A new one in a new folder, that also finds the images of a store that never changes.
     pub(super) fn with_store(folder: &Path, bases: Option<&Path>) -> Result<Self, HarnessError> {
         fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
+        let run = run(folder);
+        let made = [folder.join(CONFIG).join("containers"), run.clone()];
+        for folder in &made {
+            fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
+        }
+        if let Some(containers) = user_config().map(|config| config.join(CONTAINERS_CONF)).filter(|it| it.exists()) {
+            let copy = folder.join(CONFIG).join(CONTAINERS_CONF);
+            fs::copy(&containers, &copy).map_err(HarnessError::at("copy", &containers))?;
+        }
         let bases = bases.map(|bases| format!("[storage.options]\nadditionalimagestores = [{}]\n", quoted(bases)));
-        let storage = storage_conf(folder) + &bases.unwrap_or_default();
+        let storage = storage_conf(folder, &run) + &bases.unwrap_or_default();
         for (name, text) in [(STORAGE_CONF, storage.as_str()), ("registries.conf", REGISTRIES), ("auth.json", "{}")] {
             let path = folder.join(name);
             fs::write(&path, text).map_err(HarnessError::at("write", &path))?;
@@ -80,7 +97,7 @@ impl PodmanHost {
     pub fn environment(&self) -> BTreeMap<String, String> {
         let file = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
         BTreeMap::from([
-            ("CONTAINERS_STORAGE_CONF".to_owned(), file(STORAGE_CONF)),
+            ("XDG_CONFIG_HOME".to_owned(), file(CONFIG)),
             ("CONTAINERS_REGISTRIES_CONF".to_owned(), file("registries.conf")),
             ("REGISTRY_AUTH_FILE".to_owned(), file("auth.json")),
             ("XDG_DATA_HOME".to_owned(), file("data")),
@@ -109,7 +126,7 @@ impl PodmanHost {
     /// # Errors
     /// podman that is missing; files that stay.
     pub async fn remove(mut self) -> Result<(), HarnessError> {
-        removal::remove(&self.folder, &self.environment()).await?;
+        removal::remove(&self.folder, &run(&self.folder), &self.environment()).await?;
         self.removed = true;
         Ok(())
     }
@@ -118,16 +135,29 @@ impl PodmanHost {
 impl Drop for PodmanHost {
     fn drop(&mut self) {
         if !self.removed {
-            removal::remove_now(&self.folder, &self.environment());
+            removal::remove_now(&self.folder, &run(&self.folder), &self.environment());
         }
     }
 }
 
 /// A configuration for a store below a folder.
-fn storage_conf(folder: &Path) -> String {
-    let (root, run) = (quoted(&folder.join(ROOT)), quoted(&folder.join("run")));
-    // Older podmans take for an unprivileged user's store what stands in a key of its own.
-    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root}\nrootless_storage_path = {root}\nrunroot = {run}\n")
+fn storage_conf(folder: &Path, run: &Path) -> String {
+    let (root, run) = (quoted(&folder.join(ROOT)), quoted(run));
+    format!("[storage]\ndriver = \"overlay\"\ngraphroot = {root}\nrunroot = {run}\n")
+}
+
+/// Where the run-time files of a host are. podman 4.3 wants their path to have 50 characters at most.
+fn run(folder: &Path) -> PathBuf {
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map_or_else(env::temp_dir, PathBuf::from);
+    let mut hash = DefaultHasher::new();
+    folder.hash(&mut hash);
+    runtime.join(format!("{RUN_PREFIX}{:016x}", hash.finish()))
+}
+
+/// Where the user's own configuration is.
+fn user_config() -> Option<PathBuf> {
+    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)
 }
 
 /// A path as TOML has it; JSON's strings are TOML's.

@@ -26,7 +26,7 @@ pub async fn remove_hosts_below(folder: &Path) -> Result<(), HarnessError> {
 /// # Errors
 /// podman that is missing; files that stay.
 pub async fn remove_as_its_users(folder: &Path) -> Result<(), HarnessError> {
-    removal::remove(folder, &BTreeMap::new()).await
+    removal::remove(folder, folder, &BTreeMap::new()).await
 }
 
 fn find(folder: &Path, depth: usize, hosts: &mut Vec<PodmanHost>) -> io::Result<()> {

@@ -14,8 +14,8 @@ use std::{
 use super::command::podman;
 use crate::harness::HarnessError;
 
-/// Ends what runs in containers below the folder that is its argument, unmounts what is mounted there, the deepest first,
-/// and removes the folder.
+/// Ends what runs in containers below the folder that is its first argument, unmounts what is mounted there and below the
+/// second, the deepest first, and removes both.
 ///
 /// A build that was killed leaves its step running and its container in the store's list, mounted for all of podman's
 /// processes or, by older podmans, for those of the build alone. Such a process has that container as its root: by a mount of
@@ -23,7 +23,7 @@ use crate::harness::HarnessError;
 const REMOVE: &str = r#"
 mounts=$(while read -r _ _ _ _ point _; do
     case $point in *\\*) point=$(printf '%b' "$point") ;; esac
-    case $point in "$1"/*) printf '%s\n' "$point" ;; esac
+    case $point in "$1"/* | "$2"/*) printf '%s\n' "$point" ;; esac
 done </proc/self/mountinfo | sort -r)
 if grep -qs '"id"' "$1"/root/overlay-containers/*containers.json || [ "$mounts" != "${mounts#*/merged}" ]; then
     for process in /proc/[0-9]*; do
@@ -38,19 +38,23 @@ fi
 printf '%s\n' "$mounts" | while IFS= read -r point; do
     [ -z "$point" ] || umount -l "$point"
 done
-rm -rf -- "$1"
+rm -rf -- "$@"
 "#;
 
-/// Removes the store below a folder, with the folder.
-pub(super) async fn remove(folder: &Path, environment: &BTreeMap<String, String>) -> Result<(), HarnessError> {
+/// Removes the store below a folder, with the folder and that of its run-time files.
+pub(super) async fn remove(
+    folder: &Path,
+    run: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<(), HarnessError> {
     if has_containers(folder) {
         podman(environment, &END_CONTAINERS).await?.ok("end the containers of a store")?;
     }
-    podman(&BTreeMap::new(), &removal(folder)).await?.ok("remove a store").map(drop)
+    podman(&BTreeMap::new(), &removal(folder, run)).await?.ok("remove a store").map(drop)
 }
 
 /// The same for who cannot wait, and has nobody to tell.
-pub(super) fn remove_now(folder: &Path, environment: &BTreeMap<String, String>) {
+pub(super) fn remove_now(folder: &Path, run: &Path, environment: &BTreeMap<String, String>) {
     let call = |environment: &BTreeMap<String, String>, arguments: &[String]| {
         let mut command = Command::new("podman");
         command.args(arguments).envs(environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -59,13 +63,13 @@ pub(super) fn remove_now(folder: &Path, environment: &BTreeMap<String, String>) 
     if has_containers(folder) {
         call(environment, &END_CONTAINERS.map(str::to_owned));
     }
-    call(&BTreeMap::new(), &removal(folder));
+    call(&BTreeMap::new(), &removal(folder, run));
 }
 
 const END_CONTAINERS: [&str; 4] = ["rm", "--all", "--force", "--time=0"];
 
-fn removal(folder: &Path) -> [String; 6] {
-    ["unshare", "sh", "-c", REMOVE, "remove", &folder.to_string_lossy()].map(str::to_owned)
+fn removal(folder: &Path, run: &Path) -> [String; 7] {
+    ["unshare", "sh", "-c", REMOVE, "remove", &folder.to_string_lossy(), &run.to_string_lossy()].map(str::to_owned)
 }
 
 /// Whether podman made a container here that it has not removed. Asking podman would take a third of a second.

@@ -238,8 +238,8 @@ async fn the_podman_witness_tells_what_is_amiss_and_forgets() {
     assert_eq!((absent.machine, absent.health), (None, None));
     let foreign = witness.see(&place, "latest", "linux/arm64", "arch").await.unwrap();
     assert!(foreign.pulled.is_err(), "{foreign:?}");
-    let storage = folder.path().join("witness/storage.conf").to_string_lossy().into_owned();
-    let environment = BTreeMap::from([("CONTAINERS_STORAGE_CONF".to_owned(), storage)]);
+    let config = folder.path().join("witness/config").to_string_lossy().into_owned();
+    let environment = BTreeMap::from([("XDG_CONFIG_HOME".to_owned(), config)]);
     assert_eq!(call(&environment, &["images", "--quiet", "--all"]).await, "");
     witness.remove().await.unwrap();
 }
