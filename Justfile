@@ -44,8 +44,8 @@ verify:
 test *filters:
     #!/usr/bin/env bash
     set -euo pipefail
-    # Tests wait a third of their time: for podman, for registries, for each other.
-    export NEXTEST_TEST_THREADS=$(($(nproc) * 3 / 2))
+    # Tests wait much of their time: for podman, for registries, for each other.
+    export NEXTEST_TEST_THREADS=$(($(nproc) * 2))
     if ((EUID == 0)); then
         # The unprivileged user can read neither root's toolchain nor, often, root's checkout.
         cargo nextest archive --workspace --locked --archive-file {{ archive }}
