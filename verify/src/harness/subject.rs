@@ -40,7 +40,8 @@ const LOOKS_FOR_PROCESSES: usize = 20;
 /// The time between two such looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// What of this process's environment a subject gets.
-const INHERITED: &[&str] = &["HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF_OVERRIDE"];
+const INHERITED: &[&str] =
+    &["HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"];
 
 /// An executable.
 #[derive(Debug, Clone)]

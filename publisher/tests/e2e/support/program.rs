@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 /// How long a run may take before the test gives up on it.
 const RUN_MAX: Duration = Duration::from_secs(180);
 /// What of the caller's environment a run needs: to find programs, and for podman its user's store.
-const INHERITED: &[&str] = &["PATH", "HOME", "USER", "XDG_RUNTIME_DIR", "CONTAINERS_CONF_OVERRIDE"];
+const INHERITED: &[&str] = &["PATH", "HOME", "USER", "XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"];
 
 /// A run in the making.
 #[derive(Clone)]
