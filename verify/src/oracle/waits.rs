@@ -1,5 +1,7 @@
 //! How long was waited before another try.
 
+use std::collections::BTreeMap;
+
 use super::{
     Violation,
     answer::Told,
@@ -10,8 +12,10 @@ use crate::history::Exchange;
 /// A wait must be three halves of the one before it at least. Waits that double, with a quarter more at random, are 1.6 times
 /// as long at least.
 const GROWTH_MIN: (u64, u64) = (3, 2);
-/// By how much a wait may seem longer than it was meant, in milliseconds: machines are busy.
+/// By how much the shortest of several waits may seem longer than it was meant, in milliseconds: machines are busy.
 const DELAY_MS: u64 = 40;
+/// By how much a single wait may seem longer than it was meant.
+const SINGLE_DELAY_MS: u64 = 150;
 /// By how much a wait may seem shorter than it was meant: an answer is noted a moment after its client has it.
 const EARLY_MS: u64 = 25;
 /// How long a server must be obeyed at most.
@@ -30,34 +34,43 @@ struct Wait {
 
 /// Waits grow exponentially from a base: none is shorter than half of what it should be, and each is much longer than the one
 /// before it. Those that a server asked for are left out.
+///
+/// A busy machine makes waits longer, never shorter. So a wait is compared with the shortest wait of the same number that
+/// any operation had before it, and only roughly with the one of its own operation.
 pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
+    let waits: Vec<_> = operations(history).iter().map(|it| (it.subject.to_string(), computed(it))).collect();
+    let mut shortest = BTreeMap::new();
+    for wait in waits.iter().flat_map(|(_, waits)| waits) {
+        shortest.entry(wait.number).and_modify(|ms: &mut u64| *ms = wait.ms.min(*ms)).or_insert(wait.ms);
+    }
     let mut violations = Vec::new();
-    for operation in operations(history) {
-        let mut before: Option<Wait> = None;
-        for wait in waits_of(&operation) {
-            if wait.told.is_some() {
-                before = None;
-                continue;
-            }
+    for (subject, waits) in &waits {
+        for wait in waits {
             let least = base_ms.saturating_mul(2_u64.saturating_pow(wait.number)) / 2;
             if wait.ms + EARLY_MS < least {
-                let expected = format!("{} is tried again after {least} ms at least", operation.subject);
+                let expected = format!("{subject} is tried again after {least} ms at least");
                 violations.push(Violation::new(expected, format!("after {} ms", wait.ms)).shown_by(wait.indexes));
             }
-            if let Some(before) = before.filter(|before| before.number + 1 == wait.number && !grows(before.ms, wait.ms))
-            {
-                let expected = format!("{} waits ever longer before it is tried again", operation.subject);
-                let seen = format!("{} ms, then {} ms", before.ms, wait.ms);
-                violations.push(Violation::new(expected, seen).shown_by([
-                    before.indexes[0],
-                    wait.indexes[0],
-                    wait.indexes[1],
-                ]));
+        }
+        for (before, wait) in waits.iter().zip(waits.iter().skip(1)) {
+            if before.number + 1 != wait.number {
+                continue;
             }
-            before = Some(wait);
+            let least = shortest[&before.number].saturating_sub(DELAY_MS).max(before.ms.saturating_sub(SINGLE_DELAY_MS));
+            if !grows(least, wait.ms) {
+                let expected = format!("{subject} waits ever longer before it is tried again");
+                let seen = format!("{} ms, then {} ms", before.ms, wait.ms);
+                let shown = [before.indexes[0], wait.indexes[0], wait.indexes[1]];
+                violations.push(Violation::new(expected, seen).shown_by(shown));
+            }
         }
     }
     violations
+}
+
+/// The waits that the client computed by itself.
+fn computed(operation: &Operation) -> Vec<Wait> {
+    waits_of(operation).filter(|wait| wait.told.is_none()).collect()
 }
 
 /// A server that says how long it wants to be left alone is left alone, up to a minute. Some name a point in time: the clock
@@ -98,7 +111,7 @@ fn waits_of(operation: &Operation) -> impl Iterator<Item = Wait> {
 
 const fn grows(before_ms: u64, ms: u64) -> bool {
     let (times, of) = GROWTH_MIN;
-    ms.saturating_mul(of) >= before_ms.saturating_sub(DELAY_MS).saturating_mul(times)
+    ms.saturating_mul(of) >= before_ms.saturating_mul(times)
 }
 
 #[cfg(test)]

@@ -44,6 +44,29 @@ fn waits_grow(#[case] ms: &[u64], #[case] violations: usize) {
     assert_eq!(found.len(), violations, "{found:?}");
 }
 
+/// The machine was busy when the first wait of one operation ended; what the others waited first tells how long it was meant.
+#[test]
+fn a_wait_that_ended_late_is_no_violation_where_others_were_on_time() {
+    let late = waiting(&[330, 405]);
+    assert_eq!(waits(&late.history, BASE_MS).len(), 1, "alone, it cannot be told from waits that hardly grow");
+    let mut script = late;
+    for (digest, first) in [("sha256:b", 215), ("sha256:c", 245)] {
+        script.put("ghcr", digest, digest, 503).wait(first).put("ghcr", digest, digest, 503).wait(2 * first);
+        script.put("ghcr", digest, digest, 201);
+    }
+    assert_eq!(waits(&script.history, BASE_MS), []);
+}
+
+/// Right waits of blobs excuse no fixed ones of manifests.
+#[test]
+fn one_operation_with_fixed_waits_is_caught_among_others() {
+    let mut script = waiting(&[200, 400]);
+    script.put("ghcr", "sha256:b", "sha256:b", 503).wait(1_000).put("ghcr", "sha256:b", "sha256:b", 503).wait(1_000);
+    script.put("ghcr", "sha256:b", "sha256:b", 201);
+    let found = waits(&script.history, BASE_MS);
+    assert_eq!(found.iter().map(|it| it.seen.as_str()).collect::<Vec<_>>(), ["1000 ms, then 1000 ms"]);
+}
+
 #[test]
 fn a_violation_tells_both_waits() {
     let found = waits(&waiting(&[1000, 1000]).history, BASE_MS);
