@@ -37,7 +37,7 @@ verify:
     [[ -n $tests ]] || { echo "error: the tests printed no summary" >&2 && exit 1; }
     scripts/rootless scripts/leftovers
     echo "verified: format, lints, scripts and workflows are clean; $tests; nothing is left behind; $SECONDS s"
-    echo "not verified: licences and sources of the dependencies (just deny)"
+    echo "not verified here: licences and sources of the dependencies (just deny; the workflow verify.yml does it before each merge)"
 
 # Runs tests with real podman and real registries; takes nextest's filters: just test plan
 [group('before a merge')]
