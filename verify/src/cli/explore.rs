@@ -19,7 +19,7 @@ pub(super) async fn run(arguments: &ExploreArguments) -> Result<u8, HarnessError
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
     let subject = match Subject::new(&arguments.subject) {
         Ok(subject) => subject,
-        Err(error) => return Ok(printing::usage(&error, "--subject names an executable; see verify/SUBJECTS.md")),
+        Err(error) => return Ok(printing::usage(&error, "--subject names an executable; see docs/subjects.md")),
     };
     let options = Options {
         subject,

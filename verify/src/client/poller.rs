@@ -1,7 +1,8 @@
 //! Watches a tag while a pipeline runs: what it points at on each registry, and whether that is a whole image.
 //!
-//! A poller asks the registries themselves, not the proxy whose history it would fill. A missing answer is no sample: a tag
-//! is absent only if its registry says so.
+//! A poller asks the registries themselves, not the proxy whose history it would fill. It asks right after each request of
+//! the pipeline that puts a manifest or deletes anything, and in between from time to time: whoever asks all the while takes
+//! the processor away from the pipeline. A missing answer is no sample: a tag is absent only if its registry says so.
 
 use std::{collections::HashMap, io, time::Duration};
 
@@ -11,13 +12,13 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{Child, Client, ClientError, Depth, ManifestKind, Publication, Reader};
 use crate::history::Recorder;
 
-/// The pause between two questions to one registry.
-const PAUSE: Duration = Duration::from_millis(3);
+/// The pause between two questions to one registry while nothing changes.
+const PAUSE: Duration = Duration::from_millis(25);
 /// How long a registry may give no answer before its samples prove nothing. A registry that writes a tag to its disk may fail
 /// to read it for a moment.
 pub const SILENCE_MAX: Duration = Duration::from_millis(500);
-/// After how long it is asked again whether all of an image is still there.
-const RECHECK_MS: u64 = 200;
+/// After how long it is asked again whether all of an image is still there, while nothing changes.
+const RECHECK_MS: u64 = 500;
 
 /// What a tag pointed at for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,7 @@ struct Watcher {
 impl Watcher {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Result<Vec<Sample>, ClientError> {
         let mut silent_since_ms = None;
+        let mut changes = self.recorder.changes();
         loop {
             let last = *stopped.borrow();
             let asked_ms = self.recorder.now_ms();
@@ -128,6 +130,8 @@ impl Watcher {
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
+                // The sender is in our own recorder, so it cannot be closed.
+                _ = changes.changed() => self.known.clear(),
                 // Dropping the poller aborts this too.
                 _ = stopped.changed() => {}
             }

@@ -1,23 +1,24 @@
-//! A layer read from podman's store, without podman.
+//! A layer read straight from podman's store.
 //!
 //! `podman save` writes each layer to a temporary file and hashes it before it hands it out, which takes as long as
 //! compressing it. The store has all of it already: a folder with the files, and a record of every byte that a tar
 //! archive has besides them (tar-split), from which podman itself makes the archive again.
 //!
-//! Both are implementation details of containers/storage (tried with podman 4.3 and 5.8), and files that belong to another user
-//! of a container may be unreadable. So whatever is read here is believed only when its digest is the layer's
-//! `diff_id`, and [`Podman::export`](super::Podman::export) is there for every layer that cannot be had this way.
+//! Both are implementation details of containers/storage (tested with podman 4.3 and 5.8), and files that belong to another user
+//! of a container may be unreadable. So what is read here is believed only when its digest is the layer's
+//! `diff_id`, and [`Podman::save`](super::Podman::save) is there for every layer that cannot be read this way.
 
 use std::{
     ffi::OsString,
     fs::File,
-    io::{self, BufReader, Cursor, Read, Take},
+    io::{self, BufReader, Cursor, Read},
     os::{fd::OwnedFd, unix::ffi::OsStringExt as _},
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::bufread::MultiGzDecoder;
+use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use serde::Deserialize;
 use serde_json::{StreamDeserializer, de::IoRead};
 
@@ -32,7 +33,7 @@ pub struct StoredLayer {
 
 impl StoredLayer {
     /// The layer whose files are in this folder: `<graph root>/overlay/<layer>/diff`, whose record is
-    /// `<graph root>/overlay-layers/<layer>.tar-split.gz`. Nothing, where the folder is none of podman's.
+    /// `<graph root>/overlay-layers/<layer>.tar-split.gz`. [`None`] if the path cannot be such a folder.
     pub(super) fn of(files: &Path) -> Option<Self> {
         let layer = files.parent()?;
         let mut record = layer.file_name()?.to_owned();
@@ -41,29 +42,24 @@ impl StoredLayer {
         Some(Self { files: files.into(), record })
     }
 
-    /// The layer as an uncompressed tar archive. Memory stays flat. Who reads it must compare its digest.
+    /// The layer as an uncompressed tar archive. Memory stays flat. The reader must compare the digest.
     ///
     /// # Errors
     /// The store is built otherwise, or the layer is gone; while reading: a file is missing or unreadable.
     pub fn open(&self) -> io::Result<impl Read + use<>> {
-        let files = within::folder(&self.files)?;
+        let folder = open(&self.files, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let record = MultiGzDecoder::new(BufReader::new(File::open(&self.record)?));
         let entries = serde_json::Deserializer::from_reader(BufReader::new(record)).into_iter();
-        Ok(Archive { files, entries, piece: Piece::Bytes(Cursor::default()) })
+        Ok(Archive { folder, entries, current: Box::new(io::empty()) })
     }
 }
 
 /// A tar archive put together again.
 struct Archive<R: Read> {
-    files: OwnedFd,
+    folder: OwnedFd,
     entries: StreamDeserializer<'static, IoRead<R>, Entry>,
-    piece: Piece,
-}
-
-/// What is being read.
-enum Piece {
-    Bytes(Cursor<Vec<u8>>),
-    File(Take<File>),
+    /// The rest of the present entry.
+    current: Box<dyn Read>,
 }
 
 /// A line of the record: bytes of the archive, or a file whose content comes here.
@@ -86,15 +82,12 @@ const BYTES: u8 = 2;
 impl<R: Read> Read for Archive<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let read = match &mut self.piece {
-                Piece::Bytes(bytes) => bytes.read(buffer)?,
-                Piece::File(content) => content.read(buffer)?,
-            };
+            let read = self.current.read(buffer)?;
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
             match self.entries.next().transpose()? {
-                Some(entry) => self.piece = self.piece_of(&entry)?,
+                Some(entry) => self.current = self.content(&entry)?,
                 None => return Ok(0),
             }
         }
@@ -102,53 +95,24 @@ impl<R: Read> Read for Archive<R> {
 }
 
 impl<R: Read> Archive<R> {
-    fn piece_of(&self, entry: &Entry) -> io::Result<Piece> {
+    fn content(&self, entry: &Entry) -> io::Result<Box<dyn Read>> {
         match entry.r#type {
-            FILE if entry.size > 0 => Ok(Piece::File(self.open_file(entry)?.take(entry.size))),
-            FILE => Ok(Piece::Bytes(Cursor::default())),
-            BYTES => Ok(Piece::Bytes(Cursor::new(decode(entry.payload.as_deref().unwrap_or_default())?))),
+            FILE if entry.size > 0 => Ok(Box::new(self.open_file(entry)?.take(entry.size))),
+            FILE => Ok(Box::new(io::empty())),
+            BYTES => Ok(Box::new(Cursor::new(decode(entry.payload.as_deref().unwrap_or_default())?))),
             other => Err(io::Error::other(format!("the record has an entry of the unknown kind {other}"))),
         }
     }
 
+    /// Opens a file of the layer: no link leads out of its folder, and nothing but a plain file can make the reader wait.
     fn open_file(&self, entry: &Entry) -> io::Result<File> {
         let name = match &entry.name_raw {
             Some(raw) => OsString::from_vec(decode(raw)?),
             None => OsString::from(&entry.name),
         };
-        within::file(&self.files, &name)
-    }
-}
-
-/// Files of a layer: no link leads out of its folder, and nothing but a plain file can make the reader wait.
-#[cfg(target_os = "linux")]
-mod within {
-    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
-
-    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
-
-    pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
-        Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
-    }
-
-    pub(super) fn file(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(openat2(folder, name, flags, Mode::empty(), within)?.into())
-    }
-}
-
-/// Elsewhere podman runs in a machine of its own, whose store is not ours to read.
-#[cfg(not(target_os = "linux"))]
-mod within {
-    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
-
-    pub(super) fn folder(_: &Path) -> io::Result<OwnedFd> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn file(_: &OwnedFd, _: &OsStr) -> io::Result<File> {
-        Err(io::ErrorKind::Unsupported.into())
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        Ok(openat2(&self.folder, name, flags, Mode::empty(), resolve)?.into())
     }
 }
 

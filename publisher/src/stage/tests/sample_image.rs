@@ -13,21 +13,21 @@ use crate::{
     oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, Digest, RawManifest, digest_of},
     podman::{
         ImageId, Podman,
-        fake::fake_podman,
-        stored::tests::{bytes, store_layer},
+        store::tests::{bytes, store_layer},
+        tests::fake_podman,
     },
     registry::testing::Scripted,
 };
 
 /// An image for linux/amd64 with these layers.
-pub(super) struct Picture {
+pub(super) struct SampleImage {
     layers: Vec<&'static str>,
     config: Vec<u8>,
     /// What its published layers are said to be.
     pub(super) layer_type: &'static str,
 }
 
-impl Picture {
+impl SampleImage {
     /// An image that differs by `name` from others with the same layers.
     pub(super) fn new(name: &str, layers: &[&'static str]) -> Self {
         let diff_ids: Vec<_> = layers.iter().map(|layer| digest_of(layer.as_bytes())).collect();

@@ -4,45 +4,26 @@
 //! and other control characters. Shown as they are they would tear our progress bars apart, and in a log a carriage
 //! return begins a new line, one that could be read as a workflow command.
 
-/// The character that begins an escape sequence (ECMA-48).
-const ESCAPE: char = '\u{1b}';
-/// The character that may end an operating system command, such as a window title.
-const BELL: char = '\u{7}';
+/// The text without escape sequences.
+pub(super) fn without_escapes(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
 
 /// The text without escape sequences and control characters; of parts that overwrite each other, the last.
 pub(super) fn line(text: &str) -> String {
     let last = text.trim_end().rsplit('\r').next().unwrap_or_default();
-    let mut clean = String::with_capacity(last.len());
-    let mut rest = last.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            ESCAPE => skip_sequence(&mut rest),
-            '\t' | '\n' => clean.push(' '),
-            c if c.is_control() => {}
-            c => clean.push(c),
-        }
-    }
-    clean
+    let spaced = without_escapes(last).replace(['\t', '\n'], " ");
+    spaced.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Each line of a text that may have several, cleaned; empty ones are left out.
+/// Each line of a text that may have several, sanitized; empty ones are left out.
 pub(super) fn lines(text: &str) -> Vec<String> {
     text.lines().map(line).filter(|line| !line.trim().is_empty()).collect()
 }
 
-/// Passes over what follows an escape character: a control sequence, an operating system command, or one character.
-fn skip_sequence(rest: &mut std::str::Chars<'_>) {
-    match rest.next() {
-        Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
-        Some(']') => {
-            while let Some(c) = rest.next() {
-                if c == BELL || (c == ESCAPE && rest.next().is_some()) {
-                    break;
-                }
-            }
-        }
-        _ => {}
-    }
+/// The lines of a text, sanitized and joined.
+pub(super) fn one_line(text: &str) -> String {
+    lines(text).join(" ")
 }
 
 #[cfg(test)]

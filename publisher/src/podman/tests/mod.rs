@@ -28,7 +28,7 @@ pub(crate) fn fake_podman(behaviour: &str) -> (TempDir, Podman) {
     std::fs::write(folder.path().join("behaviour"), behaviour).unwrap();
     // Tests may be run from a copy of the project, where cargo and nextest say at run time where that is.
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
-    let script = Path::new(&root).join("src/podman/fake-podman");
+    let script = Path::new(&root).join("src/podman/tests/fake-podman");
     let program = folder.path().join("podman");
     std::os::unix::fs::symlink(script, &program).unwrap();
     let podman = podman_named(&program);

@@ -1,4 +1,4 @@
-//! What the tests of this module share: a buffer that can be read while it is written, digests, platforms.
+//! For the tests of this module: a buffer that can be read while it is written, digests, platforms.
 
 use std::{
     io::{self, Write},
@@ -9,16 +9,16 @@ use crate::oci::{Digest, Platform, digest_of};
 
 /// A writer whose copies write to the same place.
 #[derive(Clone, Default)]
-pub(super) struct Buffer(Arc<Mutex<Vec<u8>>>);
+pub(in crate::report) struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer {
     /// A copy as the reporters take it.
-    pub(super) fn writer(&self) -> Box<dyn Write + Send> {
+    pub(in crate::report) fn writer(&self) -> Box<dyn Write + Send> {
         Box::new(self.clone())
     }
 
     /// What was written so far.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::report) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -34,15 +34,15 @@ impl Write for Buffer {
     }
 }
 
-pub(super) fn amd64() -> Platform {
+pub(in crate::report) fn amd64() -> Platform {
     "linux/amd64".parse().unwrap()
 }
 
-pub(super) fn arm64() -> Platform {
+pub(in crate::report) fn arm64() -> Platform {
     "linux/arm64".parse().unwrap()
 }
 
 /// The digest of some text: equal for equal text.
-pub(super) fn digest(text: &str) -> Digest {
+pub(in crate::report) fn digest(text: &str) -> Digest {
     digest_of(text.as_bytes())
 }
