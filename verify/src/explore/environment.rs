@@ -12,12 +12,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use clap::ValueEnum as _;
 use tempfile::TempDir;
 
-use super::{Options, gate::Gate, schedule::Build, snapshot::RegistrySnapshot};
+use super::{gate::Gate, schedule::Build, snapshot::RegistrySnapshot};
 use crate::{
     evidence::{Stage, StageRun},
     harness::{
@@ -28,7 +29,7 @@ use crate::{
         registry::{EmbeddedSettings, Held, Registry, Saved},
         secrets::Secrets,
         source::Source,
-        subject::{Running, StageCall},
+        subject::{Running, StageCall, Subject},
         sweep,
         token::{Account, TokenService, TokenSettings},
         watch,
@@ -48,6 +49,27 @@ pub(super) const VERSION: &str = "1.0.0";
 const RETRY_BASE_MS: u64 = 20;
 /// The number of the first run.
 const FIRST_RUN_ID: u64 = 2_000;
+
+/// What is explored, and how far.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The pipeline.
+    pub subject: Subject,
+    /// Variables for it besides those of the contract.
+    pub environment: BTreeMap<String, String>,
+    /// The folder that the base images are made from.
+    pub image: PathBuf,
+    /// The seed that schedules are drawn with.
+    pub seed: u64,
+    /// How many schedules there are at most.
+    pub schedules_max: usize,
+    /// When no further schedule is begun.
+    pub time_max: Option<Duration>,
+    /// Only schedules whose names contain one of these; all if there is none.
+    pub only: Vec<String>,
+    /// How many schedules are executed at once.
+    pub jobs: usize,
+}
 
 /// What the registries hold when a schedule begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

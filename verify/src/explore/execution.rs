@@ -4,7 +4,10 @@
 //! threads has had a processor for some milliseconds. So a schedule goes the same way each time. A run that rests although
 //! nothing of it is held waits for a time of its own; it is waited for, for a while, if the next step is its.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
@@ -89,7 +92,7 @@ pub(super) async fn record(environment: &Environment, build: Build, start: Start
 pub(super) async fn execute(
     environment: &Environment,
     schedule: &Schedule,
-    writes: &[Writes; 2],
+    writes: &BTreeMap<Race, [Writes; 2]>,
 ) -> Result<Execution, HarnessError> {
     let start = match schedule {
         Schedule::Fault { workload: Workload::First, .. } => Start::Empty,
@@ -106,7 +109,7 @@ pub(super) async fn execute(
         }
         Schedule::Race { race, order } => {
             gate.begin(Mode::Ordered, None, &Running::default());
-            let recorded = writes.each_ref().map(|writes| writes.requests.clone());
+            let recorded = writes[race].each_ref().map(|writes| writes.requests.clone());
             (race.builds().to_vec(), Order::Race { steps: order.iter().copied().collect(), recorded })
         }
     };

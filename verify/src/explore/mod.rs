@@ -21,19 +21,15 @@ mod schedule;
 mod snapshot;
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
 use clap::ValueEnum as _;
-use tokio::sync::mpsc;
 
-use crate::harness::{HarnessError, podman::PodmanHost, subject::Subject};
+use crate::harness::{HarnessError, podman::PodmanHost};
 
 use environment::{Environment, Start};
 use execution::{execute, record};
@@ -41,42 +37,9 @@ use gate::Trace;
 use order::{Writes, orders};
 use schedule::{Build, Race, Schedule, Workload, faults};
 
+pub use environment::Options;
 pub use judge::{Invariant, Violation};
-pub use report::{ExploreReport, FailedSchedule, json, text};
-
-/// What is explored, and how far.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The pipeline.
-    pub subject: Subject,
-    /// Variables for it besides those of the contract.
-    pub environment: BTreeMap<String, String>,
-    /// The folder that the base images are made from.
-    pub image: PathBuf,
-    /// The seed that schedules are drawn with.
-    pub seed: u64,
-    /// How many schedules there are at most.
-    pub schedules_max: usize,
-    /// When no further schedule is begun.
-    pub time_max: Option<Duration>,
-    /// Only schedules whose names contain one of these; all if there is none.
-    pub only: Vec<String>,
-    /// How many schedules are executed at once.
-    pub jobs: usize,
-}
-
-/// How far the explorer is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// Schedules that were executed.
-    pub played: usize,
-    /// All schedules.
-    pub schedules: usize,
-    /// Runs of the pipeline.
-    pub runs: usize,
-    /// Schedules that violated an invariant.
-    pub violations: usize,
-}
+pub use report::{ExploreReport, FailedSchedule, Progress, json, text};
 
 /// The share of races among all schedules: the number of faults is known, that of orders is not.
 const RACES_SHARE: (usize, usize) = (1, 2);
@@ -84,6 +47,7 @@ const RACES_SHARE: (usize, usize) = (1, 2);
 /// What was recorded of runs without faults.
 struct Recorded {
     faults: Vec<Schedule>,
+    /// The writes of the runs of each race.
     writes: BTreeMap<Race, [Writes; 2]>,
 }
 
@@ -111,17 +75,37 @@ pub async fn explore(
     };
     let schedules = schedules(&recorded, &options);
     log(&format!("{} schedules, seed {}", schedules.len(), options.seed));
-    let mut report = ExploreReport {
+    let report = RefCell::new(ExploreReport {
         subject: options.subject.name.clone(),
         seed: options.seed,
         schedules: schedules.len(),
         fault_schedules_known: recorded.faults.len(),
         prepared_ms: millis(begin),
         ..ExploreReport::default()
-    };
-    let plan = Plan { schedules, writes: recorded.writes, next: AtomicUsize::new(0) };
-    execute_all(environments, plan, options.time_max, &mut report, progress).await;
+    });
+    let queue = RefCell::new(schedules.iter().enumerate());
+    let until = options.time_max.map(|max| Instant::now() + max);
+    let workers = environments.iter().map(|environment| {
+        let (queue, report, progress, recorded) = (&queue, &report, &progress, &recorded);
+        async move {
+            while until.is_none_or(|until| Instant::now() < until) {
+                let Some((number, schedule)) = queue.borrow_mut().next() else { break };
+                let result = execute(environment, schedule, &recorded.writes).await;
+                let mut report = report.borrow_mut();
+                report.add(number, schedule, result);
+                progress(report.progress());
+            }
+        }
+    });
+    futures::future::join_all(workers).await;
+    let mut report = report.into_inner();
+    report.violations.sort_by_key(|failed| failed.number);
     report.took_ms = millis(begin);
+    for environment in environments {
+        if let Err(error) = environment.remove().await {
+            report.trouble.push(error.with_causes());
+        }
+    }
     Ok(report)
 }
 
@@ -180,63 +164,6 @@ fn schedules(recorded: &Recorded, options: &Options) -> Vec<Schedule> {
     }
     all.truncate(max);
     all
-}
-
-/// The schedules, and the next one that no environment has taken.
-struct Plan {
-    schedules: Vec<Schedule>,
-    writes: BTreeMap<Race, [Writes; 2]>,
-    next: AtomicUsize,
-}
-
-/// Executes schedules in all environments at once, in their order, until there are no more or time is up.
-async fn execute_all(
-    environments: Vec<Environment>,
-    plan: Plan,
-    time_max: Option<Duration>,
-    report: &mut ExploreReport,
-    progress: impl Fn(Progress),
-) {
-    let plan = Arc::new(plan);
-    let until = time_max.map(|max| Instant::now() + max);
-    let (sender, mut results) = mpsc::unbounded_channel();
-    let mut tasks = Vec::new();
-    for environment in environments {
-        let (plan, sender) = (Arc::clone(&plan), sender.clone());
-        tasks.push(tokio::spawn(async move {
-            let no_writes = <[Writes; 2]>::default();
-            while until.is_none_or(|until| Instant::now() < until) {
-                let number = plan.next.fetch_add(1, Ordering::Relaxed);
-                let Some(schedule) = plan.schedules.get(number) else { break };
-                let writes = match schedule {
-                    Schedule::Race { race, .. } => &plan.writes[race],
-                    Schedule::Fault { .. } => &no_writes,
-                };
-                let result = execute(&environment, schedule, writes).await;
-                // The receiver outlives the tasks.
-                let _ = sender.send((number, result));
-            }
-            environment.remove().await
-        }));
-    }
-    drop(sender);
-    while let Some((number, result)) = results.recv().await {
-        report.add(number, &plan.schedules[number], result);
-        progress(Progress {
-            played: report.played,
-            schedules: plan.schedules.len(),
-            runs: report.runs,
-            violations: report.violations.len(),
-        });
-    }
-    report.violations.sort_by_key(|failed| failed.number);
-    for task in tasks {
-        match task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => report.trouble.push(error.with_causes()),
-            Err(error) => report.trouble.push(format!("an environment failed: {error}")),
-        }
-    }
 }
 
 fn millis(begin: Instant) -> u64 {

@@ -16,6 +16,19 @@ const SHOWN_MAX: usize = 3;
 /// How many other schedules are named.
 const NAMED_MAX: usize = 5;
 
+/// How far the explorer is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Schedules that were executed.
+    pub played: usize,
+    /// All schedules.
+    pub schedules: usize,
+    /// Runs of the pipeline.
+    pub runs: usize,
+    /// Schedules that violated an invariant.
+    pub violations: usize,
+}
+
 /// The results of all schedules.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,6 +102,12 @@ impl ExploreReport {
             self.runs_until_first.get_or_insert(self.runs);
             self.violations.push(FailedSchedule::new(number, schedule, execution));
         }
+    }
+
+    /// How far the explorer is.
+    pub(super) const fn progress(&self) -> Progress {
+        let (played, schedules, runs) = (self.played, self.schedules, self.runs);
+        Progress { played, schedules, runs, violations: self.violations.len() }
     }
 
     /// `PASS`, `FAIL`, or `UNKNOWN` if nothing was tried or something went wrong while it was tried.

@@ -5,7 +5,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Looked, LookedImage, Outcome, Report,
+    Looked, Outcome, Report,
     looked::wait_text,
     matrix,
     outcome::VERDICTS,
@@ -80,7 +80,7 @@ fn looked(report: &Report) -> Markup {
                     tr {
                         td { code { (reference) } }
                         td { code { (digest.as_deref().unwrap_or("not there")) } }
-                        td class="n" { @for image in images { (image_line(image)) } }
+                        td class="n" { @for image in images { code { (image.short()) } br; } }
                     }
                 }
             }
@@ -90,10 +90,6 @@ fn looked(report: &Report) -> Markup {
             ul { @for wait in &report.waits { li { (wait_text(wait)) } } }
         }
     }
-}
-
-fn image_line(image: &LookedImage) -> Markup {
-    html! { code { (image.short()) } br; }
 }
 
 fn requirements(report: &Report) -> Markup {
@@ -202,7 +198,7 @@ mod tests {
             looked: vec![Looked {
                 reference: subject.into(),
                 digest: None,
-                images: vec![LookedImage { platform: subject.into(), digest: Some(subject.into()) }],
+                images: vec![crate::report::LookedImage { platform: subject.into(), digest: Some(subject.into()) }],
             }],
             waits: Vec::new(),
             timelines: Vec::new(),
