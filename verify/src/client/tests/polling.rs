@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Long enough for a poller to notice that something moved.
-const NOTICED: Duration = Duration::from_millis(150);
+const NOTICED: Duration = Duration::from_millis(400);
 
 fn told(samples: &[Sample]) -> Vec<(Option<&str>, bool, usize)> {
     samples.iter().map(|it| (it.digest.as_deref(), it.whole, it.platforms.len())).collect()
