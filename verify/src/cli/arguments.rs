@@ -9,7 +9,7 @@ use crate::{harness::registry::Backend, scenario::Scenario};
 /// Judges publishing pipelines: what they promise, what they do when things fail, what they leave on the registries.
 ///
 /// Every claim ends as PASS, FAIL, UNKNOWN (the harness broke), NOT RUN (the target lacks what the check
-/// needs) or WAIVED (it need not hold, says whoever runs this). Only PASS is green.
+/// needs) or WAIVED (it need not hold, by --waive). Only PASS is green.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(super) struct Cli {
@@ -21,9 +21,9 @@ const EXIT_CODES: &str = "Exit codes: 0 everything passed · 1 a claim does not 
 
 /// The repository on GitHub that this program was compiled in: its image watches itself when nothing else is named.
 pub(super) const OWN_REPOSITORY: Option<&str> = option_env!("TALLYMAN_REPOSITORY");
-/// Where the service listens unless somebody says otherwise.
+/// The default address of the service.
 const LISTEN: &str = "127.0.0.1:9180";
-/// How often it looks.
+/// The default time between two rounds.
 const EVERY: &str = "15m";
 /// How many schedules are played: together with those that every request of a usual run gives, thousands of runs.
 const SCHEDULES: usize = 2_100;
@@ -46,7 +46,7 @@ pub(super) enum Command {
     /// Looks at published images again and again, and serves what it finds
     #[command(after_help = include_str!("help/watch.txt").trim_ascii_end(), group = published(&["references", "image", "probe"]).required(OWN_REPOSITORY.is_none()))]
     Watch(WatchArguments),
-    /// Reads GitHub workflows: what starts them, what they may do, where secrets go, how failures are told
+    /// Reads GitHub workflows: what starts them, what they may do, where secrets go, how failures are reported
     #[command(after_help = include_str!("help/workflow.txt").trim_ascii_end())]
     Workflow(WorkflowArguments),
 }
@@ -112,7 +112,7 @@ pub(super) struct LocalArguments {
     /// The folder of the image that is built; it is copied, never changed
     #[arg(long, env = "VERIFY_IMAGE", default_value = "fixtures/image", value_name = "FOLDER")]
     pub(super) image: PathBuf,
-    /// From what chances are drawn; a report tells it, and with the same seed they are the same
+    /// The seed for everything random; it is printed, and the same seed gives the same choices
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
     /// How many scenarios are run at once
@@ -141,7 +141,7 @@ pub(super) struct ExploreArguments {
     /// A variable that the pipeline gets besides those of the contract (may be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
-    /// From what schedules are drawn; a report tells it, and with the same seed they are the same
+    /// The seed that schedules are drawn with; it is printed, and the same seed gives the same schedules
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
     /// How many schedules are played at most, half of them or more with two runs

@@ -63,7 +63,7 @@ fn progress(so_far: Progress) {
     let Progress { played, schedules, runs, violations } = so_far;
     let line = format!("{played} of {schedules} schedules, {runs} runs, {violations} violations");
     let mut stderr = std::io::stderr().lock();
-    // Nobody reads it if it cannot be written.
+    // Progress that cannot be written is lost, which changes nothing.
     let _ = if stderr.is_terminal() {
         write!(stderr, "\r{line}{}", if played == schedules { "\n" } else { "" })
     } else if played % BETWEEN_LINES == 0 || played == schedules {

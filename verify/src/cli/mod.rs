@@ -27,7 +27,7 @@ pub mod exit {
     pub const USAGE: u8 = 3;
 }
 
-/// Reads the command line, does what it says, and tells the exit code.
+/// Runs the command line and returns the exit code.
 pub async fn main() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

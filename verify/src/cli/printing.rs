@@ -32,7 +32,7 @@ pub(super) fn print(text: &str) -> Result<(), HarnessError> {
 
 /// Prints a line about progress, or an error, to stderr.
 pub(super) fn progress(text: &str) {
-    // Nobody reads it if it cannot be written.
+    // Progress that cannot be written is lost, which changes nothing.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

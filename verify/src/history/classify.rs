@@ -1,4 +1,4 @@
-//! What a request is for, told from its method, path and query alone (distribution specification 1.1, "Endpoints"; the APIs
+//! Classifies a request by its method, path and query alone (distribution specification 1.1, "Endpoints"; the APIs
 //! of Docker Hub and GitHub Packages).
 //!
 //! Only an endpoint's form is looked at. Whether names, tags and digests are valid is for the server to say: a pipeline
@@ -25,7 +25,7 @@ pub enum Service {
     GitHub,
 }
 
-/// Tells what a request is for; none if nobody knows such a request.
+/// The operation of a request; none if it is of no known kind.
 pub fn classify(service: Service, method: &Method, path_and_query: &str) -> Option<Operation> {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
     let segments = path.strip_prefix('/')?.split('/').map(|it| percent_decode_str(it).decode_utf8_lossy());
@@ -38,7 +38,7 @@ pub fn classify(service: Service, method: &Method, path_and_query: &str) -> Opti
     }
 }
 
-/// The requests of a history that nobody knows.
+/// The requests of a history that are of no known kind.
 pub fn unclassified(history: &[Exchange]) -> Vec<&Exchange> {
     history.iter().filter(|exchange| exchange.operation.is_none()).collect()
 }

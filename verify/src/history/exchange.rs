@@ -19,7 +19,7 @@ pub struct Exchange {
     pub method: String,
     /// Path and query, redacted.
     pub path: String,
-    /// What it is for; none if nobody knows such a request.
+    /// What it is for; none if it is of no known kind.
     pub operation: Option<Operation>,
     /// Headers of the request that say something, redacted, names in lower case.
     pub headers: BTreeMap<String, String>,

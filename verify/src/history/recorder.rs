@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{Exchange, Kind};
 
-/// When a request arrived, and as the how manieth.
+/// The time of a request, and its number among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrival {
     number: u64,
@@ -24,7 +24,7 @@ pub struct Arrival {
 pub struct Recorder {
     start: Instant,
     collected: Arc<Mutex<Collected>>,
-    /// Tells those who wait that there is one exchange more.
+    /// Notifies of each exchange that was recorded.
     grown: watch::Sender<()>,
     /// The same, for exchanges that may have changed a manifest, a tag or a blob.
     changed: watch::Sender<()>,
@@ -59,7 +59,7 @@ impl Recorder {
     pub fn arrive(&self) -> Arrival {
         self.with(|collected| {
             collected.arrivals += 1;
-            // Taken while nobody else can arrive, so that times never contradict the order.
+            // Taken under the lock, so that times never contradict the order.
             Arrival { number: collected.arrivals, at_ms: self.now_ms() }
         })
     }
@@ -89,7 +89,7 @@ impl Recorder {
         exchanges.into_iter().map(|(_, exchange)| exchange).collect()
     }
 
-    /// Tells of each exchange that puts a manifest or deletes anything, when it has ended.
+    /// Notifies of each exchange that puts a manifest or deletes anything, when it has ended.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }

@@ -32,7 +32,7 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// What was looked at, if the target is published images.
     pub looked: Vec<Looked>,
-    /// What registries did not show at once. That is told apart from what is wrong.
+    /// What registries did not show at once, which is not wrong in itself.
     pub waits: Vec<Wait>,
     /// What happened in each scenario in which something is wrong.
     pub timelines: Vec<Timeline>,

@@ -16,7 +16,7 @@ fn padded(word: &str, colour: bool) -> String {
     if colour { format!("\u{1b}[1;{code}m{word:<7}\u{1b}[0m") } else { format!("{word:<7}") }
 }
 
-/// How many violations of one check are told: a pipeline that is wrong once is often wrong in many places.
+/// How many violations of one check are shown: a pipeline that is wrong once is often wrong in many places.
 const VIOLATIONS_MAX: usize = 5;
 
 /// One outcome: a line, and what is wrong with it.

@@ -118,7 +118,7 @@ fn occupy(folder: &Path) -> io::Result<File> {
         fs::create_dir_all(folder)?;
         let Some(held) = unless_gone(File::open(folder))? else { continue };
         flock(&held, FlockOperation::LockShared)?;
-        // Somebody may have removed it before it was held.
+        // Another process may have removed it before it was locked.
         let Some(there) = unless_gone(fs::metadata(folder))? else { continue };
         if there.ino() == held.metadata()?.ino() {
             return Ok(held);

@@ -13,7 +13,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Whether the service that listens there is healthy, and what it says.
 ///
 /// # Errors
-/// Nobody answers.
+/// No answer.
 pub async fn probe(listen: SocketAddr) -> Result<(bool, String), HarnessError> {
     let failed = || HarnessError::other(format!("nobody answers at {listen}"));
     // Installing a second time fails and changes nothing: the provider is the same.
