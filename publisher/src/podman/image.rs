@@ -54,7 +54,7 @@ impl Podman {
     /// podman does not have it.
     pub async fn inspect(&self, id: &Digest) -> Result<ImageInfo, PodmanError> {
         const COMMAND: &str = "podman image inspect";
-        let answer = self.output(COMMAND, &["image", "inspect", &id.to_string()]).await?;
+        let answer = self.output(COMMAND, &["image", "inspect", id.as_ref()]).await?;
         let unclear = |error: serde_json::Error| PodmanError::answer(COMMAND, error);
         let [image] = serde_json::from_slice::<[Value; 1]>(&answer).map_err(unclear)?;
         let text = |field: &str| image[field].as_str().unwrap_or_default().to_owned();

@@ -40,7 +40,7 @@ impl Podman {
     ) -> Result<Option<Bytes>, PodmanError> {
         let (stdout, pipe) = io::pipe().map_err(PodmanError::Temporary)?;
         let mut command = self.command();
-        command.args(["save", "--quiet", "--format=docker-archive", &id.to_string()]).stdout(pipe);
+        command.args(["save", "--quiet", "--format=docker-archive", id.as_ref()]).stdout(pipe);
         let id = id.clone();
         let mut reading = spawn_blocking(move || {
             let mut archive = BufReader::with_capacity(READ_BYTES, stdout);

@@ -90,7 +90,9 @@ impl Log {
         let mut sections = mem::take(&mut self.sections);
         if sections.first().is_some_and(|section| section.last.is_some()) {
             let (ended, running): (Vec<_>, _) = sections.into_iter().partition(|section| section.last.is_some());
-            ended.into_iter().for_each(|section| self.close(section));
+            for section in ended {
+                self.close(section);
+            }
             sections = running;
         }
         if let Some(live) = sections.first_mut() {
