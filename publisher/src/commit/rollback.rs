@@ -63,8 +63,10 @@ impl Mover<'_> {
         if registry.resolve(tag).await?.is_none() {
             return Ok(None);
         }
-        let Some(site) = &self.sites[at] else { return Ok(Some("nothing says how tags are deleted there".into())) };
-        let untagged = site.untag(tag, self.to.list).await;
+        let Some(cleaner) = &self.cleaners[at] else {
+            return Ok(Some("nothing says how tags are deleted there".into()));
+        };
+        let untagged = cleaner.untag(tag, self.to.list).await;
         let stays = || "the registry still shows it".into();
         let why = untagged.err().map_or_else(stays, |error| Problem::from(&error).causes.join(": "));
         Ok(registry.resolve(tag).await?.map(|_| why))

@@ -26,7 +26,7 @@ use super::{
     live::{Live, Published, Snapshot},
 };
 use crate::{
-    clean::Site,
+    clean::Cleaner,
     event::{Event, Events},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     http::RequestError,
@@ -96,7 +96,7 @@ enum Stop {
 pub struct Mover<'a> {
     pub(super) registries: &'a [Arc<Registry>],
     /// The registries with the interfaces by which what is new there is removed.
-    pub(super) sites: &'a [Option<Site>],
+    pub(super) cleaners: &'a [Option<Cleaner>],
     pub(super) to: TagMove<'a>,
     pub(super) events: Events,
     live: Live<'a>,
@@ -115,7 +115,7 @@ impl<'a> Mover<'a> {
     /// with it, and follows it where a killed run left it behind.
     pub async fn begin(
         registries: &'a [Arc<Registry>],
-        sites: &'a [Option<Site>],
+        cleaners: &'a [Option<Cleaner>],
         to: TagMove<'a>,
         events: &Events,
     ) -> Result<Self, Failure> {
@@ -130,7 +130,7 @@ impl<'a> Mover<'a> {
         live.replaceable = replaceable.map(|published| published.manifest.digest.clone()).collect();
         let states = vec![State::Untouched; registries.len()];
         let events = Arc::clone(events);
-        let mut mover = Self { registries, sites, to, events, live, before, states, overwritten: Vec::new() };
+        let mut mover = Self { registries, cleaners, to, events, live, before, states, overwritten: Vec::new() };
         match mover.give_way().await {
             Some(overtaken) => Err(overtaken),
             None => Ok(mover),
@@ -400,9 +400,9 @@ impl<'a> Mover<'a> {
     /// The place of a registry in the order of the moves: what was there before can be put back by the PUT that moved
     /// it; what was not must be removed.
     fn hard_to_undo(&self, at: usize) -> u8 {
-        match (&self.before[at], &self.sites[at]) {
+        match (&self.before[at], &self.cleaners[at]) {
             (Some(_), _) => 0,
-            (None, Some(site)) => site.hard_to_untag(),
+            (None, Some(cleaner)) => cleaner.hard_to_untag(),
             (None, None) => u8::MAX,
         }
     }

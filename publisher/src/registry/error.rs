@@ -63,8 +63,8 @@ impl Cause {
         self.request().map_or(Verdict::Never, |error| Verdict::of(error, SystemTime::now()))
     }
 
-    /// Whether another attempt could have helped: what was asked for may still come to pass.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether another attempt may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
         self.verdict() != Verdict::Never
     }
 

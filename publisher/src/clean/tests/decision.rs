@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use crate::{
     clean::{
-        Because, Fate, Graph, Node, decide,
+        Graph, Node, Reason, decide,
         graph::{fallback_subject, fallback_tag},
     },
     oci::{Digest, Tag, digest_of},
@@ -75,18 +75,18 @@ fn what_goes(#[case] repository: &str, #[case] gone: &str) {
 }
 
 #[test]
-fn each_verdict_says_why() {
+fn each_candidate_has_a_reason() {
     let graph = graph("latest=new old>o1,o2 1.0.0=rel rel>o2 @old=index");
     let decision = decide(&graph, &[digest("old")]).unwrap();
     let on = |name: &str| {
-        let verdict = decision.on(&digest(name)).unwrap();
-        (verdict.depth, verdict.because.clone(), verdict.fate.clone())
+        let candidate = decision.candidate(&digest(name)).unwrap();
+        (candidate.depth, candidate.reason.clone(), candidate.kept_by.as_ref().map(Tag::as_str))
     };
-    assert_eq!(on("old"), (0, Because::Recorded, Fate::Removed));
-    assert_eq!(on("o1"), (1, Because::PartOf(digest("old")), Fate::Removed));
-    assert_eq!(on("o2"), (1, Because::PartOf(digest("old")), Fate::Kept("1.0.0".parse().unwrap())));
-    assert_eq!(on("index"), (1, Because::About(digest("old")), Fate::Removed));
-    assert_eq!(decision.on(&digest("rel")), None);
+    assert_eq!(on("old"), (0, Reason::Recorded, None));
+    assert_eq!(on("o1"), (1, Reason::PartOf(digest("old")), None));
+    assert_eq!(on("o2"), (1, Reason::PartOf(digest("old")), Some("1.0.0")));
+    assert_eq!(on("index"), (1, Reason::RefersTo(digest("old")), None));
+    assert_eq!(decision.candidate(&digest("rel")), None);
     assert_eq!(fallback_subject(&fallback_tag(&digest("old"))), Some(digest("old")));
 }
 

@@ -28,8 +28,8 @@ async fn one_login_serves_a_clean_up_and_a_new_one_follows_when_it_is_refused() 
 #[tokio::test]
 async fn a_login_that_is_refused_is_a_missing_permission_and_not_repeated() {
     let (ground, old, _) = ground().await;
-    let (site, told) = ground.site_of("acme/hello", "canary-wrong");
-    let report = site.clean(Task { recorded: vec![old], ..Task::default() }).await;
+    let (cleaner, told) = ground.cleaner_of("acme/hello", "canary-wrong");
+    let report = cleaner.clean(Task { recorded: vec![old], ..Task::default() }).await;
     let text = format!("{report:?} {:?}", told.events());
     assert!(report.problem.unwrap().denied && !text.contains("canary"), "{text}");
     assert_eq!(ground.contents().count("POST /v2/auth/token"), 1);
@@ -114,7 +114,7 @@ async fn a_tag_is_deleted_at_either_address(#[case] absent: usize) {
     ground.contents().answer("DELETE /v2/repositories/", absent, 404, "");
     ground.contents().answer("DELETE /v2/namespaces/", 1, 204, "");
     let manifest = ground.contents().manifest(&old);
-    ground.site().vacate(&crate::oci::Tag::latest(), &manifest).await.unwrap();
+    ground.cleaner().vacate(&crate::oci::Tag::latest(), &manifest).await.unwrap();
     assert_eq!(ground.contents().count("DELETE /v2/namespaces/acme/repositories/hello/tags/latest"), absent);
 }
 
@@ -131,7 +131,7 @@ async fn a_tag_is_deleted_or_stays_where_it_is(
     let (ground, old, _) = ground().await;
     ground.contents().answer("DELETE /v2/repositories/", times, status, r#"{"message":"no"}"#);
     let manifest = ground.contents().manifest(&old);
-    let vacated = ground.site().vacate(&crate::oci::Tag::latest(), &manifest).await;
+    let vacated = ground.cleaner().vacate(&crate::oci::Tag::latest(), &manifest).await;
     assert_eq!(vacated.err().map(|error| error.is_denied()), denied);
     assert_eq!(ground.contents().tags.contains_key("latest"), denied.is_some());
 }
@@ -140,9 +140,9 @@ async fn a_tag_is_deleted_or_stays_where_it_is(
 async fn a_rate_limit_is_waited_for_as_docker_hub_wants() {
     let (ground, old, _) = ground().await;
     ground.contents().answer_with("page=1&", 429, &[("x-retry-after", "99999999999")], "Too Many Requests");
-    let (site, told) = ground.site_of("acme/hello", TOKEN);
+    let (cleaner, told) = ground.cleaner_of("acme/hello", TOKEN);
     tokio::select! {
-        report = site.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
+        report = cleaner.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
         () = told.retried() => assert_eq!(told.waits()[0].as_secs(), RETRY_AFTER_MAX.as_secs()),
     }
 }

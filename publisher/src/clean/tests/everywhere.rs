@@ -241,7 +241,7 @@ async fn a_dry_run_says_why_and_does_nothing(#[values(GitHub, DockerHub, Distrib
         contents.tag("mine", &children[1]);
     }
     let task = Task { recorded: vec![old.clone()], dry_run: true, ..Task::default() };
-    let report = ground.site().clean(task).await;
+    let report = ground.cleaner().clean(task).await;
     assert_eq!(fates(&report), "Planned Planned Kept");
     assert_eq!(report.items[2].because, "mine holds it");
     assert!(report.items[0].because.contains("no tag holds it"));
@@ -263,7 +263,7 @@ async fn taken_away_first_latest_goes_alone_or_with_what_it_alone_holds(
         ground.contents().tag("2.0.0", &old);
     }
     let manifest = ground.contents().manifest(&old);
-    ground.site().vacate(&Tag::latest(), &manifest).await.unwrap();
+    ground.cleaner().vacate(&Tag::latest(), &manifest).await.unwrap();
     let contents = ground.contents();
     // Docker Hub deletes tags apart; elsewhere a list that others hold stays, and the tag with it until it is moved.
     assert_eq!(contents.tags.contains_key("latest"), released && kind != DockerHub);

@@ -34,8 +34,8 @@ async fn the_package_is_found_wherever_it_lives_and_can_be_restored_there(#[case
 #[tokio::test]
 async fn a_name_of_several_parts_is_percent_encoded() {
     let (ground, _) = ground().await;
-    let (site, _) = ground.site_of("acme/tools/hello", TOKEN);
-    site.clean(Task::default()).await;
+    let (cleaner, _) = ground.cleaner_of("acme/tools/hello", TOKEN);
+    cleaner.clean(Task::default()).await;
     let log = ground.contents().log.clone();
     assert!(log.iter().any(|line| line == "GET /orgs/acme/packages/container/tools%2Fhello"), "{log:?}");
 }
@@ -51,9 +51,9 @@ async fn a_package_that_is_not_shown_is_a_missing_permission() {
 #[tokio::test]
 async fn a_bad_token_is_told_and_not_repeated() {
     let (ground, old) = ground().await;
-    let (site, told) = ground.site_of("acme/hello", "canary-wrong");
+    let (cleaner, told) = ground.cleaner_of("acme/hello", "canary-wrong");
     ground.contents().answer("/packages/", 1, 401, r#"{"message":"Bad credentials: canary-wrong"}"#);
-    let report = site.clean(Task { recorded: vec![old], ..Task::default() }).await;
+    let report = cleaner.clean(Task { recorded: vec![old], ..Task::default() }).await;
     let text = format!("{report:?} {:?}", told.events());
     assert!(report.problem.unwrap().denied && !text.contains("canary"), "{text}");
 }
@@ -161,9 +161,9 @@ async fn rate_limits_are_waited_for_as_github_wants(
 ) {
     let (ground, old) = ground().await;
     ground.contents().answer_with("/packages/", 403, headers, &format!(r#"{{"message":"{message}"}}"#));
-    let (site, told) = ground.site_of("acme/hello", TOKEN);
+    let (cleaner, told) = ground.cleaner_of("acme/hello", TOKEN);
     tokio::select! {
-        report = site.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
+        report = cleaner.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
         () = told.retried() => assert_eq!(told.waits()[0].as_secs(), seconds),
     }
 }
@@ -208,7 +208,7 @@ async fn what_comes_to_light_as_ours_and_is_older_is_looked_for_too() {
 async fn the_only_tag_of_a_package_cannot_be_taken_away_first() {
     let (ground, old) = ground().await;
     let manifest = ground.contents().manifest(&old);
-    ground.site().vacate(&Tag::latest(), &manifest).await.unwrap();
+    ground.cleaner().vacate(&Tag::latest(), &manifest).await.unwrap();
     assert_eq!(ground.contents().tags.get("latest"), Some(&old));
     assert_eq!(ground.contents().count("DELETE "), 1);
     assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");

@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 pub(super) use self::contents::{Contents, day, key};
 use crate::{
     auth::Credential,
-    clean::{Report, Site, Task},
+    clean::{Cleaner, Report, Task},
     config::DriverKind,
     environment::Environment,
     oci::{Digest, Tag},
@@ -60,18 +60,18 @@ impl Ground {
     }
 
     /// The repository `acme/hello` with its driver, for somebody with this token.
-    pub(super) fn site_of(&self, name: &str, token: &str) -> (Site, Arc<Told>) {
+    pub(super) fn cleaner_of(&self, name: &str, token: &str) -> (Cleaner, Arc<Told>) {
         let (registry, told) =
             client(&format!("{}/{name}", self.host), Credential::basic("ann", token), &Hosts::default());
         let address = format!("http://{}", self.host);
         let env: Environment =
             [("TALLYMAN_GITHUB_API", address.as_str()), ("TALLYMAN_DOCKERHUB_API", &address)].into_iter().collect();
         let kind = self.contents().kind.unwrap();
-        (Site::new(Arc::new(registry), kind, &Credential::basic("ann", token), &env).unwrap(), told)
+        (Cleaner::new(Arc::new(registry), kind, &Credential::basic("ann", token), &env).unwrap(), told)
     }
 
-    pub(super) fn site(&self) -> Site {
-        self.site_of("acme/hello", TOKEN).0
+    pub(super) fn cleaner(&self) -> Cleaner {
+        self.cleaner_of("acme/hello", TOKEN).0
     }
 
     /// Publishes a new `latest` and cleans up after the old one, as a run does.
@@ -85,7 +85,7 @@ impl Ground {
         let latest = Tag::latest();
         let task =
             Task { recorded: vec![old.clone()], known: vec![previous], moved: Some((&latest, &new)), dry_run: false };
-        self.site().clean(task).await
+        self.cleaner().clean(task).await
     }
 }
 

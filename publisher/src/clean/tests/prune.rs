@@ -19,7 +19,7 @@ async fn prune(ground: &Ground, used: &[&str], dry_run: bool) -> Report {
     ground.contents().log.clear();
     let used: HashSet<_> = used.iter().map(|name| key(name).parse().unwrap()).collect();
     let max_age = Duration::from_secs(30 * 24 * 60 * 60);
-    ground.site().prune(&Pruning { used, max_age, now: day(TODAY), dry_run }).await
+    ground.cleaner().prune(&Pruning { used, max_age, now: day(TODAY), dry_run }).await
 }
 
 /// A cache with steps of the days 1, 2, 3, 80 and 90.
