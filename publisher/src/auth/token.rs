@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use url::form_urlencoded;
 
 use super::{AuthError, Credential, Scope, challenge::Bearer};
-use crate::http::{ANSWER_TIMEOUT, Redactor, Refusal, RequestError, Verdict, read_answer};
+use crate::http::{ANSWER_TIMEOUT, ErrorClass, Redactor, Refusal, RequestError, read_answer};
 
 /// How long a token is good for when the server does not say.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(60);
@@ -88,8 +88,8 @@ pub(super) async fn fetch(
     let refusal = Refusal::of(response, &Redactor::new(credential.secrets())).await;
     let is_about_us = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let error = RequestError::Refused(Box::new(refusal));
-    match (Verdict::of(&error, SystemTime::now()), error) {
-        (Verdict::Never, RequestError::Refused(refusal)) if is_about_us => {
+    match (ErrorClass::of(&error, SystemTime::now()), error) {
+        (ErrorClass::Permanent, RequestError::Refused(refusal)) if is_about_us => {
             let anonymous = credential == Credential::Anonymous;
             Err(AuthError::Denied { server, anonymous, source: Arc::new(*refusal) })
         }

@@ -8,7 +8,7 @@ use super::{
     expiry::expired,
     report::{Item, Problem},
     scan::Scanner,
-    sweep::Sweep,
+    sweep::sweep,
 };
 use crate::{
     auth::Credential,
@@ -78,7 +78,7 @@ impl Cleaner {
             }
             let (graph, decision) = scanner.decide().await?;
             report.items = decision.candidates.iter().map(Item::planned).collect();
-            if dry_run { Ok(()) } else { Sweep::new(scanner, graph, decision, true, report).run().await }
+            if dry_run { Ok(()) } else { sweep(scanner, graph, decision, true, report).await }
         })
         .await
     }
@@ -92,7 +92,7 @@ impl Cleaner {
             }
             // A build runs a step again that it does not find, so one scan is enough for all deletions.
             let scanner = Scanner::new(&self.registry, driver, Vec::new());
-            Sweep::new(scanner, graph, decision, false, report).run().await
+            sweep(scanner, graph, decision, false, report).await
         })
         .await
     }
@@ -103,7 +103,7 @@ impl Cleaner {
         if let Some(driver) = &self.driver
             && let Err(error) = work(driver, &mut report).await
         {
-            report.problem = Some(Problem::from(&self.explain(driver, error)));
+            report.problem = Some(Problem::from(&error));
         }
         report
     }
@@ -121,10 +121,6 @@ impl Cleaner {
     pub async fn untag(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
         // What this run itself has put there may be deleted even where nothing is cleaned up.
         let driver = self.driver.as_ref().unwrap_or(&Driver::Distribution);
-        self.untag_with(driver, tag, list).await.map_err(|error| self.explain(driver, error))
-    }
-
-    async fn untag_with(&self, driver: &Driver, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
         let registry = &self.registry;
         if driver.delete_tag(registry, tag).await?.is_some() {
             return Ok(());
@@ -151,10 +147,6 @@ impl Cleaner {
     /// When the registry fails. The tag is unchanged then.
     pub async fn vacate(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
         let Some(driver) = &self.driver else { return Ok(()) };
-        self.vacate_with(driver, tag, list).await.map_err(|error| self.explain(driver, error))
-    }
-
-    async fn vacate_with(&self, driver: &Driver, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
         let mut scanner = Scanner::new(&self.registry, driver, vec![list.digest.clone()]);
         scanner.expiring.insert(tag.clone());
         scanner.manifests.put(list.clone())?;
@@ -166,9 +158,5 @@ impl Cleaner {
             driver.delete(&self.registry, removal, async || Ok(None)).await?;
         }
         Ok(())
-    }
-
-    fn explain(&self, driver: &Driver, error: CleanError) -> CleanError {
-        error.with_permission(self.registry.name(), driver.permission())
     }
 }

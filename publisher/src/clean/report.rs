@@ -1,6 +1,6 @@
 //! What a clean-up did or would do, as data and as text.
 
-use std::error::Error;
+use std::{error::Error, fmt::Write as _};
 
 use serde::Serialize;
 
@@ -153,7 +153,8 @@ impl Report {
             let (indent, kind) = ("   ".repeat(item.depth), if item.list { "list" } else { "image" });
             let branch = if item.depth == 0 { "" } else { "└─ " };
             let (indent, digest) = (indent.get(3..).unwrap_or_default(), short(&item.digest));
-            text.push_str(&format!("  {indent}{branch}{verb} {kind} {digest}: {}\n", item.because));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {indent}{branch}{verb} {kind} {digest}: {}", item.because);
         }
         let warnings = self.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
         let causes = self.problem.iter().flat_map(|problem| &problem.causes);

@@ -14,47 +14,42 @@ use crate::{
 
 type Tags = BTreeMap<Tag, Vec<Digest>>;
 
-/// The removal of everything that a decision names.
-pub(super) struct Sweep<'a> {
+struct Sweep<'a> {
     scanner: Scanner<'a>,
     /// The newest scan.
     graph: Graph,
     planned: Decision,
-    /// Whether to scan again before each deletion.
     rescans: bool,
     /// The last manifest that was deleted, and the tags before that.
     last: Option<(Digest, Tags)>,
     report: &'a mut Report,
 }
 
-impl<'a> Sweep<'a> {
-    /// Prepares to remove what `planned` names. The report has an item for each of it.
-    pub(super) fn new(
-        scanner: Scanner<'a>,
-        graph: Graph,
-        planned: Decision,
-        rescans: bool,
-        report: &'a mut Report,
-    ) -> Self {
-        Self { scanner, graph, planned, rescans, last: None, report }
+/// Removes what `planned` names, and says in the report what happened to each of its items. With `rescans`, scans again
+/// before each deletion.
+///
+/// # Errors
+/// The first error. Nothing is removed after it.
+pub(super) async fn sweep(
+    scanner: Scanner<'_>,
+    graph: Graph,
+    planned: Decision,
+    rescans: bool,
+    report: &mut Report,
+) -> Result<(), CleanError> {
+    if planned.removals.is_empty() {
+        return Ok(());
     }
-
-    /// Removes it, and says in the report what happened to each item.
-    ///
-    /// # Errors
-    /// The first error. Nothing is removed after it.
-    pub(super) async fn run(mut self) -> Result<(), CleanError> {
-        if self.planned.removals.is_empty() {
-            return Ok(());
-        }
-        let removed = self.remove_all().await;
-        let checked = if self.rescans { self.check().await } else { Ok(()) };
-        for item in self.report.items.iter_mut().filter(|item| item.outcome == Outcome::Planned) {
-            item.becomes(Outcome::Kept, "the clean-up stopped before it");
-        }
-        removed.and(checked)
+    let mut sweep = Sweep { scanner, graph, planned, rescans, last: None, report };
+    let removed = sweep.remove_all().await;
+    let checked = if rescans { sweep.check().await } else { Ok(()) };
+    for item in sweep.report.items.iter_mut().filter(|item| item.outcome == Outcome::Planned) {
+        item.becomes(Outcome::Kept, "the clean-up stopped before it");
     }
+    removed.and(checked)
+}
 
+impl Sweep<'_> {
     async fn remove_all(&mut self) -> Result<(), CleanError> {
         let mut decision = self.planned.clone();
         for digest in self.planned.removals.clone() {
@@ -91,7 +86,10 @@ impl<'a> Sweep<'a> {
         }
         let (mut is_stale, mut known) = (false, graph.tags.clone());
         let check = async || {
-            while *rescans {
+            if !*rescans {
+                return Ok(None);
+            }
+            loop {
                 // A scan that asks for each tag takes a while: look for tags that were set meanwhile.
                 let is_current = !is_stale
                     && (!driver.resolves_every_tag()
@@ -107,7 +105,6 @@ impl<'a> Sweep<'a> {
                 }
                 (is_stale, known) = (false, graph.tags);
             }
-            Ok(None)
         };
         let removal = Removal { digest, tags: &tags, moved: moved.as_ref().map(|(tag, _)| tag) };
         driver.delete(registry, removal, check).await

@@ -29,8 +29,8 @@ impl Mover<'_> {
         self.overtaken_or(failure.left(left)).await
     }
 
-    /// Undoes the move on one registry; tells whether the list is not under the tag there any more, and what is. Whoever has
-    /// moved the tag on since then knows better: that is not ours to undo.
+    /// Undoes the move on one registry; tells whether the list is not under the tag there any more, and what is. A move by
+    /// another run since then is not undone.
     async fn restore(&self, at: usize) -> (bool, String) {
         let (registry, tag) = (&self.registries[at], self.to.tag);
         let (name, before) = (registry.name(), self.before(at));

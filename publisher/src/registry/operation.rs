@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Cause, Registry, RegistryError};
 use crate::{
     event::Event,
-    http::{ATTEMPTS_MAX, RETRY_AFTER_MAX, Verdict},
+    http::{ATTEMPTS_MAX, ErrorClass, RETRY_AFTER_MAX},
 };
 
 impl Registry {
@@ -22,14 +22,16 @@ impl Registry {
                 Ok(value) => return Ok(value),
                 Err(cause) => cause,
             };
-            let Verdict::Again(asked) = cause.verdict() else { return Err(self.failure(operation, made, cause)) };
+            let ErrorClass::Transient { retry_after } = cause.class() else {
+                return Err(self.failure(operation, made, cause));
+            };
             if made >= ATTEMPTS_MAX {
                 return Err(self.failure(operation, made, cause));
             }
-            let wait = self.backoff.wait(made, asked, fastrand::f64());
+            let wait = self.backoff.wait(made, retry_after, fastrand::f64());
             self.announce(operation, made, wait, &cause);
-            if let Some(asked) = asked {
-                self.turns.pause.extend(asked.min(RETRY_AFTER_MAX));
+            if let Some(retry_after) = retry_after {
+                self.limiter.pause(retry_after.min(RETRY_AFTER_MAX));
             }
             tokio::time::sleep(wait).await;
         }

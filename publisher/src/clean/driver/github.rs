@@ -90,12 +90,12 @@ impl GitHub {
         let (mut last, mut is_sorted) = (None, true);
         for page in 1..=PAGES_MAX {
             let path = format!("{home}/versions?per_page={PAGE}&page={page}&state=active");
-            let list = async || {
+            let read_page = async || {
                 let answer = self.client.call(registry, Method::GET, &path).await?;
                 let versions: Vec<Version> = if answer.is_absent() { Vec::new() } else { answer.json()? };
                 Ok((has_next(&answer.headers).unwrap_or(versions.len() >= PAGE), versions))
             };
-            let (has_next, versions) = registry.attempts(&format!("list versions (page {page})"), list).await?;
+            let (has_next, versions) = registry.attempts(&format!("list versions (page {page})"), read_page).await?;
             for Version { id, name: digest, created_at, metadata } in versions {
                 let created_at = created_at.and_then(|text| humantime::parse_rfc3339_weak(&text).ok());
                 is_sorted &= created_at.is_some() && last.is_none_or(|last| created_at <= last);

@@ -145,11 +145,12 @@ impl Driver {
 
     /// Lists every tag that may reach one of the `wanted` manifests.
     pub(super) async fn list(&self, registry: &Registry, wanted: &HashSet<Digest>) -> Result<Listing, CleanError> {
-        match self {
+        let listed = match self {
             Self::GitHub(driver) => driver.list(registry, wanted).await,
             Self::DockerHub(driver) => driver.list(registry).await,
             Self::Distribution => distribution::list(registry).await,
-        }
+        };
+        listed.map_err(|error| self.explain(registry, error))
     }
 
     /// Deletes a manifest. Right before each attempt `check` may end the deletion with another outcome.
@@ -159,19 +160,20 @@ impl Driver {
         removal: Removal<'_>,
         check: impl AsyncFnMut() -> Result<Option<Deletion>, CleanError>,
     ) -> Result<Deletion, CleanError> {
-        match self {
+        let deleted = match self {
             Self::GitHub(driver) => driver.delete(registry, removal, check).await,
             Self::DockerHub(driver) => driver.delete(registry, removal.digest, check).await,
-            Self::Distribution => delete_manifest(registry, removal.digest, check).await?,
-        }
+            Self::Distribution => {
+                delete_manifest(registry, removal.digest, check).await.unwrap_or_else(|e| Err(e.into()))
+            }
+        };
+        deleted.map_err(|error| self.explain(registry, error))
     }
 
     /// Deletes a tag, where tags are deleted apart from manifests; `None` elsewhere.
     pub(super) async fn delete_tag(&self, registry: &Registry, tag: &Tag) -> Result<Option<Deletion>, CleanError> {
-        match self {
-            Self::DockerHub(driver) => driver.delete_tag(registry, tag).await.map(Some),
-            Self::GitHub(_) | Self::Distribution => Ok(None),
-        }
+        let Self::DockerHub(driver) = self else { return Ok(None) };
+        driver.delete_tag(registry, tag).await.map(Some).map_err(|error| self.explain(registry, error))
     }
 
     /// Whether tags are deleted apart from manifests. Elsewhere only the deletion of a manifest removes its tags.
@@ -199,13 +201,14 @@ impl Driver {
         }
     }
 
-    /// The permission that a deletion needs, and where it is granted.
-    pub(super) fn permission(&self) -> &'static str {
-        match self {
+    /// Adds the permission that is missing, and where it is granted, to an error that says so.
+    fn explain(&self, registry: &Registry, error: CleanError) -> CleanError {
+        let permission = match self {
             Self::GitHub(_) => github::PERMISSION,
             Self::DockerHub(_) => dockerhub::PERMISSION,
             Self::Distribution => distribution::PERMISSION,
-        }
+        };
+        error.with_permission(registry.name(), permission)
     }
 
     /// The command that undoes a deletion, where there is one.

@@ -1,5 +1,5 @@
 //! A repository with all the interfaces by which it can be cleaned, on one socket: the registry, GitHub Packages, Docker
-//! Hub's API. It behaves as theirs do, fails as a test says, and lets somebody else act at a chosen moment.
+//! Hub's API. It behaves as theirs do, fails as a test says, and lets another user act at a chosen moment.
 
 mod contents;
 mod dockerhub;
@@ -38,13 +38,13 @@ use crate::{
 pub(super) const TOKEN: &str = "canary-token";
 
 /// A repository that ends with the test.
-pub(super) struct Ground {
+pub(super) struct FakeRegistry {
     host: String,
     state: Arc<Mutex<Contents>>,
     serving: AbortHandle,
 }
 
-impl Ground {
+impl FakeRegistry {
     pub(super) async fn start(kind: DriverKind) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -59,7 +59,7 @@ impl Ground {
         self.state.lock().unwrap()
     }
 
-    /// The repository `acme/hello` with its driver, for somebody with this token.
+    /// The repository `acme/hello` with its driver, with this token.
     pub(super) fn cleaner_of(&self, name: &str, token: &str) -> (Cleaner, Arc<Told>) {
         let (registry, told) =
             client(&format!("{}/{name}", self.host), Credential::basic("ann", token), &Hosts::default());
@@ -89,7 +89,7 @@ impl Ground {
     }
 }
 
-impl Drop for Ground {
+impl Drop for FakeRegistry {
     fn drop(&mut self) {
         self.serving.abort();
     }
@@ -126,7 +126,7 @@ async fn serve(State(state): State<Arc<Mutex<Contents>>>, request: Request) -> R
 }
 
 /// What a test sees of a report: each item's fate, one word an item.
-pub(super) fn fates(report: &Report) -> String {
+pub(super) fn outcomes(report: &Report) -> String {
     let mut text = String::new();
     for item in &report.items {
         write!(text, "{}{:?}", if text.is_empty() { "" } else { " " }, item.outcome).unwrap();
