@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     auth::Scope,
-    event::LayerFate,
+    event::BlobOutcome,
     http::RequestError,
     oci::{Digest, short},
 };
@@ -67,7 +67,7 @@ impl Registry {
         blob: &Blob,
         mount_from: Option<&str>,
         progress: &Progress,
-    ) -> Result<LayerFate, RegistryError> {
+    ) -> Result<BlobOutcome, RegistryError> {
         let mut resume = Resume::default();
         self.attempts(&format!("push blob {}", short(&blob.digest)), async || {
             self.push_once(blob, mount_from, progress, &mut resume).await
@@ -93,7 +93,7 @@ impl Registry {
         mount_from: Option<&str>,
         progress: &Progress,
         resume: &mut Resume,
-    ) -> Result<LayerFate, Cause> {
+    ) -> Result<BlobOutcome, Cause> {
         let _permit = self.limiter.uploads.acquire().await;
         if let Some(broken) = resume.session.take()
             && let Some(session) = self.find_offset(blob, broken).await
@@ -105,7 +105,7 @@ impl Registry {
             }
         }
         if self.head_blob(&blob.digest).await? {
-            return Ok(if resume.is_sent { LayerFate::Uploaded } else { LayerFate::Present });
+            return Ok(if resume.is_sent { BlobOutcome::Uploaded } else { BlobOutcome::Present });
         }
         let opened = match self.open_upload(mount_from.map(|from| (&blob.digest, from))).await {
             // An account that may not mount may still upload, for example with a credential for one repository only.
@@ -113,7 +113,7 @@ impl Registry {
             opened => opened?,
         };
         match opened {
-            None => Ok(LayerFate::Mounted),
+            None => Ok(BlobOutcome::Mounted),
             Some(session) => self.fill(blob, session, progress, resume).await,
         }
     }
@@ -125,14 +125,14 @@ impl Registry {
         mut session: Session,
         progress: &Progress,
         resume: &mut Resume,
-    ) -> Result<LayerFate, Cause> {
+    ) -> Result<BlobOutcome, Cause> {
         let mut result = self.send_rest(blob, &mut session, progress).await;
         if result.is_ok() {
             resume.is_sent = true;
             result = self.close_upload(blob, &session).await;
         }
         resume.session = result.as_ref().is_err_and(|cause| !has_status(cause, SPOILED)).then_some(session);
-        result.map(|()| LayerFate::Uploaded)
+        result.map(|()| BlobOutcome::Uploaded)
     }
 
     /// Opens an upload; `None` if the blob was mounted instead.
