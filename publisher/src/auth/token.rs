@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{AuthError, Credential, Scope, challenge::Bearer};
-use crate::http::{ANSWER_TIMEOUT, Redactor, Refusal, RequestError, Verdict, read_answer};
+use crate::http::{ANSWER_TIMEOUT, ErrorClass, Redactor, Refusal, RequestError, read_answer};
 
 /// How long a token is good for when the server does not say.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(60);
@@ -87,8 +87,8 @@ pub(super) async fn fetch(
     let refusal = Refusal::of(response, &Redactor::new(credential.secrets())).await;
     let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let error = RequestError::Refused(Box::new(refusal));
-    match (Verdict::of(&error, SystemTime::now()), error) {
-        (Verdict::Never, RequestError::Refused(refusal)) if is_denied => {
+    match (ErrorClass::of(&error, SystemTime::now()), error) {
+        (ErrorClass::Permanent, RequestError::Refused(refusal)) if is_denied => {
             Err(AuthError::Denied { server, anonymous: credential.is_anonymous(), source: Arc::new(*refusal) })
         }
         (_, error) => Err(failed(error)),

@@ -1,21 +1,20 @@
-//! Why nothing, or nothing more, is removed.
+//! Why a clean-up stops.
 
 use thiserror::Error;
 
 use super::Unknown;
 use crate::{
-    http::RequestError,
     oci::Digest,
     registry::{Cause, RegistryError},
 };
 
-/// Why a clean-up stops. Whatever it is: from then on nothing is removed.
+/// Why a clean-up stops. Nothing is removed after any of these.
 #[derive(Debug, Error)]
 pub enum CleanError {
-    /// The decision lacks something.
+    /// The decision lacks a manifest.
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// A manifest that has to be there is not, or says nothing that can be understood.
+    /// A manifest that a tag or a record names is missing or cannot be parsed.
     #[error("manifest {digest} cannot be read from {registry}")]
     Unreadable {
         /// The manifest.
@@ -26,42 +25,44 @@ pub enum CleanError {
     /// The registry, or the interface beside it, failed.
     #[error(transparent)]
     Failed(Box<RegistryError>),
-    /// We may not.
+    /// The account lacks a permission.
     #[error("{registry} does not allow it: {permission}")]
     Denied {
         /// The registry's short name.
         registry: String,
-        /// The permission that is missing, and where it is given.
+        /// The permission that is missing, and where it is granted.
         permission: &'static str,
         /// What was refused.
         #[source]
         source: Option<Box<RegistryError>>,
     },
-    /// What was to go stays, for a reason that is no failure elsewhere.
+    /// The registry keeps the manifest, for this reason.
     #[error("{0}")]
-    Stays(String),
-    /// The interface beside the registry has no good address.
+    Kept(String),
+    /// The interface beside the registry has an address that no secret may be sent to.
     #[error("{variable} is no address that a secret may be sent to: `{address}`, expected https or this machine")]
     Address {
-        /// Where it stands.
+        /// The variable that holds it.
         variable: &'static str,
-        /// What stands there.
+        /// The address.
         address: String,
     },
 }
 
 impl CleanError {
-    /// Whether the clean-up may not do what it should, as opposed to could not.
+    /// Whether a permission is missing.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
 
-    /// Takes a refusal for what it means here.
-    pub(super) fn of(error: RegistryError, registry: &str, permission: &'static str) -> Self {
-        if is_denial(&error.cause) {
-            return Self::Denied { registry: registry.into(), permission, source: Some(Box::new(error)) };
+    /// Turns a refusal of our credentials into [`Self::Denied`].
+    pub(super) fn with_permission(self, registry: &str, permission: &'static str) -> Self {
+        match self {
+            Self::Failed(error) if is_denial(&error.cause) => {
+                Self::Denied { registry: registry.into(), permission, source: Some(error) }
+            }
+            error => error,
         }
-        error.into()
     }
 }
 
@@ -71,15 +72,12 @@ impl From<RegistryError> for CleanError {
     }
 }
 
-/// Whether we were refused for who we are. What says "rate limit" was tried again and is something else.
+/// Whether the credentials were refused. A 403 that says "rate limit" is something else.
 fn is_denial(cause: &Cause) -> bool {
-    let refused = cause.refusal().is_some_and(|refusal| {
-        matches!(refusal.status, 401 | 403) && !refusal.message.to_ascii_lowercase().contains("rate limit")
-    });
-    refused || matches!(cause, Cause::Auth(error) if error.request().is_none())
-}
-
-/// An answer that breaks the protocol.
-pub(super) fn protocol(what: impl Into<String>) -> Cause {
-    RequestError::Protocol(what.into()).into()
+    match cause.refusal() {
+        Some(refusal) => {
+            matches!(refusal.status, 401 | 403) && !refusal.message.to_ascii_lowercase().contains("rate limit")
+        }
+        None => matches!(cause, Cause::Auth(error) if error.request().is_none()),
+    }
 }

@@ -1,21 +1,21 @@
 //! What a repository holds, as far as a decision needs it: tags, manifests, and which manifest names which.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::oci::{DOCKER_MANIFEST, Digest, OCI_MANIFEST, RawManifest, Tag};
 
-/// The prefix of a fallback tag, under which what refers to a manifest is found where a registry has no referrers API:
+/// The prefix of a fallback tag, which lists a manifest's referrers where a registry has no referrers API:
 /// `sha256-<hex>` (distribution specification 1.1, "Referrers tag schema").
 const FALLBACK_PREFIX: &str = "sha256-";
 
 /// One manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
-    /// The manifests that it names: an image whose list lacks one of them is broken.
+    /// The manifests that it names: a list that lacks one of them is broken.
     pub children: Vec<Digest>,
-    /// The manifest that it is about, if it is a signature or another companion.
+    /// Its subject, if it is a signature or another referrer.
     pub subject: Option<Digest>,
     /// Whether it is a list or an index.
     pub list: bool,
@@ -26,47 +26,56 @@ pub struct Node {
 pub struct Graph {
     /// What each tag points at. A registry that lags may show a tag in two places: both count.
     pub tags: BTreeMap<Tag, Vec<Digest>>,
-    /// The manifests that are known. What a tag reaches must be among them, or nothing can be decided.
+    /// Tags that are removed with their manifest, so they do not keep it.
+    pub expiring: HashSet<Tag>,
+    /// The manifests that are known. Everything that a tag reaches must be among them.
     pub nodes: HashMap<Digest, Node>,
 }
 
-/// An entry of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) digest: Digest,
-    /// Whether it is an image for one platform, which names no manifests: it need not be read.
-    pub(super) leaf: bool,
+impl Graph {
+    /// The manifests that a manifest names.
+    pub(super) fn children(&self, digest: &Digest) -> &[Digest] {
+        self.nodes.get(digest).map(|node| node.children.as_slice()).unwrap_or_default()
+    }
+
+    /// The tags that point at a manifest.
+    pub(super) fn tags_of(&self, digest: &Digest) -> Vec<Tag> {
+        self.tags.iter().filter(|(_, targets)| targets.contains(digest)).map(|(tag, _)| tag.clone()).collect()
+    }
 }
 
-/// What a document says, or nothing if it cannot be understood.
-pub(super) fn entries(manifest: &RawManifest) -> Option<(Node, Vec<Entry>)> {
-    let document: Value = serde_json::from_slice(&manifest.bytes).ok()?;
-    let document = document.as_object()?;
-    let digest = |value: &Value| value.get("digest")?.as_str()?.parse::<Digest>().ok();
-    let subject = match document.get("subject") {
-        None | Some(Value::Null) => None,
-        Some(subject) => Some(digest(subject)?),
-    };
-    let listed = match document.get("manifests") {
-        None | Some(Value::Null) => return Some((Node { subject, ..Node::default() }, Vec::new())),
-        Some(listed) => listed.as_array()?,
-    };
-    let entry = |value: &Value| {
-        let media_type = value.get("mediaType").and_then(Value::as_str).unwrap_or_default();
-        Some(Entry { digest: digest(value)?, leaf: matches!(media_type, DOCKER_MANIFEST | OCI_MANIFEST) })
-    };
-    let entries = listed.iter().map(entry).collect::<Option<Vec<_>>>()?;
+#[derive(Deserialize)]
+struct Document {
+    subject: Option<Descriptor>,
+    manifests: Option<Vec<Descriptor>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: Option<String>,
+    digest: Digest,
+}
+
+/// Parses a manifest. Of a list, also returns the entries that are images for one platform: they name no manifests, so
+/// they need not be read. `None` if it cannot be understood.
+pub(super) fn parse(manifest: &RawManifest) -> Option<(Node, Vec<Digest>)> {
+    let Document { subject, manifests } = serde_json::from_slice(&manifest.bytes).ok()?;
+    let list = manifests.is_some();
+    let entries = manifests.unwrap_or_default();
+    let is_image = |entry: &&Descriptor| matches!(entry.media_type.as_deref(), Some(DOCKER_MANIFEST | OCI_MANIFEST));
+    let images = entries.iter().filter(is_image).map(|entry| entry.digest.clone()).collect();
     let children = entries.iter().map(|entry| entry.digest.clone()).collect();
-    Some((Node { children, subject, list: true }, entries))
+    Some((Node { children, subject: subject.map(|subject| subject.digest), list }, images))
 }
 
-/// The manifest that a fallback tag is about; nothing if it is any other tag.
+/// The subject that a fallback tag stands for; `None` for any other tag.
 pub fn fallback_subject(tag: &Tag) -> Option<Digest> {
     let hex = tag.as_str().strip_prefix(FALLBACK_PREFIX)?;
     format!("sha256:{hex}").parse().ok()
 }
 
-/// The fallback tag of a manifest; nothing if its digest is of a kind that has none.
+/// The fallback tag of a manifest.
 #[cfg(test)]
 pub(super) fn fallback_tag(subject: &Digest) -> Tag {
     subject.to_string().replace(':', "-").parse().unwrap()
@@ -77,20 +86,20 @@ mod tests {
     use super::*;
     use crate::oci::{OCI_INDEX, digest_of};
 
-    fn read(document: &str) -> Option<(Node, Vec<Entry>)> {
-        entries(&RawManifest::new(OCI_INDEX, document.as_bytes().to_vec()))
+    fn read(document: &str) -> Option<(Node, Vec<Digest>)> {
+        parse(&RawManifest::new(OCI_INDEX, document.as_bytes().to_vec()))
     }
 
     #[test]
-    fn a_list_names_its_entries_and_says_which_need_not_be_read() {
+    fn a_list_has_children_and_says_which_are_images() {
         let [one, two, three] = [b"1", b"2", b"3"].map(|bytes| digest_of(bytes));
         let document = format!(
             r#"{{"manifests":[{{"mediaType":"{DOCKER_MANIFEST}","digest":"{one}"}},{{"mediaType":"{OCI_INDEX}","digest":"{two}"}},
                {{"digest":"{three}"}}],"subject":{{"digest":"{one}"}}}}"#
         );
-        let (node, entries) = read(&document).unwrap();
-        assert_eq!(node, Node { children: vec![one.clone(), two, three], subject: Some(one), list: true });
-        assert_eq!(entries.iter().map(|entry| entry.leaf).collect::<Vec<_>>(), [true, false, false]);
+        let (node, images) = read(&document).unwrap();
+        assert_eq!(node, Node { children: vec![one.clone(), two, three], subject: Some(one.clone()), list: true });
+        assert_eq!(images, [one]);
     }
 
     #[rstest::rstest]
@@ -103,7 +112,7 @@ mod tests {
     #[case(r#"{"subject":{"digest":7}}"#, false)]
     #[case("[]", false)]
     #[case("<html>", false)]
-    fn what_cannot_be_understood_is_not_taken_for_empty(#[case] document: &str, #[case] understood: bool) {
+    fn what_cannot_be_parsed_is_not_taken_for_empty(#[case] document: &str, #[case] understood: bool) {
         assert_eq!(read(document).is_some(), understood);
     }
 

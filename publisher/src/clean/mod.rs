@@ -1,31 +1,30 @@
-//! Clean-up that cannot hurt: what a floating tag left behind is removed, and nothing that anybody can still reach.
+//! Clean-up: removes what a floating tag left behind, and nothing that a tag still reaches.
 //!
 //! ```text
-//! records (superseded list, hand-over) ─▶ look: tags, what they hold ─▶ decide ─▶ look again · delete ─▶ tags whole?
-//!                                          │ something unreadable                   │ a tag moved there
-//!                                          └▶ nothing is removed                    └▶ it stays
+//! recorded digests ─▶ scan: tags and manifests ─▶ decide ─▶ sweep: scan again · delete, one by one ─▶ check every tag
+//!                       │ something is unreadable              │ a tag points there now
+//!                       └▶ nothing is removed                  └▶ it is kept
 //! ```
 //!
-//! Only what a record of this publisher names is ever considered: never what merely looks old or lost. A layer cache is
-//! another matter (`prune`): nothing in it is published, and its steps go by their age.
+//! Only what a record of this publisher names is considered, never what merely looks old or unused. A layer cache is the
+//! exception (`expiry`): nothing in it is published, so its steps are removed by age.
 
+mod cleaner;
 mod decide;
 mod driver;
 mod error;
+mod expiry;
 mod graph;
-mod library;
-mod prune;
+mod manifest_cache;
 mod report;
-mod site;
-mod stale;
+mod scan;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod view;
 
-pub use decide::{Because, Decision, Fate, Unknown, Verdict, decide};
+pub use cleaner::{Cleaner, Task};
+pub use decide::{Candidate, Decision, Reason, Unknown, decide};
 pub use error::CleanError;
+pub use expiry::Pruning;
 pub use graph::{Graph, Node, fallback_subject};
 pub use report::{Item, Outcome, Problem, Report};
-pub use site::{Site, Task};
-pub use stale::Pruning;

@@ -1,24 +1,24 @@
-//! What a clean-up did or would do, as data and as a tree for people.
+//! What a clean-up did or would do, as data and as text.
 
 use std::{error::Error, fmt::Write as _};
 
 use serde::Serialize;
 
-use super::{Because, CleanError, Fate, Verdict};
+use super::{Candidate, CleanError, Reason};
 use crate::{
     config::DriverKind,
-    oci::{Digest, Repository, short},
+    oci::{Digest, Repository, Tag, short},
 };
 
-/// What became of one manifest.
+/// The outcome for one manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It stays.
     Kept,
-    /// It would go; nothing was done.
+    /// It would be removed; nothing was done.
     Planned,
-    /// It is gone.
+    /// It is removed.
     Removed,
     /// It was removed, and put back because a tag had come to need it.
     PutBack,
@@ -33,16 +33,16 @@ pub struct Item {
     pub depth: usize,
     /// Whether it is a list.
     pub list: bool,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why: a fragment.
+    /// Why: a sentence fragment.
     pub because: String,
 }
 
 /// Why a clean-up stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What is wrong, outermost first.
+    /// The error and its causes, outermost first.
     pub causes: Vec<String>,
     /// Whether a permission is missing.
     pub denied: bool,
@@ -55,42 +55,38 @@ pub struct Report {
     pub registry: String,
     /// The repository.
     pub repository: String,
-    /// How it is cleaned.
+    /// The driver.
     pub driver: DriverKind,
     /// Everything that is ours, a list before what it names.
     pub items: Vec<Item>,
-    /// What undoes the removals, where they can be undone.
+    /// Commands that undo the removals, where that is possible.
     pub restore: Vec<String>,
-    /// What should be known.
+    /// What the user should know.
     pub warnings: Vec<String>,
-    /// Why it stopped; from there on nothing was removed.
+    /// Why it stopped; nothing was removed after that.
     pub problem: Option<Problem>,
 }
 
 impl From<&CleanError> for Problem {
     fn from(error: &CleanError) -> Self {
-        let mut causes = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            causes.push(inner.to_string());
-            cause = inner.source();
-        }
+        let chain = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
+        let causes = chain.map(ToString::to_string).collect();
         Self { causes, denied: error.is_denied() }
     }
 }
 
 impl Item {
-    pub(super) fn planned(verdict: &Verdict) -> Self {
-        let ours = match &verdict.because {
-            Because::Recorded => "superseded or never published".to_owned(),
-            Because::PartOf(list) => format!("part of {}", short(list)),
-            Because::About(subject) => format!("about {}", short(subject)),
+    pub(super) fn planned(candidate: &Candidate) -> Self {
+        let Candidate { digest, depth, list, reason, kept_by } = candidate;
+        let reason = match reason {
+            Reason::Recorded => "superseded or never published".to_owned(),
+            Reason::PartOf(list) => format!("part of {}", short(list)),
+            Reason::RefersTo(subject) => format!("refers to {}", short(subject)),
         };
-        let (outcome, because) = match &verdict.fate {
-            Fate::Kept(tag) => (Outcome::Kept, format!("{tag} holds it")),
-            Fate::Removed => (Outcome::Planned, format!("{ours}, no tag holds it")),
+        let (outcome, because) = match kept_by {
+            Some(tag) => (Outcome::Kept, format!("{tag} holds it")),
+            None => (Outcome::Planned, format!("{reason}, no tag holds it")),
         };
-        let Verdict { digest, depth, list, .. } = verdict;
         Self { digest: digest.clone(), depth: *depth, list: *list, outcome, because }
     }
 
@@ -114,14 +110,17 @@ impl Report {
         }
     }
 
-    /// How many manifests ended so.
+    /// How many manifests have this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.items.iter().filter(|item| item.outcome == outcome).count()
     }
 
-    /// The item of a manifest.
-    pub(super) fn item(&mut self, digest: &Digest) -> Option<&mut Item> {
-        self.items.iter_mut().find(|item| item.digest == *digest)
+    /// Notes that a manifest was put back for a tag.
+    pub(super) fn put_back(&mut self, digest: &Digest, tag: &Tag, warning: String) {
+        self.warnings.push(warning);
+        if let Some(item) = self.items.iter_mut().find(|item| item.digest == *digest) {
+            item.becomes(Outcome::PutBack, format!("{tag} holds it"));
+        }
     }
 
     /// What happened, in one line.
@@ -153,27 +152,17 @@ impl Report {
             };
             let (indent, kind) = ("   ".repeat(item.depth), if item.list { "list" } else { "image" });
             let branch = if item.depth == 0 { "" } else { "└─ " };
+            let (indent, digest) = (indent.get(3..).unwrap_or_default(), short(&item.digest));
             // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "  {}{branch}{verb} {kind} {}: {}",
-                indent.get(3..).unwrap_or_default(),
-                short(&item.digest),
-                item.because
-            );
+            let _ = writeln!(text, "  {indent}{branch}{verb} {kind} {digest}: {}", item.because);
         }
-        for warning in &self.warnings {
-            let _ = writeln!(text, "  warning: {warning}");
-        }
-        for cause in self.problem.iter().flat_map(|problem| &problem.causes) {
-            let _ = writeln!(text, "  stopped: {cause}");
-        }
+        let warnings = self.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
+        let causes = self.problem.iter().flat_map(|problem| &problem.causes);
+        text.extend(warnings.chain(causes.map(|cause| format!("  stopped: {cause}\n"))));
         if !self.restore.is_empty() {
-            let _ = writeln!(text, "  to undo, within 30 days:");
+            text.push_str("  to undo, within 30 days:\n");
         }
-        for command in &self.restore {
-            let _ = writeln!(text, "    {command}");
-        }
+        text.extend(self.restore.iter().map(|command| format!("    {command}\n")));
         text
     }
 }

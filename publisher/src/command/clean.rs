@@ -16,7 +16,7 @@ use super::{
     prune::prune,
 };
 use crate::{
-    clean::{Problem, Report, Site, Task},
+    clean::{Cleaner, Problem, Report, Task},
     commit::HandOver,
     config::{self, Config, Overrides},
     environment::Environment,
@@ -99,7 +99,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
         for records in &args.records {
             recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
         }
-        let site = Site::new(registry, config.driver, &credential(environment, config).await?, environment);
+        let site = Cleaner::new(registry, config.driver, &credential(environment, config).await?, environment);
         let site = site.map_err(|error| Failure::new(Exit::Failed, "failed to set up the clean-up").because(error))?;
         sites.push((site, recorded));
     }

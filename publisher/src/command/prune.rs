@@ -16,7 +16,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    clean::{Outcome, Problem, Pruning, Report, Site},
+    clean::{Cleaner, Outcome, Problem, Pruning, Report},
     commit::Record,
     config::RegistryConfig,
     event::{Event, Events},
@@ -73,10 +73,10 @@ fn pruning(used: HashSet<Tag>, max_age: Duration, dry_run: bool) -> Pruning {
     Pruning { used, max_age, now: SystemTime::now(), dry_run }
 }
 
-async fn open(connector: &Connector<'_>, config: &RegistryConfig) -> Result<Site, Failure> {
+async fn open(connector: &Connector<'_>, config: &RegistryConfig) -> Result<Cleaner, Failure> {
     let registry = Arc::new(connector.registry(config).await?);
     let credential = credential(connector.environment, config).await?;
-    Site::new(registry, config.driver, &credential, connector.environment)
+    Cleaner::new(registry, config.driver, &credential, connector.environment)
         .map_err(|error| Failure::new(Exit::Failed, "failed to set up the clean-up").because(error))
 }
 

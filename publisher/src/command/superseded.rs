@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use super::{connect::credential, session::Session};
 use crate::{
-    clean::{CleanError, Outcome, Problem, Report, Site, Task},
+    clean::{CleanError, Cleaner, Outcome, Problem, Report, Task},
     commit::Mover,
     config::Cleanup,
     event::{Event, Events},
@@ -23,19 +23,19 @@ pub(super) struct Superseded<'a> {
     list: &'a RawManifest,
     order: Cleanup,
     /// Those that are cleaned, each with its place among the registries.
-    sites: Vec<(usize, &'a Site)>,
+    sites: Vec<(usize, &'a Cleaner)>,
     /// How many registries there are.
     registries: usize,
     events: Events,
 }
 
 /// The registries with the interfaces by which something is removed there; nothing where that cannot be had.
-pub(super) async fn open_sites(session: &Session, registries: &[Arc<Registry>]) -> Vec<Option<Site>> {
+pub(super) async fn open_sites(session: &Session, registries: &[Arc<Registry>]) -> Vec<Option<Cleaner>> {
     let open = async |(registry, config): (&Arc<Registry>, _)| {
         let config: &crate::config::RegistryConfig = config;
         let opened = async {
             let credential = credential(&session.environment, config).await.map_err(|error| error.chain())?;
-            Site::new(Arc::clone(registry), config.driver, &credential, &session.environment)
+            Cleaner::new(Arc::clone(registry), config.driver, &credential, &session.environment)
                 .map_err(|error| Problem::from(&error).causes)
         };
         let causes = match opened.await {
@@ -51,7 +51,7 @@ pub(super) async fn open_sites(session: &Session, registries: &[Arc<Registry>]) 
 
 impl<'a> Superseded<'a> {
     /// Prepares to clean up after the tag, if this run is to.
-    pub(super) fn new(session: &'a Session, sites: &'a [Option<Site>], list: &'a RawManifest) -> Option<Self> {
+    pub(super) fn new(session: &'a Session, sites: &'a [Option<Cleaner>], list: &'a RawManifest) -> Option<Self> {
         let order = session.config.cleanup;
         if order == Cleanup::Off || !session.plan.floating() {
             return None;
@@ -77,7 +77,7 @@ impl<'a> Superseded<'a> {
         if self.order != Cleanup::Before {
             return;
         }
-        let vacate = async |(at, site): &(usize, &Site)| {
+        let vacate = async |(at, site): &(usize, &Cleaner)| {
             let Some(previous) = mover.before(*at).filter(|it| it.digest != self.list.digest) else { return };
             if let Err(error) = site.vacate(self.tag, previous).await {
                 self.warn(site, &error);
@@ -99,7 +99,7 @@ impl<'a> Superseded<'a> {
         let superseded = (0..self.registries).filter_map(|at| mover.before(at)).map(|it| &it.digest);
         let superseded = superseded.chain(mover.overwritten()).filter(|digest| **digest != self.list.digest);
         let superseded: Vec<Digest> = superseded.cloned().collect();
-        let clean = async |(at, site): &(usize, &Site)| {
+        let clean = async |(at, site): &(usize, &Cleaner)| {
             let previous = mover.before(*at).filter(|it| it.digest != self.list.digest);
             let recorded: Vec<Digest> =
                 previous.map(|it| it.digest.clone()).into_iter().chain(superseded.clone()).collect();
@@ -135,7 +135,7 @@ impl<'a> Superseded<'a> {
         )));
     }
 
-    fn warn(&self, site: &Site, error: &CleanError) {
+    fn warn(&self, site: &Cleaner, error: &CleanError) {
         let causes = Problem::from(error).causes.join(": ");
         self.events.event(Event::Warning(format!(
             "{}: {} was not taken away first: {causes}",

@@ -53,28 +53,28 @@ pub fn read_children(records: &[Record], commit: &str) -> Result<Vec<Child>, Fai
 
 fn read_child(record: &Record, commit: &str) -> Result<Child, Failure> {
     let Record { platform, digest, .. } = record;
-    let strange =
+    let invalid =
         |what: String| Failure::new(Exit::Failed, format!("the image for {platform} ({}) {what}", short(digest)));
     let manifest = RawManifest::new(DOCKER_MANIFEST, record.manifest.clone());
     let parsed: ImageManifest = serde_json::from_slice(&manifest.bytes)
-        .map_err(|error| strange("has an unreadable manifest".into()).because(error))?;
+        .map_err(|error| invalid("has an unreadable manifest".into()).because(error))?;
     let media_type = parsed.media_type().as_ref().map(ToString::to_string).unwrap_or_default();
     if media_type != DOCKER_MANIFEST {
-        return Err(strange(format!("is no Docker image but {media_type}")));
+        return Err(invalid(format!("is no Docker image but {media_type}")));
     }
     let (config, wanted) = (Bytes::from(record.config.clone()), parsed.config().digest());
     if digest_of(&config) != *wanted {
-        return Err(strange("was handed over with another configuration".into()));
+        return Err(invalid("was handed over with another configuration".into()));
     }
     let Config { os, architecture, variant } = serde_json::from_slice(&config)
-        .map_err(|error| strange("has an unreadable configuration".into()).because(error))?;
+        .map_err(|error| invalid("has an unreadable configuration".into()).because(error))?;
     if !platform.is(&os, &architecture, variant.as_deref()) {
-        return Err(strange(format!("says that it is {os}/{architecture}")));
+        return Err(invalid(format!("says that it is {os}/{architecture}")));
     }
     let build = Build::of_config(&config);
     if build.revision.as_deref() != Some(commit) {
         let seen = build.revision.as_deref().unwrap_or("no commit at all");
-        return Err(strange(format!("was built from {seen}, expected {commit}")));
+        return Err(invalid(format!("was built from {seen}, expected {commit}")));
     }
     let layers = parsed.layers().iter().map(|layer| layer.digest().clone()).collect();
     Ok(Child { platform: platform.clone(), variant, build, manifest, config: (wanted.clone(), config), layers })
@@ -120,7 +120,7 @@ pub async fn restore_children(
 async fn copy_layer(registries: &[Arc<Registry>], to: usize, layer: &Digest) -> Result<bool, RegistryError> {
     let target = &registries[to];
     for other in registries.iter().enumerate().filter(|(at, _)| *at != to).map(|(_, other)| other) {
-        // Another registry that fails is as good as one that does not have it.
+        // A registry that fails is treated like one that does not have it.
         let Ok(Some(blob)) = other.download(layer).await else { continue };
         let shares = other.repository().host == target.repository().host;
         put_blob(target, &blob, shares.then_some(other.repository().name.as_str())).await?;
@@ -130,6 +130,6 @@ async fn copy_layer(registries: &[Arc<Registry>], to: usize, layer: &Digest) -> 
 }
 
 async fn put_blob(registry: &Registry, blob: &Blob, mount_from: Option<&str>) -> Result<(), RegistryError> {
-    let nobody_watches: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(|_| {});
-    registry.push_blob(blob, mount_from, &nobody_watches).await.map(drop)
+    let no_progress: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(|_| {});
+    registry.push_blob(blob, mount_from, &no_progress).await.map(drop)
 }

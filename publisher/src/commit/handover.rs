@@ -4,7 +4,7 @@
 //! Beside them stands one metadata file a platform, `arm64.json`, that says which run, attempt, commit and platform the
 //! digest belongs to. The merge believes a digest only with its metadata file, so that files of another run, left in a
 //! folder or picked up by mistake, are refused and never published. It also carries the image's manifest and
-//! configuration, so that the merge can put them back where somebody's clean-up has removed them meanwhile.
+//! configuration, so that the merge can put them back where another clean-up has removed them meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -147,6 +147,15 @@ impl Record {
             config: text(&staged.config),
         }
     }
+
+    fn read(path: &Path) -> Result<Self, HandOverError> {
+        let record: Self = serde_json::from_str(&read(path)?).map_err(|error| damaged(path, error))?;
+        if record.version == VERSION {
+            Ok(record)
+        } else {
+            Err(foreign(path, "layout", record.version.to_string(), VERSION.to_string()))
+        }
+    }
 }
 
 impl HandOver {
@@ -167,7 +176,7 @@ impl HandOver {
         self.put(&metadata_file(&record.platform), &(json + "\n"))
     }
 
-    /// Reads the records of all platforms, in their order, after everything about them was checked.
+    /// Reads and checks the records of all platforms, in their order.
     pub fn read(
         &self,
         platforms: &[Platform],
@@ -190,14 +199,11 @@ impl HandOver {
     /// What builds staged on a registry, from all metadata files in this folder and in the folders in it.
     ///
     /// # Errors
-    /// When one cannot be read or is none: nothing is to be concluded from half of them.
+    /// When one cannot be read: half of them prove nothing.
     pub fn staged_on(&self, registry: &Registry) -> Result<Vec<Digest>, HandOverError> {
         let mut staged = Vec::new();
         for path in metadata_files(&self.folder, true)? {
-            let record: Record = serde_json::from_str(&Self::get(&path)?).map_err(|error| damaged(&path, error))?;
-            if record.version != VERSION {
-                return Err(foreign(&path, "layout", record.version.to_string(), VERSION.to_string()));
-            }
+            let record = Record::read(&path)?;
             let repository = registry.repository().to_string();
             if record.repositories.values().any(|it| *it == repository) && !staged.contains(&record.digest) {
                 staged.push(record.digest);
@@ -213,19 +219,18 @@ impl HandOver {
         identity: &Identity,
     ) -> Result<Record, HandOverError> {
         let path = self.folder.join(metadata_file(platform));
-        let record: Record = serde_json::from_str(&Self::get(&path)?).map_err(|error| damaged(&path, error))?;
+        let record = Record::read(&path)?;
         let same = |field, seen: &dyn ToString, expected: &dyn ToString| {
             let (seen, expected) = (seen.to_string(), expected.to_string());
             if seen == expected { Ok(()) } else { Err(foreign(&path, field, seen, expected)) }
         };
-        same("layout", &record.version, &VERSION)?;
         same("platform", &record.platform, platform)?;
         same("run", &record.identity.run_id, &identity.run_id)?;
         same("commit", &record.identity.commit, &identity.commit)?;
         if digest_of(record.manifest.as_bytes()) != record.digest {
             return Err(damaged(&path, format!("its manifest is not {}", record.digest)));
         }
-        // An earlier attempt of the same run is no stranger: "re-run failed jobs" keeps what the others handed over.
+        // Records of an earlier attempt are accepted: "re-run failed jobs" keeps those of jobs that succeeded.
         if record.identity.run_attempt > identity.run_attempt {
             let (seen, ours) = (record.identity.run_attempt, identity.run_attempt);
             return Err(foreign(&path, "attempt", seen.to_string(), format!("{ours} or less")));
@@ -234,7 +239,7 @@ impl HandOver {
             let repository = record.repositories.get(registry.name()).map_or("none", String::as_str);
             same("repository", &repository, registry.repository())?;
             let path = self.folder.join(format!("{}-{}", platform.short_name(), registry.name()));
-            let digest: Digest = Self::get(&path)?.trim_end().parse().map_err(|error| damaged(&path, error))?;
+            let digest: Digest = read(&path)?.trim_end().parse().map_err(|error| damaged(&path, error))?;
             if digest != record.digest {
                 return Err(foreign(&path, "digest", digest.to_string(), record.digest.to_string()));
             }
@@ -246,14 +251,14 @@ impl HandOver {
         let path = self.folder.join(name);
         fs::write(&path, text).map_err(file("write", &path))
     }
+}
 
-    fn get(path: &Path) -> Result<String, HandOverError> {
-        let length = fs::metadata(path).map_err(file("read", path))?.len();
-        if length > FILE_MAX {
-            return Err(damaged(path, format!("{length} bytes are too many")));
-        }
-        fs::read_to_string(path).map_err(file("read", path))
+fn read(path: &Path) -> Result<String, HandOverError> {
+    let length = fs::metadata(path).map_err(file("read", path))?.len();
+    if length > FILE_MAX {
+        return Err(damaged(path, format!("{length} bytes are too many")));
     }
+    fs::read_to_string(path).map_err(file("read", path))
 }
 
 impl From<HandOverError> for Failure {

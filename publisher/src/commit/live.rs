@@ -1,4 +1,4 @@
-//! What a tag points at right now, on every registry, and which of the builds that are seen there is the newest.
+//! What a tag points at now on every registry, and which of these builds is the newest.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,50 +24,50 @@ pub(super) struct Published {
     pub(super) build: Build,
 }
 
-/// Looks at a tag and remembers what it has seen there: content never changes under a digest.
-pub(super) struct Live<'a> {
+/// Reads a tag on all registries, and each list once: content never changes under a digest.
+pub(super) struct TagReader<'a> {
     registries: &'a [Arc<Registry>],
     tag: &'a Tag,
-    /// What was seen under the tag so far.
+    /// The lists that were seen under the tag so far.
     known: HashMap<Digest, Published>,
-    /// What our build takes the place of, however new it is.
+    /// Lists that our build replaces, however new they are.
     pub(super) replaceable: HashSet<Digest>,
 }
 
-impl<'a> Live<'a> {
+impl<'a> TagReader<'a> {
     pub(super) fn new(registries: &'a [Arc<Registry>], tag: &'a Tag) -> Self {
         Self { registries, tag, known: HashMap::new(), replaceable: HashSet::new() }
     }
 
-    /// Adds what need not be read.
-    pub(super) fn learn(&mut self, manifest: RawManifest, build: Build) {
+    /// Adds a list that need not be read.
+    pub(super) fn insert(&mut self, manifest: RawManifest, build: Build) {
         self.known.insert(manifest.digest.clone(), Published { manifest, build });
     }
 
-    /// What was seen under the tag, by its digest.
+    /// A list that was seen under the tag.
     pub(super) fn published(&self, digest: &Digest) -> Option<&Published> {
         self.known.get(digest)
     }
 
-    /// Looks at the tag on all registries at once.
-    pub(super) async fn look(&mut self) -> Result<Snapshot, RegistryError> {
-        self.look_leniently().await.into_iter().collect()
+    /// Reads the tag on all registries at once.
+    pub(super) async fn read(&mut self) -> Result<Snapshot, RegistryError> {
+        self.read_each().await.into_iter().collect()
     }
 
-    /// Looks at the tag on all registries at once; one that does not answer keeps nobody from the others.
-    pub(super) async fn look_leniently(&mut self) -> Vec<Result<Option<Digest>, RegistryError>> {
+    /// Reads the tag on all registries at once, with an error for each registry that fails.
+    pub(super) async fn read_each(&mut self) -> Vec<Result<Option<Digest>, RegistryError>> {
         let registries = self.registries;
         let mut seen = join_all(registries.iter().map(|registry| registry.resolve(self.tag))).await;
         for (registry, seen) in registries.iter().zip(&mut seen) {
-            if let Err(error) = self.follow(registry, seen).await {
+            if let Err(error) = self.read_new(registry, seen).await {
                 *seen = Err(error);
             }
         }
         seen
     }
 
-    /// Reads what a registry shows, if it is new. A tag that has moved on meanwhile is followed.
-    async fn follow(
+    /// Reads the list that a registry shows, if it is new. If the tag has moved meanwhile, reads what it points at now.
+    async fn read_new(
         &mut self,
         registry: &Registry,
         seen: &mut Result<Option<Digest>, RegistryError>,
@@ -83,7 +83,7 @@ impl<'a> Live<'a> {
         *seen = Ok(manifest.as_ref().map(|manifest| manifest.digest.clone()));
         if let Some(manifest) = manifest {
             let build = build_of(registry, &manifest).await?;
-            self.learn(manifest, build);
+            self.insert(manifest, build);
         }
         Ok(())
     }
@@ -108,8 +108,7 @@ impl<'a> Live<'a> {
     }
 }
 
-/// What a published image says of its build: the first entry of a list speaks for all of them. An image that is not
-/// whole or not readable says nothing.
+/// The build of a published image, by the first entry of its list. An image that is incomplete or unreadable has none.
 async fn build_of(registry: &Registry, manifest: &RawManifest) -> Result<Build, RegistryError> {
     let image = if is_index(&manifest.media_type) {
         let index = serde_json::from_slice::<ImageIndex>(&manifest.bytes).ok();

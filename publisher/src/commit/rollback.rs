@@ -29,8 +29,8 @@ impl Mover<'_> {
         self.overtaken_or(failure.left(left)).await
     }
 
-    /// Undoes the move on one registry; tells whether the list is not under the tag there any more, and what is. Whoever has
-    /// moved the tag on since then knows better: that is not ours to undo.
+    /// Undoes the move on one registry; tells whether the list is not under the tag there any more, and what is. A move by
+    /// another run since then is not undone.
     async fn restore(&self, at: usize) -> (bool, String) {
         let (registry, tag) = (&self.registries[at], self.to.tag);
         let (name, before) = (registry.name(), self.before(at));
@@ -63,8 +63,10 @@ impl Mover<'_> {
         if registry.resolve(tag).await?.is_none() {
             return Ok(None);
         }
-        let Some(site) = &self.sites[at] else { return Ok(Some("nothing says how tags are deleted there".into())) };
-        let untagged = site.untag(tag, self.to.list).await;
+        let Some(cleaner) = &self.cleaners[at] else {
+            return Ok(Some("nothing says how tags are deleted there".into()));
+        };
+        let untagged = cleaner.untag(tag, self.to.list).await;
         let stays = || "the registry still shows it".into();
         let why = untagged.err().map_or_else(stays, |error| Problem::from(&error).causes.join(": "));
         Ok(registry.resolve(tag).await?.map(|_| why))

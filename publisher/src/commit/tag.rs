@@ -23,10 +23,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     Build, Child,
     children::restore_children,
-    live::{Live, Published, Snapshot},
+    live::{Published, Snapshot, TagReader},
 };
 use crate::{
-    clean::Site,
+    clean::Cleaner,
     event::{Event, Events},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     http::RequestError,
@@ -70,7 +70,7 @@ pub struct TagMove<'a> {
 pub struct Movement {
     /// What the tag pointed at before.
     pub previous: Option<Digest>,
-    /// How long it took until the registry showed the new content; none where nobody looked.
+    /// How long it took until the registry showed the new content; `None` if it was not read back.
     pub read_back: Option<Duration>,
 }
 
@@ -84,8 +84,8 @@ enum State {
     Shown(Duration),
 }
 
-/// What keeps a tag from being written.
-enum Stop {
+/// Why a tag was not written.
+enum WriteError {
     /// Another list than the one to be written is the newest by now.
     Overtaken,
     /// A registry failed for good.
@@ -95,11 +95,11 @@ enum Stop {
 /// A tag on its way.
 pub struct Mover<'a> {
     pub(super) registries: &'a [Arc<Registry>],
-    /// The registries with the interfaces by which what is new there is removed.
-    pub(super) sites: &'a [Option<Site>],
+    /// The cleaners of the registries, by which a new tag is removed.
+    pub(super) cleaners: &'a [Option<Cleaner>],
     pub(super) to: TagMove<'a>,
     pub(super) events: Events,
-    live: Live<'a>,
+    live: TagReader<'a>,
     /// What the tag pointed at on each registry when the run began: from this it can be put back.
     before: Vec<Option<RawManifest>>,
     states: Vec<State>,
@@ -108,20 +108,20 @@ pub struct Mover<'a> {
 }
 
 impl<'a> Mover<'a> {
-    /// Looks what the tag points at on all registries, and whether it may move.
+    /// Reads what the tag points at on all registries, and decides whether it may move.
     ///
     /// # Errors
-    /// [`Exit::PushFailed`] when a registry does not say. [`Exit::Superseded`] when a newer build is live: the tag stays
+    /// [`Exit::PushFailed`] when a registry fails. [`Exit::Superseded`] when a newer build is live: the tag stays
     /// with it, and follows it where a killed run left it behind.
     pub async fn begin(
         registries: &'a [Arc<Registry>],
-        sites: &'a [Option<Site>],
+        cleaners: &'a [Option<Cleaner>],
         to: TagMove<'a>,
         events: &Events,
     ) -> Result<Self, Failure> {
-        let mut live = Live::new(registries, to.tag);
-        live.learn(to.list.clone(), to.build.clone());
-        let seen = live.look().await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
+        let mut live = TagReader::new(registries, to.tag);
+        live.insert(to.list.clone(), to.build.clone());
+        let seen = live.read().await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
         let published: Vec<_> = seen.iter().map(|digest| live.published(digest.as_ref()?)).collect();
         let before = published.iter().map(|published| Some(published.as_ref()?.manifest.clone())).collect();
         // A build of the same commit takes the place of an earlier one.
@@ -130,7 +130,7 @@ impl<'a> Mover<'a> {
         live.replaceable = replaceable.map(|published| published.manifest.digest.clone()).collect();
         let states = vec![State::Untouched; registries.len()];
         let events = Arc::clone(events);
-        let mut mover = Self { registries, sites, to, events, live, before, states, overwritten: Vec::new() };
+        let mut mover = Self { registries, cleaners, to, events, live, before, states, overwritten: Vec::new() };
         match mover.give_way().await {
             Some(overtaken) => Err(overtaken),
             None => Ok(mover),
@@ -150,14 +150,14 @@ impl<'a> Mover<'a> {
     /// Writes the list where the tag is behind, as far as that can be done.
     pub(super) async fn follow_ours(&mut self) {
         for at in 0..self.registries.len() {
-            // This run has failed already; what it cannot reach, the other one does.
+            // This run has failed already; the other one writes what this one cannot.
             let _ = self.write(at, self.to.list).await;
         }
     }
 
     /// Which registries show the list.
     pub(super) async fn shows_ours(&mut self) -> Vec<bool> {
-        let seen = self.live.look_leniently().await;
+        let seen = self.live.read_each().await;
         seen.into_iter().map(|seen| seen.is_ok_and(|seen| seen.as_ref() == Some(&self.to.list.digest))).collect()
     }
 
@@ -180,10 +180,10 @@ impl<'a> Mover<'a> {
         let mut order: Vec<usize> = (0..self.registries.len()).collect();
         order.sort_by_key(|at| self.hard_to_undo(*at));
         for at in order {
-            while let Err(stop) = self.write(at, self.to.list).await {
-                match stop {
-                    Stop::Failed(error) => return Err(self.put_back(Failure::from(error)).await),
-                    Stop::Overtaken => {
+            while let Err(error) = self.write(at, self.to.list).await {
+                match error {
+                    WriteError::Failed(error) => return Err(self.put_back(Failure::from(error)).await),
+                    WriteError::Overtaken => {
                         if let Some(overtaken) = self.give_way().await {
                             return Err(overtaken);
                         }
@@ -202,7 +202,7 @@ impl<'a> Mover<'a> {
     pub async fn settle(&mut self) -> Result<(), Failure> {
         let (start, mut pause, mut rewrites) = (Instant::now(), PAUSE_FIRST, 0);
         loop {
-            let seen = self.live.look().await.map_err(|error| self.unconfirmed(error.into()))?;
+            let seen = self.live.read().await.map_err(|error| self.unconfirmed(error.into()))?;
             if self.newer(&seen).is_some() {
                 match self.give_way().await {
                     Some(overtaken) => return Err(overtaken),
@@ -225,8 +225,8 @@ impl<'a> Mover<'a> {
         }
     }
 
-    /// [`settle`](Self::settle), and makes sure that every image is there that the list names. Somebody else's clean-up may
-    /// have looked before the tag was there and deleted after: what is missing is put back.
+    /// [`settle`](Self::settle), and makes sure that every image is there that the list names. Another run's clean-up may
+    /// have scanned before the tag was there and deleted after: what is missing is put back.
     ///
     /// # Errors
     /// Those of `settle`, and [`Exit::PushFailed`] when an image cannot be put back. The tag has moved by then.
@@ -262,7 +262,7 @@ impl<'a> Mover<'a> {
     async fn give_way(&mut self) -> Option<Failure> {
         let (mut unreachable, mut overtaken) = (vec![false; self.registries.len()], None);
         for _ in 0..FORWARDS_MAX {
-            let seen: Snapshot = self.live.look_leniently().await.into_iter().map(|seen| seen.ok().flatten()).collect();
+            let seen: Snapshot = self.live.read_each().await.into_iter().map(|seen| seen.ok().flatten()).collect();
             let newer = self.newer(&seen)?;
             let digest = &newer.manifest.digest;
             let behind = (0..seen.len()).find(|at| !unreachable[*at] && seen[*at].as_ref() != Some(digest));
@@ -280,8 +280,8 @@ impl<'a> Mover<'a> {
                     let text = format!("{} was behind on {name} and follows the newer build {digest}", self.to.tag);
                     self.events.event(Event::Note(text));
                 }
-                Err(Stop::Overtaken) => {}
-                Err(Stop::Failed(_)) => unreachable[at] = true,
+                Err(WriteError::Overtaken) => {}
+                Err(WriteError::Failed(_)) => unreachable[at] = true,
             }
         }
         overtaken
@@ -289,25 +289,25 @@ impl<'a> Mover<'a> {
 
     /// Writes a list under the tag on one registry, if it is the newest that is to be seen anywhere. Nothing comes
     /// between that look and the PUT, in any attempt.
-    async fn write(&mut self, at: usize, list: &RawManifest) -> Result<(), Stop> {
+    async fn write(&mut self, at: usize, list: &RawManifest) -> Result<(), WriteError> {
         let registry = Arc::clone(&self.registries[at]);
         let is_ours = list.digest == self.to.list.digest;
         let operation = format!("move tag {} to {}", self.to.tag, short(&list.digest));
         let mut attempt = 0;
         let written = registry.attempts(&operation, async || {
             attempt += 1;
-            // A registry that has lost an image meanwhile, by somebody's clean-up, refuses the list.
+            // A registry that has lost an image meanwhile, by another clean-up, refuses the list.
             if is_ours && attempt > 1 {
                 let restored = restore_children(self.registries, at, self.to.children, &self.events);
                 drop(restored.await);
             }
-            let seen = match self.live.look().await {
+            let seen = match self.live.read().await {
                 Ok(seen) => seen,
-                Err(error) => return Ok(Err(Stop::Failed(error))),
+                Err(error) => return Ok(Err(WriteError::Failed(error))),
             };
             let newest = self.newer(&seen).map_or_else(|| self.to.list.digest.clone(), |newer| newer.manifest.digest);
             if newest != list.digest {
-                return Ok(Err(Stop::Overtaken));
+                return Ok(Err(WriteError::Overtaken));
             }
             if is_ours {
                 self.note(&seen);
@@ -328,11 +328,11 @@ impl<'a> Mover<'a> {
             Ok(done) => done,
             // An answer that got lost is no failure: what counts is what the registry shows.
             Err(_) if self.shows(at, &list.digest).await => Ok(()),
-            Err(error) => Err(Stop::Failed(error)),
+            Err(error) => Err(WriteError::Failed(error)),
         }
     }
 
-    /// Writes the tag again where somebody else has overwritten it.
+    /// Writes the tag again where another run has overwritten it.
     async fn take_back(&mut self, at: usize, seen: Option<Digest>) -> Result<(), Failure> {
         let (tag, name) = (self.to.tag, self.registries[at].name());
         match seen {
@@ -348,8 +348,8 @@ impl<'a> Mover<'a> {
         }
         match self.write(at, self.to.list).await {
             // What is newer is met by the next look.
-            Ok(()) | Err(Stop::Overtaken) => Ok(()),
-            Err(Stop::Failed(error)) => Err(self.unconfirmed(error.into())),
+            Ok(()) | Err(WriteError::Overtaken) => Ok(()),
+            Err(WriteError::Failed(error)) => Err(self.unconfirmed(error.into())),
         }
     }
 
@@ -362,7 +362,7 @@ impl<'a> Mover<'a> {
         seen != Some(&self.to.list.digest) && !stale
     }
 
-    /// Remembers what is about to be replaced: somebody may have moved the tag since the run began.
+    /// Remembers what is about to be replaced: another run may have moved the tag since this one began.
     fn remember(&mut self, at: usize, seen: Option<&Digest>) {
         if self.states[at] == State::Untouched
             && let Some(published) = seen.and_then(|seen| self.live.published(seen))
@@ -400,9 +400,9 @@ impl<'a> Mover<'a> {
     /// The place of a registry in the order of the moves: what was there before can be put back by the PUT that moved
     /// it; what was not must be removed.
     fn hard_to_undo(&self, at: usize) -> u8 {
-        match (&self.before[at], &self.sites[at]) {
+        match (&self.before[at], &self.cleaners[at]) {
             (Some(_), _) => 0,
-            (None, Some(site)) => site.hard_to_untag(),
+            (None, Some(cleaner)) => cleaner.hard_to_untag(),
             (None, None) => u8::MAX,
         }
     }
@@ -426,13 +426,13 @@ impl<'a> Mover<'a> {
         }
         let replaced: Vec<_> =
             failure.replaced.iter().map(|(name, digest)| format!("{} on {name}", short(digest))).collect();
-        let published = if replaced.is_empty() { "nothing was published" } else { "this run's image is not published" };
-        let replaced = if replaced.is_empty() {
-            String::new()
+        let stays = format!("{tag} stays with the newer build");
+        failure.left(if replaced.is_empty() {
+            format!("nothing was published; {stays}")
         } else {
-            format!("; before it was overtaken it had replaced {}", replaced.join(", "))
-        };
-        failure.left(format!("{published}; {tag} stays with the newer build{replaced}"))
+            let replaced = replaced.join(", ");
+            format!("this run's image is not published; {stays}; before it was overtaken it had replaced {replaced}")
+        })
     }
 
     fn still_shows(&self, at: usize, seen: Option<&Digest>) -> Failure {

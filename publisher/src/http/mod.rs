@@ -1,4 +1,4 @@
-//! What every HTTP conversation of this program shares: how a refusal is kept, what is worth another attempt, how long
+//! What every HTTP conversation of this program shares: how a refusal is kept, which errors are transient, how long
 //! to wait. Used by [`crate::auth`] for token servers and by [`crate::registry`].
 
 mod client;
@@ -12,4 +12,4 @@ pub use client::{
 };
 pub(crate) use redact::Redactor;
 pub use refusal::{Refusal, RequestError};
-pub use retry::{ATTEMPTS_MAX, Backoff, RETRY_AFTER_MAX, RETRY_BASE, Verdict};
+pub use retry::{ATTEMPTS_MAX, Backoff, ErrorClass, RETRY_AFTER_MAX, RETRY_BASE};

@@ -1,7 +1,7 @@
-//! What is worth another attempt, and how long to wait for it. The only place that knows.
+//! Which errors are transient, and how long to wait before another attempt. The only place that decides this.
 //!
 //! Pure: clock and randomness are handed in. The table is the union of what the field's tools found out (408, 429, 5xx
-//! of proxies, broken connections), plus what registries are known to answer for a passing weakness.
+//! of proxies, broken connections), plus what registries are known to answer for transient failures.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,17 +13,17 @@ use super::{Refusal, RequestError};
 pub const ATTEMPTS_MAX: u32 = 3;
 /// The wait after the first failed attempt; it doubles with each further one.
 pub const RETRY_BASE: Duration = Duration::from_secs(2);
-/// The longest that a server's `Retry-After` is obeyed; who asks for more gets this.
+/// The longest that a server's `Retry-After` is obeyed; longer ones are cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How much is added to a computed wait at random, so that parallel jobs do not return together.
 const JITTER: f64 = 0.25;
 /// A number in `X-Retry-After` above this is a point in time (Unix seconds), not a length.
 const UNIX_TIME_MIN: u64 = 1_000_000_000;
 
-/// Statuses that pass by themselves. 499 is what a proxy says when its own client gave up, 520–524 are Cloudflare's.
+/// Statuses of transient failures. 499 is what a proxy says when its own client gave up, 520–524 are Cloudflare's.
 const TRANSIENT_STATUS: &[u16] = &[408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524];
 
-/// Codes of the distribution specification that are answered for passing states: an upload session that got lost,
+/// Codes of the distribution specification that are answered for transient failures: an upload session that got lost,
 /// bytes that were damaged on the way, a blob or a manifest that another manifest names and that is not visible yet.
 const TRANSIENT_CODES: &[&str] = &[
     "BLOB_UNKNOWN",
@@ -37,23 +37,28 @@ const TRANSIENT_CODES: &[&str] = &[
     "UNAVAILABLE",
 ];
 
-/// Whether another attempt can help.
+/// Whether another attempt may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It can; the server may have said how long to wait.
-    Again(Option<Duration>),
+pub enum ErrorClass {
+    /// It may.
+    Transient {
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
     /// The same request will fail the same way.
-    Never,
+    Permanent,
 }
 
-impl Verdict {
-    /// Judges a failed request. `now` is needed for servers that name a point in time.
+impl ErrorClass {
+    /// Classifies a failed request. `now` is needed for servers that name a point in time.
     pub fn of(error: &RequestError, now: SystemTime) -> Self {
         match error {
-            RequestError::Refused(refusal) if is_transient(refusal) => Self::Again(asked_wait(refusal, now)),
-            RequestError::Transport(error) if !is_hopeless(error) => Self::Again(None),
-            RequestError::Silent => Self::Again(None),
-            _ => Self::Never,
+            RequestError::Refused(refusal) if is_transient(refusal) => {
+                Self::Transient { retry_after: retry_after(refusal, now) }
+            }
+            RequestError::Transport(error) if !is_permanent(error) => Self::Transient { retry_after: None },
+            RequestError::Silent => Self::Transient { retry_after: None },
+            _ => Self::Permanent,
         }
     }
 }
@@ -67,13 +72,13 @@ pub struct Backoff {
 
 impl Backoff {
     /// How long to wait after `attempt` (counted from 1) failed: `base · 2^(attempt-1)` and up to a quarter more, on top
-    /// of what the server asked for, up to [`RETRY_AFTER_MAX`]; `random` is in `0.0..1.0`.
+    /// of `retry_after`, up to [`RETRY_AFTER_MAX`]; `random` is in `0.0..1.0`.
     ///
-    /// The two are added: a server that asks for a millisecond does not use up all attempts at once, and all who were
-    /// told the same moment do not return in it.
-    pub fn wait(&self, attempt: u32, asked: Option<Duration>, random: f64) -> Duration {
+    /// The two are added, so that a server which asks for a millisecond does not use up all attempts at once, and clients
+    /// that got the same moment do not return together.
+    pub fn wait(&self, attempt: u32, retry_after: Option<Duration>, random: f64) -> Duration {
         let computed = self.base * 2_u32.saturating_pow(attempt.saturating_sub(1));
-        asked.unwrap_or_default().min(RETRY_AFTER_MAX) + computed.mul_f64(1.0 + JITTER * random)
+        retry_after.unwrap_or_default().min(RETRY_AFTER_MAX) + computed.mul_f64(1.0 + JITTER * random)
     }
 }
 
@@ -84,16 +89,13 @@ fn is_transient(refusal: &Refusal) -> bool {
         || (refusal.status == 403 && refusal.message.to_ascii_lowercase().contains("rate limit"))
 }
 
-/// Errors that are about what was asked, not about the line: a bad address, a certificate that is not trusted.
-fn is_hopeless(error: &reqwest::Error) -> bool {
+/// Errors of the request, not of the connection: a bad address, a certificate that is not trusted.
+fn is_permanent(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if error.downcast_ref::<rustls::Error>().is_some() {
-            return true;
-        }
         // An I/O error hides its cause from `source`.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
+        if error.is::<rustls::Error>() || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
             return true;
         }
         cause = error.source();
@@ -101,9 +103,9 @@ fn is_hopeless(error: &reqwest::Error) -> bool {
     error.is_builder()
 }
 
-/// How long the server wants to be left alone: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker
+/// How long the server asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker
 /// Hub's `X-Retry-After` as Unix time, or GHCR's `retry-after: 880.092µs` in the body.
-fn asked_wait(refusal: &Refusal, now: SystemTime) -> Option<Duration> {
+fn retry_after(refusal: &Refusal, now: SystemTime) -> Option<Duration> {
     header(&refusal.headers, "retry-after", now)
         .or_else(|| header(&refusal.headers, "x-retry-after", now))
         .or_else(|| in_message(&refusal.message))
@@ -144,14 +146,15 @@ mod tests {
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
+    const TRANSIENT: ErrorClass = ErrorClass::Transient { retry_after: None };
 
     fn refused(status: u16, header: Option<(&'static str, &str)>, body: &'static str) -> RequestError {
         let headers = header.map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).into_iter().collect();
         RequestError::Refused(Box::new(Refusal::new(status, headers, &Bytes::from_static(body.as_bytes()))))
     }
 
-    fn verdict(error: &RequestError) -> Verdict {
-        Verdict::of(error, UNIX_EPOCH + Duration::from_secs(NOW))
+    fn class(error: &RequestError) -> ErrorClass {
+        ErrorClass::of(error, UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
     #[rstest]
@@ -162,8 +165,8 @@ mod tests {
     #[case(503)]
     #[case(504)]
     #[case(522)]
-    fn passing_statuses_are_tried_again(#[case] status: u16) {
-        assert_eq!(verdict(&refused(status, None, "<html>")), Verdict::Again(None));
+    fn transient_statuses_are_retried(#[case] status: u16) {
+        assert_eq!(class(&refused(status, None, "<html>")), TRANSIENT);
     }
 
     #[rstest]
@@ -174,8 +177,8 @@ mod tests {
     #[case(405, "")]
     #[case(413, "")]
     #[case(501, "")]
-    fn what_cannot_succeed_is_not(#[case] status: u16, #[case] body: &'static str) {
-        assert_eq!(verdict(&refused(status, None, body)), Verdict::Never);
+    fn permanent_errors_are_not_retried(#[case] status: u16, #[case] body: &'static str) {
+        assert_eq!(class(&refused(status, None, body)), ErrorClass::Permanent);
     }
 
     #[rstest]
@@ -183,8 +186,8 @@ mod tests {
     #[case(404, r#"{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}"#)]
     #[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#)]
     #[case(400, r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)]
-    fn passing_weaknesses_in_other_clothes_are(#[case] status: u16, #[case] body: &'static str) {
-        assert_eq!(verdict(&refused(status, None, body)), Verdict::Again(None));
+    fn transient_codes_and_messages_are_retried(#[case] status: u16, #[case] body: &'static str) {
+        assert_eq!(class(&refused(status, None, body)), TRANSIENT);
     }
 
     #[rstest]
@@ -193,9 +196,9 @@ mod tests {
     #[case("retry-after", "Fri, 15 Jan 2027 07:00:00 GMT", 0)]
     #[case("x-retry-after", "1800000030", 30)]
     #[case("x-retry-after", "30", 30)]
-    fn every_form_of_retry_after_is_understood(#[case] name: &'static str, #[case] value: &str, #[case] seconds: u64) {
+    fn every_form_of_retry_after_is_parsed(#[case] name: &'static str, #[case] value: &str, #[case] seconds: u64) {
         let error = refused(429, Some((name, value)), "Too Many Requests");
-        assert_eq!(verdict(&error), Verdict::Again(Some(Duration::from_secs(seconds))));
+        assert_eq!(class(&error), ErrorClass::Transient { retry_after: Some(Duration::from_secs(seconds)) });
     }
 
     #[rstest]
@@ -203,8 +206,8 @@ mod tests {
     #[case("slow down, Retry-After: 1.5s", Some(Duration::from_millis(1500)))]
     #[case("retry-after: soon", None)]
     #[case("retry-after: 3 parsecs", None)]
-    fn a_wait_in_the_body_is_understood(#[case] body: &'static str, #[case] wait: Option<Duration>) {
-        assert_eq!(verdict(&refused(429, None, body)), Verdict::Again(wait));
+    fn a_retry_after_in_the_body_is_parsed(#[case] body: &'static str, #[case] wait: Option<Duration>) {
+        assert_eq!(class(&refused(429, None, body)), ErrorClass::Transient { retry_after: wait });
     }
 
     #[test]
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_asks_for_comes_on_top_up_to_the_cap() {
+    fn retry_after_is_added_up_to_the_cap() {
         let backoff = Backoff { base: Duration::from_secs(2) };
         assert_eq!(backoff.wait(1, Some(Duration::from_millis(1)), 0.0), Duration::from_millis(2001));
         assert_eq!(backoff.wait(2, Some(Duration::from_secs(7)), 0.5), Duration::from_millis(11_500));
@@ -224,12 +227,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_connection_is_tried_again_and_a_bad_address_is_not() {
+    async fn a_refused_connection_is_retried_and_a_bad_address_is_not() {
         let client = crate::http::client().unwrap();
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let error = client.get(format!("http://{closed}/")).send().await.unwrap_err();
-        assert_eq!(verdict(&error.into()), Verdict::Again(None));
+        assert_eq!(class(&error.into()), TRANSIENT);
         let error = client.get("http://[bad").send().await.unwrap_err();
-        assert_eq!(verdict(&error.into()), Verdict::Never);
+        assert_eq!(class(&error.into()), ErrorClass::Permanent);
     }
 }

@@ -1,14 +1,15 @@
-//! Blobs that are already there: looked up, and small ones read.
+//! Blobs: looked up, and read into memory or into a file.
 
 use std::{io::Write as _, sync::Arc};
 
 use bytes::Bytes;
-use reqwest::{Method, Response, StatusCode, Url, header};
+use reqwest::{Method, Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempPath;
 
-use super::{Blob, BlobSource, Cause, Registry, RegistryError};
+use super::{Cause, Registry, RegistryError, client::location};
 use crate::{
-    http::{RequestError, Verdict, read_blob, read_chunks},
+    http::{RequestError, read_blob, read_chunks},
     oci::{Digest, digest_of, digest_of_hash, short},
 };
 
@@ -16,6 +17,26 @@ use crate::{
 pub const BLOB_IN_MEMORY_MAX: usize = 8 * 1024 * 1024;
 /// How often a registry may send us on to another host for one blob.
 const REDIRECTS_MAX: usize = 5;
+
+/// Bytes that can be sent any number of times.
+#[derive(Debug, Clone)]
+pub enum BlobSource {
+    /// Held in memory: a configuration.
+    Memory(Bytes),
+    /// A file that is deleted with its last user: a compressed layer.
+    File(Arc<TempPath>),
+}
+
+/// A blob to be pushed.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// SHA-256 over the bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size: u64,
+    /// Where they are.
+    pub source: BlobSource,
+}
 
 impl Registry {
     /// Whether a blob is there.
@@ -25,13 +46,13 @@ impl Registry {
 
     pub(super) async fn head_blob(&self, digest: &Digest) -> Result<bool, Cause> {
         let response = self.ask_blob(Method::HEAD, digest).await?;
-        let led_on = response.status().is_redirection() || *response.url() != self.blob_url(digest)?;
+        let is_elsewhere = response.status().is_redirection() || *response.url() != self.blob_url(digest)?;
         match response.status() {
             status if status.is_success() => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
             _ => match self.refused(response).await {
-                // An address that is signed for GET alone refuses HEAD. It says nothing about the blob, so that is sent.
-                cause if led_on && cause.verdict() == Verdict::Never => Ok(false),
+                // An address that is signed for GET alone refuses HEAD, so whether the blob is there is unknown.
+                cause if is_elsewhere && !cause.is_transient() => Ok(false),
                 cause => Err(cause),
             },
         }
@@ -42,12 +63,8 @@ impl Registry {
         self.attempts(&format!("read blob {}", short(digest)), async || {
             let Some(response) = self.get_blob(digest).await? else { return Ok(None) };
             let bytes = read_blob(response, BLOB_IN_MEMORY_MAX).await?;
-            let seen = digest_of(&bytes);
-            if seen == *digest {
-                Ok(Some(bytes))
-            } else {
-                Err(Cause::DigestMismatch { expected: digest.clone(), seen: seen.to_string() })
-            }
+            check_digest(digest, &digest_of(&bytes))?;
+            Ok(Some(bytes))
         })
         .await
     }
@@ -64,35 +81,25 @@ impl Registry {
                 file.write_all(chunk).map_err(RequestError::Body)
             })
             .await?;
-            let seen = digest_of_hash(hash);
-            if seen != *digest {
-                return Err(Cause::DigestMismatch { expected: digest.clone(), seen: seen.to_string() });
-            }
-            Ok(Some(Blob { digest: seen, size, source: BlobSource::File(Arc::new(path)) }))
+            check_digest(digest, &digest_of_hash(hash))?;
+            Ok(Some(Blob { digest: digest.clone(), size, source: BlobSource::File(Arc::new(path)) }))
         })
         .await
     }
 
     async fn get_blob(&self, digest: &Digest) -> Result<Option<Response>, Cause> {
-        let response = self.ask_blob(Method::GET, digest).await?;
-        match response.status() {
-            StatusCode::OK => Ok(Some(response)),
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(self.refused(response).await),
-        }
+        self.found(self.ask_blob(Method::GET, digest).await?).await
     }
 
-    /// Asks for a blob, there where the registry has it.
+    /// Asks for a blob, and follows redirects.
     async fn ask_blob(&self, method: Method, digest: &Digest) -> Result<Response, Cause> {
-        let scope = self.scope();
-        let ask = async |url: &Url| self.send(&scope, async || Ok(self.request(method.clone(), url.clone()))).await;
-        let mut response = ask(&self.blob_url(digest)?).await?;
+        let mut response = self.send(self.request(method.clone(), self.blob_url(digest)?)).await?;
         for _ in 0..REDIRECTS_MAX {
             if !response.status().is_redirection() {
                 break;
             }
             let Ok(url) = location(&response) else { break };
-            response = ask(&url).await?;
+            response = self.send(self.request(method.clone(), url)).await?;
         }
         Ok(response)
     }
@@ -102,9 +109,10 @@ impl Registry {
     }
 }
 
-/// The `Location` of an answer, absolute or relative to what was asked.
-pub(super) fn location(response: &Response) -> Result<Url, RequestError> {
-    let text = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let text = text.ok_or_else(|| RequestError::Protocol("the answer names no location".into()))?;
-    response.url().join(text).map_err(|_| RequestError::Protocol("the answer names a location that is no URL".into()))
+fn check_digest(expected: &Digest, seen: &Digest) -> Result<(), Cause> {
+    if seen == expected {
+        Ok(())
+    } else {
+        Err(Cause::DigestMismatch { expected: expected.clone(), seen: seen.to_string() })
+    }
 }

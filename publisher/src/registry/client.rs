@@ -1,17 +1,20 @@
-//! A repository on a registry, ready to be talked to.
+//! A client of one repository on one registry: sends requests with authorization.
 
 use std::{pin::pin, sync::Arc};
 
 use reqwest::{Method, Request, RequestBuilder, Response, StatusCode, Url, header};
 use tokio::time::{Instant, timeout};
 
-use super::{Cause, Hosts, Traffic, turns::Turns};
+use super::{Cause, Hosts, Traffic, rate_limiter::RateLimiter};
 use crate::{
     auth::{Authorizer, Credential, Scope},
     event::Events,
     http::{ANSWER_TIMEOUT, Backoff, Deadline, IDLE_TIMEOUT, Refusal, RequestError},
-    oci::Repository,
+    oci::{Digest, Repository},
 };
+
+/// The header with the digest of the content.
+const CONTENT_DIGEST: &str = "docker-content-digest";
 
 /// One repository on one registry. Cheap to share: all methods take `&self`.
 pub struct Registry {
@@ -21,14 +24,14 @@ pub struct Registry {
     pub(super) http: reqwest::Client,
     pub(super) authorizer: Authorizer,
     pub(super) backoff: Backoff,
-    pub(super) turns: Arc<Turns>,
+    pub(super) limiter: Arc<RateLimiter>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) events: Events,
 }
 
-/// The authorization of a request, kept with its answer, which may repeat it.
+/// The authorization that a request carried, kept with its answer, from which it must be redacted.
 #[derive(Clone)]
-struct Carried(header::HeaderValue);
+struct SentAuthorization(header::HeaderValue);
 
 /// What a [`Registry`] is made from.
 pub struct RegistryOptions {
@@ -38,7 +41,7 @@ pub struct RegistryOptions {
     pub repository: Repository,
     /// Whether to speak HTTP without TLS.
     pub plain_http: bool,
-    /// Who we are there.
+    /// The credential.
     pub credential: Credential,
     /// The waits between attempts.
     pub backoff: Backoff,
@@ -46,7 +49,7 @@ pub struct RegistryOptions {
     pub http: reqwest::Client,
     /// The hosts, shared likewise.
     pub hosts: Hosts,
-    /// Where retries are told.
+    /// Where retries are reported.
     pub events: Events,
 }
 
@@ -66,7 +69,7 @@ impl Registry {
             authorizer: Authorizer::new(http.clone(), credential, plain_http),
             http,
             backoff,
-            turns: hosts.turns(&repository.host),
+            limiter: hosts.limiter(&repository.host),
             traffic: Arc::default(),
             events,
             repository,
@@ -93,15 +96,15 @@ impl Registry {
         self.backoff
     }
 
-    /// The client for what is asked elsewhere about this repository.
+    /// The HTTP client, for other interfaces.
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// Sends a request about this repository to another interface than the registry's, with whatever authorization it
-    /// carries itself. It is counted, waits for its answer and keeps out of pauses like any other.
+    /// Sends a request about this repository to another interface than the registry's, with its own
+    /// authorization. It is counted, waits for its answer and is held back by pauses like any other.
     pub(crate) async fn send_beside(&self, request: RequestBuilder) -> Result<Response, Cause> {
-        self.turns.pause.over().await;
+        self.limiter.wait().await;
         Ok(self.execute(request.build().map_err(RequestError::from)?, None).await?)
     }
 
@@ -120,18 +123,31 @@ impl Registry {
         self.http.request(method, url)
     }
 
+    /// Sends a request whose body is none or in memory, with the usual [`scope`](Self::scope).
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Cause> {
+        self.send_scoped(&self.scope(), request).await
+    }
+
+    /// Sends a request whose body is none or in memory.
+    pub(super) async fn send_scoped(&self, scope: &Scope, request: RequestBuilder) -> Result<Response, Cause> {
+        let request = request.build().map_err(RequestError::from)?;
+        let repeat = || RequestError::Protocol("the request cannot be repeated".into());
+        // Boxed, so that the futures of all operations stay small.
+        Box::pin(self.send_each(scope, async || request.try_clone().ok_or_else(repeat))).await
+    }
+
     /// Sends a request with the authorization that `scope` needs; once more with a fresh one if the registry asks.
     ///
-    /// `make` builds the request anew each time, because a body that was sent is gone. The answer has any status but
+    /// `make` builds the request each time, because a body that was streamed is gone. The answer has any status but
     /// 401. Another host than the registry's, where a `Location` may lead, gets no authorization and cannot ask for any;
     /// and nothing is sent without TLS for a registry that has it.
-    pub(super) async fn send(
+    pub(super) async fn send_each(
         &self,
         scope: &Scope,
-        make: impl AsyncFn() -> Result<RequestBuilder, RequestError>,
+        make: impl AsyncFn() -> Result<Request, RequestError>,
     ) -> Result<Response, Cause> {
-        self.turns.pause.over().await;
-        let request = make().await?.build().map_err(RequestError::from)?;
+        self.limiter.wait().await;
+        let request = make().await?;
         if self.base.scheme() == "https" && request.url().scheme() != "https" {
             return Err(RequestError::Insecure { to: request.url().origin().ascii_serialization() }.into());
         }
@@ -139,16 +155,13 @@ impl Registry {
             return Ok(self.execute(request, None).await?);
         }
         let authorization = self.authorizer.header(scope).await?;
-        let response = self.execute(request, authorization.as_ref()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
+        let mut response = self.execute(request, authorization.as_ref()).await?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && self.authorizer.challenged(scope, response.headers(), authorization.as_ref()).await?
+        {
+            let authorization = self.authorizer.header(scope).await?;
+            response = self.execute(make().await?, authorization.as_ref()).await?;
         }
-        if !self.authorizer.challenged(scope, response.headers(), authorization.as_ref()).await? {
-            return Err(self.refused(response).await);
-        }
-        let authorization = self.authorizer.header(scope).await?;
-        let request = make().await?.build().map_err(RequestError::from)?;
-        let response = self.execute(request, authorization.as_ref()).await?;
         if response.status() == StatusCode::UNAUTHORIZED { Err(self.refused(response).await) } else { Ok(response) }
     }
 
@@ -159,6 +172,8 @@ impl Registry {
         authorization: Option<&header::HeaderValue>,
     ) -> Result<Response, RequestError> {
         self.traffic.request();
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        self.traffic.sent(body.map_or(0, <[u8]>::len));
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value.clone());
         }
@@ -173,7 +188,7 @@ impl Registry {
                     let since = if idle { since } else { Instant::now() };
                     response.extensions_mut().insert(Deadline(since + ANSWER_TIMEOUT));
                     if let Some(value) = authorization {
-                        response.extensions_mut().insert(Carried(value.clone()));
+                        response.extensions_mut().insert(SentAuthorization(value.clone()));
                     }
                     return Ok(response);
                 }
@@ -183,10 +198,43 @@ impl Registry {
         }
     }
 
-    /// Turns an answer that nobody expected into the cause of a failed attempt.
+    /// The answer if its status is 200, `None` if it is 404; anything else is an error.
+    pub(super) async fn found(&self, response: Response) -> Result<Option<Response>, Cause> {
+        match response.status() {
+            StatusCode::OK => Ok(Some(response)),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refused(response).await),
+        }
+    }
+
+    /// Turns an answer with an unexpected status into an error.
     pub(super) async fn refused(&self, response: Response) -> Cause {
-        let carried = response.extensions().get().map(|Carried(authorization)| authorization);
+        let carried = response.extensions().get().map(|SentAuthorization(authorization)| authorization);
         let redactor = self.authorizer.redactor(carried);
         Cause::Request(RequestError::Refused(Box::new(Refusal::of(response, &redactor).await)))
+    }
+}
+
+/// The `Location` of an answer, absolute or relative to what was asked.
+pub(super) fn location(response: &Response) -> Result<Url, RequestError> {
+    let text = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let text = text.ok_or_else(|| RequestError::Protocol("the answer names no location".into()))?;
+    response.url().join(text).map_err(|_| RequestError::Protocol("the answer names a location that is no URL".into()))
+}
+
+/// The digest that an answer gives for its content. The specification only recommends it.
+pub(super) fn content_digest(response: &Response) -> Option<&str> {
+    response.headers().get(CONTENT_DIGEST)?.to_str().ok()
+}
+
+/// Fails if the registry says that it stored other content than what it was sent.
+pub(super) fn check_content_digest(response: &Response, expected: &Digest) -> Result<(), Cause> {
+    match content_digest(response) {
+        Some(seen) if seen != expected.as_ref() => {
+            // Text that is no digest is not quoted.
+            let seen = seen.parse().map_or_else(|_| "something else".into(), |seen: Digest| seen.to_string());
+            Err(Cause::DigestMismatch { expected: expected.clone(), seen })
+        }
+        _ => Ok(()),
     }
 }

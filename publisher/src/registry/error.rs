@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{
     auth::AuthError,
     exit::{Exit, Failure},
-    http::{Refusal, RequestError, Verdict},
+    http::{ErrorClass, Refusal, RequestError},
     oci::Digest,
 };
 
@@ -58,14 +58,14 @@ impl Cause {
         }
     }
 
-    /// Whether another attempt can help.
-    pub(super) fn verdict(&self) -> Verdict {
-        self.request().map_or(Verdict::Never, |error| Verdict::of(error, SystemTime::now()))
+    /// Whether another attempt may succeed, and when.
+    pub(super) fn class(&self) -> ErrorClass {
+        self.request().map_or(ErrorClass::Permanent, |error| ErrorClass::of(error, SystemTime::now()))
     }
 
-    /// Whether another attempt could have helped: what was asked for may still come to pass.
-    pub(crate) fn is_passing(&self) -> bool {
-        self.verdict() != Verdict::Never
+    /// Whether another attempt may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.class() != ErrorClass::Permanent
     }
 
     /// The refusal behind the failure, if the registry answered at all.

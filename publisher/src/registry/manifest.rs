@@ -2,7 +2,10 @@
 
 use reqwest::{Method, Response, StatusCode, header};
 
-use super::{Cause, Registry, RegistryError};
+use super::{
+    Cause, Registry, RegistryError,
+    client::{check_content_digest, content_digest},
+};
 use crate::{
     auth::Scope,
     http::read_answer,
@@ -11,9 +14,6 @@ use crate::{
 
 /// The largest manifest, in bytes: what registries must take (distribution specification, "Pushing manifests").
 pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;
-
-/// The header in which a registry may tell the digest of what it holds. Only SHOULD: compared where it is there.
-pub(super) const CONTENT_DIGEST: &str = "docker-content-digest";
 
 /// How a manifest is named in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub enum Name<'a> {
     Digest(&'a Digest),
 }
 
-/// What became of a deletion.
+/// The outcome of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
+    /// It was deleted.
     Yes,
     /// It was not there.
     Absent,
@@ -60,13 +60,9 @@ impl std::fmt::Display for Name<'_> {
 impl Registry {
     /// Reads a manifest; `None` if there is none of that name.
     pub async fn manifest(&self, name: Name<'_>) -> Result<Option<RawManifest>, RegistryError> {
-        self.attempts(&format!("read {}", name.words()), async || {
-            let response = self.ask(Method::GET, name).await?;
-            match response.status() {
-                StatusCode::OK => read(name, response).await.map(Some),
-                StatusCode::NOT_FOUND => Ok(None),
-                _ => Err(self.refused(response).await),
-            }
+        self.attempts(&format!("read {}", name.words()), async || match self.ask(Method::GET, name).await? {
+            Some(response) => read(name, response).await.map(Some),
+            None => Ok(None),
         })
         .await
     }
@@ -74,59 +70,39 @@ impl Registry {
     /// Whether a manifest is there, without reading it (on Docker Hub a GET counts as a pull, a HEAD does not).
     pub async fn has_manifest(&self, digest: &Digest) -> Result<bool, RegistryError> {
         let name = Name::Digest(digest);
-        self.attempts(&format!("look up {}", name.words()), async || {
-            let response = self.ask(Method::HEAD, name).await?;
-            match response.status() {
-                StatusCode::OK => Ok(true),
-                StatusCode::NOT_FOUND => Ok(false),
-                _ => Err(self.refused(response).await),
-            }
-        })
-        .await
+        let head = async || self.ask(Method::HEAD, name).await;
+        Ok(self.attempts(&format!("look up {}", name.words()), head).await?.is_some())
     }
 
-    /// The digest that a tag points at now, `None` if there is no such tag. Asks with HEAD where the registry tells the
+    /// The digest that a tag points at now, `None` if there is no such tag. Asks with HEAD where the registry gives the
     /// digest, which the specification only recommends; else reads the manifest and computes it.
     pub async fn resolve(&self, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
         let name = Name::Tag(tag);
-        let told = self
-            .attempts(&format!("look up {}", name.words()), async || {
-                let response = self.ask(Method::HEAD, name).await?;
-                match response.status() {
-                    StatusCode::OK => Ok(Some(told_digest(&response).and_then(|text| text.parse::<Digest>().ok()))),
-                    StatusCode::NOT_FOUND => Ok(None),
-                    _ => Err(self.refused(response).await),
-                }
-            })
-            .await?;
-        match told {
-            Some(Some(digest)) => Ok(Some(digest)),
-            Some(None) => Ok(self.manifest(name).await?.map(|manifest| manifest.digest)),
-            None => Ok(None),
+        let head = async || self.ask(Method::HEAD, name).await;
+        let Some(response) = self.attempts(&format!("look up {}", name.words()), head).await? else { return Ok(None) };
+        match content_digest(&response).and_then(|digest| digest.parse().ok()) {
+            Some(digest) => Ok(Some(digest)),
+            None => Ok(self.manifest(name).await?.map(|manifest| manifest.digest)),
         }
     }
 
-    /// Writes a manifest under a digest (nobody sees it) or a tag (everybody does).
+    /// Pushes a manifest by digest, which is invisible to who pulls by tag, or under a tag.
     pub async fn put_manifest(&self, name: Name<'_>, manifest: &RawManifest) -> Result<(), RegistryError> {
         self.attempts(&format!("push {}", name.words()), async || self.put_once(name, manifest).await).await
     }
 
-    /// One attempt of it.
+    /// One attempt of [`put_manifest`](Self::put_manifest).
     pub(crate) async fn put_once(&self, name: Name<'_>, manifest: &RawManifest) -> Result<(), Cause> {
-        let response = self
-            .send(&self.scope(), async || {
-                self.traffic.sent(manifest.bytes.len());
-                let request = self.request(Method::PUT, self.url(&name.path())?);
-                Ok(request.header(header::CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone()))
-            })
-            .await?;
+        let request = self.request(Method::PUT, self.url(&name.path())?);
+        let request = request.header(header::CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone());
+        let response = self.send(request).await?;
         if response.status().is_success() {
-            return check_told(&response, &manifest.digest);
+            return check_content_digest(&response, &manifest.digest);
         }
-        let denied = response.status() == StatusCode::FORBIDDEN;
+        let is_denied = response.status() == StatusCode::FORBIDDEN;
         let cause = self.refused(response).await;
         // Docker Hub has been seen to answer 403 for an immutable tag although the content had landed.
-        if denied && self.landed(name, manifest).await { Ok(()) } else { Err(cause) }
+        if is_denied && self.has_landed(name, manifest).await { Ok(()) } else { Err(cause) }
     }
 
     /// Deletes a manifest with all its tags (by digest), or a tag alone (where the registry can).
@@ -134,13 +110,10 @@ impl Registry {
         self.attempts(&format!("delete {}", name.words()), async || self.delete_once(name).await).await
     }
 
-    /// One attempt of it.
+    /// One attempt of [`delete_manifest`](Self::delete_manifest).
     pub(crate) async fn delete_once(&self, name: Name<'_>) -> Result<Deleted, Cause> {
-        let response = self
-            .send(&Scope::delete(&self.repository.name), async || {
-                Ok(self.request(Method::DELETE, self.url(&name.path())?))
-            })
-            .await?;
+        let request = self.request(Method::DELETE, self.url(&name.path())?);
+        let response = self.send_scoped(&Scope::delete(&self.repository.name), request).await?;
         match response.status() {
             status if status.is_success() => Ok(Deleted::Yes),
             StatusCode::NOT_FOUND => Ok(Deleted::Absent),
@@ -151,17 +124,14 @@ impl Registry {
         }
     }
 
-    async fn ask(&self, method: Method, name: Name<'_>) -> Result<Response, Cause> {
-        self.send(&self.scope(), async || {
-            Ok(self.request(method.clone(), self.url(&name.path())?).header(header::ACCEPT, MANIFEST_ACCEPT))
-        })
-        .await
+    async fn ask(&self, method: Method, name: Name<'_>) -> Result<Option<Response>, Cause> {
+        let request = self.request(method, self.url(&name.path())?).header(header::ACCEPT, MANIFEST_ACCEPT);
+        self.found(self.send(request).await?).await
     }
 
-    async fn landed(&self, name: Name<'_>, manifest: &RawManifest) -> bool {
-        let Ok(response) = self.ask(Method::GET, name).await else { return false };
-        response.status() == StatusCode::OK
-            && read(name, response).await.is_ok_and(|seen| seen.digest == manifest.digest)
+    async fn has_landed(&self, name: Name<'_>, manifest: &RawManifest) -> bool {
+        let Ok(Some(response)) = self.ask(Method::GET, name).await else { return false };
+        read(name, response).await.is_ok_and(|seen| seen.digest == manifest.digest)
     }
 }
 
@@ -176,20 +146,4 @@ async fn read(name: Name<'_>, response: Response) -> Result<RawManifest, Cause> 
         }
         _ => Ok(manifest),
     }
-}
-
-/// Fails if the registry says that it stored something else than what it was sent.
-pub(super) fn check_told(response: &Response, expected: &Digest) -> Result<(), Cause> {
-    match told_digest(response) {
-        Some(seen) if seen != expected.as_ref() => {
-            // What is no digest might be anything.
-            let seen = seen.parse().map_or_else(|_| "something else".into(), |seen: Digest| seen.to_string());
-            Err(Cause::DigestMismatch { expected: expected.clone(), seen })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn told_digest(response: &Response) -> Option<&str> {
-    response.headers().get(CONTENT_DIGEST)?.to_str().ok()
 }

@@ -8,19 +8,19 @@ mod client;
 mod error;
 mod manifest;
 mod operation;
+mod rate_limiter;
 mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod traffic;
-mod turns;
 mod upload;
 
-pub use blob::BLOB_IN_MEMORY_MAX;
+pub use blob::{BLOB_IN_MEMORY_MAX, Blob, BlobSource};
 pub use client::{Registry, RegistryOptions};
 pub use error::{Cause, RegistryError};
 pub use manifest::{Deleted, MANIFEST_MAX, Name};
+pub use rate_limiter::{Hosts, UPLOADS_MAX};
 pub use traffic::Traffic;
-pub use turns::Hosts;
-pub use upload::{Blob, BlobSource, Progress, UPLOADS_MAX};
+pub use upload::Progress;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Cause, Registry, RegistryError};
 use crate::{
     event::Event,
-    http::{ATTEMPTS_MAX, RETRY_AFTER_MAX, Verdict},
+    http::{ATTEMPTS_MAX, ErrorClass, RETRY_AFTER_MAX},
 };
 
 impl Registry {
@@ -22,26 +22,41 @@ impl Registry {
                 Ok(value) => return Ok(value),
                 Err(cause) => cause,
             };
-            let Verdict::Again(asked) = cause.verdict() else { return Err(self.gave_up(operation, made, cause)) };
+            let ErrorClass::Transient { retry_after } = cause.class() else {
+                return Err(self.failure(operation, made, cause));
+            };
             if made >= ATTEMPTS_MAX {
-                return Err(self.gave_up(operation, made, cause));
+                return Err(self.failure(operation, made, cause));
             }
-            let wait = self.backoff.wait(made, asked, fastrand::f64());
+            let wait = self.backoff.wait(made, retry_after, fastrand::f64());
             self.announce(operation, made, wait, &cause);
-            if let Some(asked) = asked {
-                self.turns.pause.extend(asked.min(RETRY_AFTER_MAX));
+            if let Some(retry_after) = retry_after {
+                self.limiter.pause(retry_after.min(RETRY_AFTER_MAX));
             }
             tokio::time::sleep(wait).await;
         }
     }
 
-    fn gave_up(&self, operation: &str, attempts: u32, cause: Cause) -> RegistryError {
-        RegistryError {
-            registry: format!("{} ({})", self.name, self.repository),
-            operation: operation.into(),
-            attempts,
-            cause,
-        }
+    /// Like [`attempts`](Self::attempts). Right before each attempt `check` may end the operation with another value or
+    /// with an error of its own, which is the inner result.
+    pub(crate) async fn attempts_unless<T, E>(
+        &self,
+        operation: &str,
+        mut check: impl AsyncFnMut() -> Result<Option<T>, E>,
+        mut attempt: impl AsyncFnMut() -> Result<T, Cause>,
+    ) -> Result<Result<T, E>, RegistryError> {
+        let checked = async || match check().await {
+            Ok(None) => attempt().await.map(Ok),
+            Ok(Some(value)) => Ok(Ok(value)),
+            Err(error) => Ok(Err(error)),
+        };
+        self.attempts(operation, checked).await
+    }
+
+    /// An operation that failed for good.
+    pub(crate) fn failure(&self, operation: &str, attempts: u32, cause: Cause) -> RegistryError {
+        let registry = format!("{} ({})", self.name, self.repository);
+        RegistryError { registry, operation: operation.into(), attempts, cause }
     }
 
     fn announce(&self, operation: &str, attempt: u32, wait: Duration, cause: &Cause) {

@@ -1,4 +1,4 @@
-//! What a repository lists: its tags, and what refers to a manifest.
+//! A repository's tags, and a manifest's referrers.
 
 use reqwest::{Method, StatusCode, Url, header};
 use serde::Deserialize;
@@ -13,12 +13,12 @@ use crate::{
 const PAGE: u32 = 1000;
 /// The largest page that is read, in bytes.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The most pages that are read: who has more must not make a run endless.
+/// The most pages that are read, so that no listing is endless.
 const PAGES_MAX: usize = 100;
 
 #[derive(Deserialize)]
 struct Page {
-    tags: Option<Vec<String>>,
+    tags: Option<Vec<Tag>>,
 }
 
 impl Registry {
@@ -32,44 +32,32 @@ impl Registry {
             tags.extend(page);
             next = link;
         }
-        self.attempts("list tags", async || {
-            Err(RequestError::Protocol(format!("the list of tags has more than {PAGES_MAX} pages")).into())
-        })
-        .await
+        let cause = RequestError::Protocol(format!("the list of tags has more than {PAGES_MAX} pages"));
+        Err(self.failure("list tags", 1, cause.into()))
     }
 
     async fn page(&self, address: &str) -> Result<(Vec<Tag>, Option<String>), Cause> {
         let url = self.url(address)?;
-        let response = self.send(&self.scope(), async || Ok(self.request(Method::GET, url.clone()))).await?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok((Vec::new(), None)),
-            _ => return Err(self.refused(response).await),
-        }
+        let response = self.send(self.request(Method::GET, url.clone())).await?;
+        let Some(response) = self.found(response).await? else { return Ok((Vec::new(), None)) };
         let next = next_page(&response, &url);
         let body = read_answer(response, PAGE_BYTES_MAX).await?;
-        let unreadable = |what: &str| RequestError::Protocol(format!("the list of tags {what}"));
-        let page: Page = serde_json::from_slice(&body).map_err(|_| unreadable("cannot be read"))?;
-        let tags = page.tags.unwrap_or_default().into_iter().map(|tag| tag.parse::<Tag>());
-        // A tag that is none could not be looked at, and what cannot be looked at must not be passed over.
-        let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|_| unreadable("names something that is no tag"))?;
-        Ok((tags, next))
+        // A tag that cannot be parsed could not be resolved, and must not be passed over.
+        let page: Page = serde_json::from_slice(&body)
+            .map_err(|_| RequestError::Protocol("the list of tags cannot be read".into()))?;
+        Ok((page.tags.unwrap_or_default(), next))
     }
 
-    /// The manifests that have this one as their subject, as an index; nothing where the registry does not tell.
+    /// The manifests that have this one as their subject, as an index; `None` without a referrers API.
     pub async fn referrers(&self, digest: &Digest) -> Result<Option<RawManifest>, RegistryError> {
-        self.attempts(&format!("list what refers to {}", short(digest)), async || {
-            let address = self.url(&format!("referrers/{digest}"))?;
-            let response = self
-                .send(&self.scope(), async || {
-                    Ok(self.request(Method::GET, address.clone()).header(header::ACCEPT, OCI_INDEX))
-                })
-                .await?;
+        self.attempts(&format!("list referrers of {}", short(digest)), async || {
+            let request = self.request(Method::GET, self.url(&format!("referrers/{digest}"))?);
+            let response = self.send(request.header(header::ACCEPT, OCI_INDEX)).await?;
             match response.status() {
                 StatusCode::OK => {
-                    let told = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-                    // A page for people is no answer of a referrers API.
-                    let is_index = told.is_some_and(|told| told.starts_with(OCI_INDEX));
+                    let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+                    // A web page is no answer of a referrers API.
+                    let is_index = media_type.is_some_and(|media_type| media_type.starts_with(OCI_INDEX));
                     let body = read_answer(response, PAGE_BYTES_MAX).await?;
                     Ok(is_index.then(|| RawManifest::new(OCI_INDEX, body)))
                 }

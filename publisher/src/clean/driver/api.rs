@@ -1,14 +1,11 @@
-//! A management interface beside a registry: JSON over HTTPS with a bearer token.
+//! A management interface beside a registry: JSON over HTTPS.
 
 use bytes::Bytes;
-use reqwest::{
-    RequestBuilder, StatusCode, Url,
-    header::{HeaderMap, HeaderValue},
-};
+use reqwest::{RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    clean::{CleanError, error::protocol},
+    clean::CleanError,
     http::{Redactor, Refusal, RequestError, read_answer},
     registry::{Cause, Registry},
 };
@@ -16,41 +13,35 @@ use crate::{
 /// The largest answer that is read, in bytes: a page of a hundred entries with all their tags.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
-/// Where an interface is, and which texts it must not be quoted with.
+/// The address of an interface, and the secrets that its answers are redacted from.
 pub(super) struct Api {
     base: Url,
     redactor: Redactor,
 }
 
-/// A good answer, or 404.
-#[derive(Debug)]
+/// An answer with status 2xx or 404.
 pub(super) struct Answer {
-    pub(super) status: StatusCode,
+    status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    body: Bytes,
 }
 
 impl Api {
-    /// An interface below `address`, which stands in `variable`. Secrets go over TLS or to this machine.
+    /// An interface at `address`, which `variable` holds. Secrets are sent over TLS or to this machine only.
     pub(super) fn new(variable: &'static str, address: &str, secrets: Vec<String>) -> Result<Self, CleanError> {
         let refuse = || CleanError::Address { variable, address: address.into() };
         let base = Url::parse(&format!("{}/", address.trim_end_matches('/'))).map_err(|_| refuse())?;
-        let here = match base.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        };
-        let good = base.scheme() == "https" || (base.scheme() == "http" && here);
-        if good { Ok(Self { base, redactor: Redactor::new(secrets) }) } else { Err(refuse()) }
+        let is_local = matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let is_safe = base.scheme() == "https" || (base.scheme() == "http" && is_local);
+        if is_safe { Ok(Self { base, redactor: Redactor::new(secrets) }) } else { Err(refuse()) }
     }
 
-    /// The address of something below.
+    /// The address of a path.
     pub(super) fn url(&self, path: &str) -> Result<Url, Cause> {
         self.base.join(path).map_err(|error| protocol(format!("`{path}` is no path: {error}")))
     }
 
-    /// Sends a request and reads the answer: a good one, or that there is no such thing.
+    /// Sends a request and reads the answer.
     pub(super) async fn send(&self, registry: &Registry, request: RequestBuilder) -> Result<Answer, Cause> {
         let response = registry.send_beside(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -63,21 +54,18 @@ impl Api {
 }
 
 impl Answer {
-    /// Whether there is no such thing.
+    /// Whether the status is 404.
     pub(super) fn is_absent(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }
 
-    /// The document. An answer that is not as it should be is never half believed.
+    /// The document.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Cause> {
         serde_json::from_slice(&self.body).map_err(|_| protocol("the answer is not the document it should be"))
     }
 }
 
-/// An `Authorization` header with a bearer token.
-pub(super) fn bearer(token: &str) -> Result<HeaderValue, Cause> {
-    let mut header =
-        HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| protocol("the token does not fit in a header"))?;
-    header.set_sensitive(true);
-    Ok(header)
+/// An answer that breaks the protocol.
+pub(super) fn protocol(what: impl Into<String>) -> Cause {
+    RequestError::Protocol(what.into()).into()
 }

@@ -1,228 +1,217 @@
 //! GitHub Packages, which cleans GHCR: its registry deletes nothing, and there is no deletion by tag.
 //!
-//! A *version* is a manifest with all its tags. Deleting one protects nothing that other versions name: all care is ours.
+//! A *version* is a manifest with all its tags. Deleting one does not protect what other versions name.
 
-mod listing;
-mod refusal;
-mod version;
+mod client;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use reqwest::{
-    Method, RequestBuilder,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH},
+    Method,
+    header::{HeaderMap, LINK},
 };
+use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use self::{
-    refusal::{exception, with_wait},
-    version::Version,
-};
-use super::{
-    Deletion, Leaving, Stays,
-    api::{Answer, Api, bearer},
-};
+use self::client::Client;
+use super::{Blocker, Deletion, Listing, Removal, TagEntry, api::protocol};
 use crate::{
-    auth::{Credential, Secret},
+    auth::Credential,
     clean::CleanError,
     environment::Environment,
+    http::Refusal,
     oci::{Digest, Tag, short},
-    registry::{Cause, Registry, RegistryError},
+    registry::Registry,
 };
 
-/// The interface of another server than GitHub's own, for other registries than GHCR.
-const VARIABLE: &str = "TALLYMAN_GITHUB_API";
-/// The interface of the server that runs the workflow, whose [`TOKEN`] is. Its registry need not be the one at hand.
-const SERVER: &str = "GITHUB_API_URL";
-const ADDRESS: &str = "https://api.github.com";
-const TOKEN: &str = "GITHUB_TOKEN";
-const API_VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
-/// How often a version is looked at that still shows the tag which was moved away. The waits between double.
-const SETTLE_LOOKS_MAX: u32 = 6;
+/// How often a version is read that still shows the tag which was moved away. The waits between double.
+const SETTLE_READS_MAX: u32 = 6;
+/// The most entries that a page can have.
+const PAGE: usize = 100;
+/// The most pages that are read.
+const PAGES_MAX: usize = 100;
 
-const PERMISSION: &str = "the workflow needs `permissions: packages: write`, and its repository the role Admin on the \
-    package (Package settings, Manage Actions access); elsewhere a classic token with `read:packages` and \
+pub(super) const PERMISSION: &str = "the workflow needs `permissions: packages: write`, and its repository the role \
+    Admin on the package (Package settings, Manage Actions access); elsewhere a classic token with `read:packages` and \
     `delete:packages` is needed";
 
 /// The driver for one package.
 pub(in crate::clean) struct GitHub {
-    api: Api,
-    token: Option<Secret>,
+    client: Client,
     owner: String,
     /// The package's name as it stands in addresses.
     package: String,
-    /// Below which address the package is found: an organisation's, a user's, or that of whoever asks.
+    /// The path of the package, which is an organisation's, a user's, or the token's owner's.
     home: OnceCell<String>,
-    /// The versions that were seen, those that are gone by now too.
-    seen: Mutex<HashMap<Digest, Seen>>,
+    /// The id and date of each version that was listed; also of those that are gone by now.
+    versions: Mutex<HashMap<Digest, (u64, Option<SystemTime>)>>,
 }
 
-/// What is remembered of a version.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
+#[derive(Deserialize)]
+struct Version {
     id: u64,
-    born: Option<SystemTime>,
+    name: Digest,
+    created_at: Option<String>,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    container: Container,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    tags: Vec<Tag>,
 }
 
 impl GitHub {
     pub(super) fn new(registry: &Registry, credential: &Credential, env: &Environment) -> Result<Self, CleanError> {
-        let on_github = registry.repository().host.is_ghcr();
-        let address = if on_github { ADDRESS } else { env.get(VARIABLE).unwrap_or_default() };
-        let is_servers = address == env.get(SERVER).unwrap_or(ADDRESS);
-        let token = match credential {
-            Credential::Basic { password, .. } => Some(password.clone()),
-            _ => env.get(TOKEN).filter(|_| is_servers).map(Secret::new),
-        };
-        let secrets = token.iter().map(|token| token.expose().to_owned()).collect();
         let name = &registry.repository().name;
         let (owner, package) = name.split_once('/').unwrap_or((name, name));
         Ok(Self {
-            api: Api::new(VARIABLE, address, secrets)?,
-            token,
+            client: Client::new(registry, credential, env)?,
             owner: owner.into(),
             package: package.replace('/', "%2F"),
             home: OnceCell::new(),
-            seen: Mutex::default(),
+            versions: Mutex::default(),
         })
     }
 
-    /// Deletes a version, unless it has a tag by now.
+    /// Lists versions, newest first. That order is not promised, so the listing ends early only if its dates show it:
+    /// when everything wanted was listed and what follows is older.
+    pub(super) async fn list(&self, registry: &Registry, wanted: &HashSet<Digest>) -> Result<Listing, CleanError> {
+        let home = self.home(registry).await?;
+        let mut listing = Listing::default();
+        let (mut last, mut is_sorted) = (None, true);
+        for page in 1..=PAGES_MAX {
+            let path = format!("{home}/versions?per_page={PAGE}&page={page}&state=active");
+            let read_page = async || {
+                let answer = self.client.call(registry, Method::GET, &path).await?;
+                let versions: Vec<Version> = if answer.is_absent() { Vec::new() } else { answer.json()? };
+                Ok((has_next(&answer.headers).unwrap_or(versions.len() >= PAGE), versions))
+            };
+            let (has_next, versions) = registry.attempts(&format!("list versions (page {page})"), read_page).await?;
+            for Version { id, name: digest, created_at, metadata } in versions {
+                let created_at = created_at.and_then(|text| humantime::parse_rfc3339_weak(&text).ok());
+                is_sorted &= created_at.is_some() && last.is_none_or(|last| created_at <= last);
+                last = Some(created_at);
+                self.versions().insert(digest.clone(), (id, created_at));
+                listing.created_at.extend(created_at.map(|created_at| (digest.clone(), created_at)));
+                let entry = |tag| TagEntry { updated_at: created_at, ..TagEntry::new(tag, digest.clone()) };
+                listing.tags.extend(metadata.container.tags.into_iter().map(entry));
+            }
+            // What was listed earlier and is gone by now keeps its date.
+            let dates: Vec<_> = wanted.iter().map(|it| Some((it.clone(), self.versions().get(it)?.1?))).collect();
+            listing.created_at.extend(dates.iter().flatten().cloned());
+            let oldest = dates.iter().flatten().map(|(_, created_at)| *created_at).min();
+            let is_past = oldest.is_some_and(|oldest| last.flatten().is_some_and(|last| last < oldest));
+            listing.is_partial = has_next && is_sorted && is_past && dates.iter().all(Option::is_some);
+            if !has_next || listing.is_partial {
+                return Ok(listing);
+            }
+        }
+        let cause = protocol(format!("the package has more than {} versions", PAGE * PAGES_MAX));
+        Err(registry.failure("list versions", 1, cause).into())
+    }
+
+    /// Deletes a version, unless it has another tag by now.
     pub(super) async fn delete(
         &self,
         registry: &Registry,
-        digest: &Digest,
-        leaving: Leaving<'_>,
-        mut held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
+        removal: Removal<'_>,
+        mut check: impl AsyncFnMut() -> Result<Option<Deletion>, CleanError>,
     ) -> Result<Deletion, CleanError> {
-        let Some(Seen { id, .. }) = self.seen().get(digest).copied() else {
-            let there = registry.has_manifest(digest).await?;
-            return Ok(if there { Deletion::Stays(Stays::Unlisted) } else { Deletion::Absent });
+        let digest = removal.digest;
+        let Some((id, _)) = self.versions().get(digest).copied() else {
+            let is_there = registry.has_manifest(digest).await?;
+            return Ok(if is_there { Deletion::Kept(Blocker::NotListed) } else { Deletion::Absent });
         };
         let path = format!("{}/versions/{id}", self.home(registry).await?);
-        let operation = format!("delete version {}", short(digest));
-        let deleted = registry.attempts(&operation, async || {
-            match held().await {
-                Err(error) => return Ok(Err(error)),
-                Ok(Some(why)) => return Ok(Ok(Deletion::Stays(why))),
-                Ok(None) => {}
-            }
-            match self.settled_tags(registry, digest, &path, leaving).await {
-                Err(error) => return Ok(Err(error)),
-                Ok(None) => return Ok(Ok(Deletion::Absent)),
-                Ok(Some(tags)) if !tags.is_empty() => return Ok(Ok(Deletion::Stays(Stays::Tagged(tags)))),
-                Ok(Some(_)) => {}
-            }
-            match self.call(registry, Method::DELETE, &path).await {
-                Ok(answer) if answer.is_absent() => Ok(Ok(Deletion::Absent)),
-                Ok(_) => Ok(Ok(Deletion::Gone)),
-                Err(cause) => cause.refusal().and_then(exception).map(|why| Ok(Deletion::Stays(why))).ok_or(cause),
-            }
-        });
-        deleted.await.map_err(|error| failed(registry, error))?
+        let check = async || match check().await? {
+            Some(deletion) => Ok(Some(deletion)),
+            None => self.check_tags(registry, &path, removal).await,
+        };
+        let delete = async || match self.client.call(registry, Method::DELETE, &path).await {
+            Ok(answer) if answer.is_absent() => Ok(Deletion::Absent),
+            Ok(_) => Ok(Deletion::Deleted),
+            Err(cause) => cause.refusal().and_then(blocker).map(Deletion::Kept).ok_or(cause),
+        };
+        registry.attempts_unless(&format!("delete version {}", short(digest)), check, delete).await?
     }
 
-    /// The command by which a version that was deleted is restored, within thirty days.
+    /// The command that restores a deleted version, within thirty days.
     pub(super) fn restore_command(&self, digest: &Digest) -> Option<String> {
-        let (home, id) = (self.home.get()?, self.seen().get(digest)?.id);
+        let (home, (id, _)) = (self.home.get()?, self.versions().get(digest).copied()?);
         Some(format!("gh api --method POST /{home}/versions/{id}/restore"))
     }
 
-    /// The tags that keep a version, after the one that was moved had time to leave; nothing if the version is gone.
-    async fn settled_tags(
+    /// What keeps a version: it is gone, or has a tag. GitHub shows a tag where it was for a moment after it was moved.
+    async fn check_tags(
         &self,
         registry: &Registry,
-        digest: &Digest,
         path: &str,
-        leaving: Leaving<'_>,
-    ) -> Result<Option<Vec<Tag>>, CleanError> {
-        let operation = format!("read version {}", short(digest));
-        for look in 0..SETTLE_LOOKS_MAX {
+        removal: Removal<'_>,
+    ) -> Result<Option<Deletion>, CleanError> {
+        let operation = format!("read version {}", short(removal.digest));
+        let mut reads = 0;
+        loop {
+            reads += 1;
             let read = registry.attempts(&operation, async || {
-                let answer = self.call(registry, Method::GET, path).await?;
-                if answer.is_absent() { Ok(None) } else { answer.json::<Version>()?.tags().map(Some) }
+                let answer = self.client.call(registry, Method::GET, path).await?;
+                if answer.is_absent() { Ok(None) } else { answer.json::<Version>().map(Some) }
             });
-            let Some(mut tags) = read.await.map_err(|error| failed(registry, error))? else { return Ok(None) };
-            tags.retain(|tag| !leaving.with_it.contains(tag));
-            // GitHub shows a tag where it was for some moments after it was moved.
-            if leaving.moved.is_some_and(|tag| tags == [tag.clone()]) && look + 1 < SETTLE_LOOKS_MAX {
-                tokio::time::sleep(registry.backoff().wait(look + 1, None, 0.0)).await;
-                continue;
+            let Some(version) = read.await? else { return Ok(Some(Deletion::Absent)) };
+            let mut tags = version.metadata.container.tags;
+            tags.retain(|tag| !removal.tags.contains(tag));
+            if tags.is_empty() {
+                return Ok(None);
             }
-            return Ok(Some(tags));
+            if removal.moved.is_none_or(|moved| tags != [moved.clone()]) || reads >= SETTLE_READS_MAX {
+                return Ok(Some(Deletion::Kept(Blocker::Tagged(tags))));
+            }
+            tokio::time::sleep(registry.backoff().wait(reads, None, 0.0)).await;
         }
-        Ok(None)
     }
 
     async fn home(&self, registry: &Registry) -> Result<&str, CleanError> {
         let find = async || {
-            for home in [format!("orgs/{}", self.owner), format!("users/{}", self.owner), "user".into()] {
-                let home = format!("{home}/packages/container/{}", self.package);
-                let there = registry.attempts("find the package", async || {
-                    Ok(!self.call(registry, Method::GET, &home).await?.is_absent())
-                });
-                if there.await.map_err(|error| failed(registry, error))? {
+            for parent in [format!("orgs/{}", self.owner), format!("users/{}", self.owner), "user".into()] {
+                let home = format!("{parent}/packages/container/{}", self.package);
+                let call = async || self.client.call(registry, Method::GET, &home).await;
+                if !registry.attempts("find the package", call).await?.is_absent() {
                     return Ok(home);
                 }
             }
-            // GitHub shows nobody what they may not see.
+            // GitHub answers 404 for what the token may not see.
             Err(CleanError::Denied { registry: registry.name().into(), permission: PERMISSION, source: None })
         };
         self.home.get_or_try_init(find).await.map(String::as_str)
     }
 
-    async fn call(&self, registry: &Registry, method: Method, path: &str) -> Result<Answer, Cause> {
-        let mut request: RequestBuilder = registry.http().request(method, self.api.url(path)?);
-        request = request.header(ACCEPT, "application/vnd.github+json").header(API_VERSION.0, API_VERSION.1);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, bearer(token.expose())?);
-        }
-        self.api.send(registry, request.header(CONTENT_LENGTH, 0)).await.map_err(with_wait)
-    }
-
-    fn seen(&self) -> MutexGuard<'_, HashMap<Digest, Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn versions(&self) -> MutexGuard<'_, HashMap<Digest, (u64, Option<SystemTime>)>> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn failed(registry: &Registry, error: RegistryError) -> CleanError {
-    CleanError::of(error, registry.name(), PERMISSION)
+/// Whether there is another page; `None` if the answer does not say.
+fn has_next(headers: &HeaderMap) -> Option<bool> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    Some(link.split(',').any(|link| link.contains("rel=\"next\"")))
 }
 
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::registry::{Hosts, testing::client};
-
-    const GHE: &str = "https://ghe.example/api/v3";
-
-    /// The registry decides whose interface is asked, and what opens one server's packages never goes to another. The
-    /// cases: where packages are, who runs the workflow, the explicit address; where requests go, whether with its token.
-    #[rstest]
-    #[case("ghcr.io", ADDRESS, "", Some(ADDRESS), true)]
-    #[case("ghcr.io", GHE, GHE, Some(ADDRESS), false)]
-    #[case("containers.ghe.example", GHE, GHE, Some(GHE), true)]
-    #[case("containers.ghe.example", ADDRESS, GHE, Some(GHE), false)]
-    #[case("containers.ghe.example", ADDRESS, "", None, false)]
-    #[case("containers.ghe.example", GHE, "", None, false)]
-    fn a_token_goes_to_its_own_server_alone(
-        #[case] host: &str,
-        #[case] server: &str,
-        #[case] explicit: &str,
-        #[case] address: Option<&str>,
-        #[case] has_token: bool,
-    ) {
-        let env = [(SERVER, server), (VARIABLE, explicit), (TOKEN, "of the server that runs the workflow")];
-        let nobody = Credential::Anonymous;
-        let (registry, _) = client(&format!("{host}/acme/hello"), nobody.clone(), &Hosts::default());
-        let driver = GitHub::new(&registry, &nobody, &env.into_iter().collect());
-        let seen = driver.as_ref().ok().map(|driver| driver.api.url("user").unwrap().to_string());
-        assert_eq!(seen, address.map(|address| format!("{address}/user")));
-        assert_eq!(driver.is_ok_and(|driver| driver.token.is_some()), has_token);
+/// The reason of a refusal that is no failure.
+fn blocker(refusal: &Refusal) -> Option<Blocker> {
+    let message = refusal.message.to_ascii_lowercase();
+    if message.contains("last tagged version") || message.contains("last version") {
+        return Some(Blocker::Refused("GitHub does not delete the last tagged version of a package"));
     }
+    let is_popular = message.contains("5,000 downloads") || message.contains("5000 downloads");
+    (refusal.status != 404 && is_popular).then_some(Blocker::Refused(
+        "GitHub does not delete public versions with more than 5,000 downloads; its support can",
+    ))
 }

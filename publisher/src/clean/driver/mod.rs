@@ -1,22 +1,22 @@
-//! How the registries let themselves be looked at and cleaned: one interface, three drivers.
+//! How registries list their tags and delete manifests: one interface, three drivers.
 //!
-//! A look tells every tag that can matter and, where the registry tells it cheaply, which tags cannot have to do with
-//! what is sought, so that they need not be read. A deletion either happened, or was not needed, or did not happen for a
-//! reason that is no failure; everything else is an error.
+//! A listing has every tag that can matter and, where the registry says so cheaply, which tags cannot reach what is
+//! wanted, so that they need not be read. A deletion happened, was not needed, or was refused for a reason that is no
+//! failure; everything else is an error. A new driver is a file here, its lines in this one, and its
+//! [`crate::config::DriverKind`].
 
 mod api;
 mod distribution;
 mod dockerhub;
 mod github;
-mod stock;
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
     time::SystemTime,
 };
 
-pub(super) use self::stock::Stock;
-use self::{distribution::Distribution, dockerhub::DockerHub, github::GitHub};
+use self::{dockerhub::DockerHub, github::GitHub};
 use super::CleanError;
 use crate::{
     auth::Credential,
@@ -26,138 +26,109 @@ use crate::{
     registry::{Deleted, Name, Registry, RegistryError},
 };
 
-/// A tag, as a look found it.
+/// The interface of one repository.
+pub(super) enum Driver {
+    GitHub(GitHub),
+    DockerHub(DockerHub),
+    /// Nothing but the distribution API.
+    Distribution,
+}
+
+/// A tag in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sighting {
+pub(super) struct TagEntry {
     pub(super) tag: Tag,
     pub(super) digest: Digest,
-    /// Every image that it holds, where the registry tells: one that holds none of ours need not be read.
+    /// All images that it reaches, where the registry lists them.
     pub(super) images: Option<Vec<Digest>>,
-    /// Since when it is known to be there, where the registry tells.
-    pub(super) since: Option<SystemTime>,
+    /// When it was set, where the registry lists that.
+    pub(super) updated_at: Option<SystemTime>,
 }
 
-/// What a look found.
+/// The tags of a repository.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Look {
-    pub(super) sightings: Vec<Sighting>,
-    /// When manifests came to be, where the registry tells. A list cannot name what came after it.
-    pub(super) born: HashMap<Digest, SystemTime>,
-    /// Whether older manifests were left out because none of those sought is as old.
-    pub(super) shortened: bool,
+pub(super) struct Listing {
+    pub(super) tags: Vec<TagEntry>,
+    /// When manifests were pushed, where the registry lists that. A list cannot name what was pushed after it.
+    pub(super) created_at: HashMap<Digest, SystemTime>,
+    /// Whether manifests are missing that are older than everything wanted.
+    pub(super) is_partial: bool,
 }
 
-impl Look {
-    /// Whether a tag can have to do with what is ours, so that it must be read.
-    pub(super) fn is_related(&self, sighting: &Sighting, ours: &HashSet<Digest>) -> bool {
-        if ours.contains(&sighting.digest) {
+/// A manifest to be deleted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Removal<'a> {
+    pub(super) digest: &'a Digest,
+    /// The tags that are removed with it: any other keeps it.
+    pub(super) tags: &'a [Tag],
+    /// A tag that was moved away from it; a registry may need a moment to show that.
+    pub(super) moved: Option<&'a Tag>,
+}
+
+/// The outcome of a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Deletion {
+    Deleted,
+    /// It was gone already.
+    Absent,
+    Kept(Blocker),
+}
+
+/// Why a manifest or a tag is not deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Blocker {
+    /// It has these tags now.
+    Tagged(Vec<Tag>),
+    /// The interface does not list it yet.
+    NotListed,
+    /// The registry refuses, for this reason.
+    Refused(&'static str),
+}
+
+impl TagEntry {
+    pub(super) fn new(tag: Tag, digest: Digest) -> Self {
+        Self { tag, digest, images: None, updated_at: None }
+    }
+}
+
+impl Listing {
+    /// Whether a tag may reach one of the `wanted` manifests, so that its target must be read.
+    pub(super) fn may_reach(&self, entry: &TagEntry, wanted: &HashSet<Digest>) -> bool {
+        if wanted.contains(&entry.digest) {
             return true;
         }
-        if let Some(images) = &sighting.images {
-            return images.iter().any(|digest| ours.contains(digest));
+        if let Some(images) = &entry.images {
+            return images.iter().any(|digest| wanted.contains(digest));
         }
-        let oldest = ours.iter().filter_map(|digest| self.born.get(digest)).min();
-        match (self.born.get(&sighting.digest), oldest) {
-            (Some(born), Some(oldest)) => born >= oldest,
+        let oldest = wanted.iter().filter_map(|digest| self.created_at.get(digest)).min();
+        match (self.created_at.get(&entry.digest), oldest) {
+            (Some(created_at), Some(oldest)) => created_at >= oldest,
             _ => true,
         }
     }
 }
 
-/// The tags that a manifest may have when it is deleted: any other keeps it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Leaving<'a> {
-    /// They go with it.
-    pub(super) with_it: &'a [Tag],
-    /// It was moved away; a registry may need a moment to show that.
-    pub(super) moved: Option<&'a Tag>,
+impl Blocker {
+    pub(super) const IN_USE: Self = Self::Refused("the registry says that it is still in use");
+    const UNSUPPORTED: Self = Self::Refused("the registry does not delete manifests");
 }
 
-/// What became of a deletion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Deletion {
-    /// It is gone.
-    Gone,
-    /// It was gone already.
-    Absent,
-    /// It stays.
-    Stays(Stays),
-}
-
-/// Why something stays that was to go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stays {
-    /// It has a tag now.
-    Tagged(Vec<Tag>),
-    /// The registry says that it is still in use.
-    InUse,
-    /// The registry does not delete in this way.
-    Unsupported,
-    /// GitHub never deletes the last version that has a tag.
-    LastTagged,
-    /// GitHub never deletes a public version with more than 5,000 downloads.
-    Popular,
-    /// Docker Hub never deletes a tag that is immutable.
-    Immutable,
-    /// The registry goes on deleting by itself.
-    Later,
-    /// GitHub does not list it yet.
-    Unlisted,
-}
-
-impl Stays {
-    /// In words, after "it stays: ".
-    pub(super) fn words(&self) -> String {
+impl fmt::Display for Blocker {
+    /// Follows "it stays: ".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tagged(tags) => {
-                format!("it has a tag now: {}", tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", "))
+                let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
+                write!(f, "it has a tag now: {}", tags.join(", "))
             }
-            Self::InUse => "the registry says that it is still in use".into(),
-            Self::Unsupported => "the registry does not delete manifests".into(),
-            Self::LastTagged => "GitHub does not delete the last tagged version of a package".into(),
-            Self::Popular => {
-                "GitHub does not delete public versions with more than 5,000 downloads; its support can".into()
-            }
-            Self::Immutable => "the tag is immutable".into(),
-            Self::Later => "the registry says that it goes on deleting in the background".into(),
-            Self::Unlisted => "GitHub Packages does not list it".into(),
+            Self::NotListed => f.write_str("GitHub Packages does not list it"),
+            Self::Refused(reason) => f.write_str(reason),
         }
     }
 }
 
-/// The interface of one registry.
-pub(super) enum Driver {
-    GitHub(GitHub),
-    DockerHub(DockerHub),
-    Distribution(Distribution),
-}
-
-/// Deletes a manifest on the registry itself, unless something keeps it right before an attempt.
-async fn delete_manifest(
-    registry: &Registry,
-    digest: &Digest,
-    mut held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
-) -> Result<Result<Deletion, CleanError>, RegistryError> {
-    let operation = format!("delete manifest {}", short(digest));
-    let deleted = registry.attempts(&operation, async || {
-        Ok(match held().await {
-            Err(error) => Err(error),
-            Ok(Some(why)) => Ok(Deletion::Stays(why)),
-            Ok(None) => Ok(match registry.delete_once(Name::Digest(digest)).await? {
-                Deleted::Yes => Deletion::Gone,
-                Deleted::Absent => Deletion::Absent,
-                Deleted::Unsupported => Deletion::Stays(Stays::Unsupported),
-            }),
-        })
-    });
-    deleted.await
-}
-
 impl Driver {
-    /// A registry with nothing but the distribution API.
-    pub(super) const PLAIN: Self = Self::Distribution(Distribution);
-
-    /// The driver of a kind; nothing if nothing is to be removed there.
+    /// The driver of a kind; `None` if nothing is to be removed.
     pub(super) fn new(
         kind: DriverKind,
         registry: &Registry,
@@ -167,52 +138,52 @@ impl Driver {
         Ok(match kind {
             DriverKind::GitHub => Some(Self::GitHub(GitHub::new(registry, credential, env)?)),
             DriverKind::DockerHub => Some(Self::DockerHub(DockerHub::new(registry, credential, env)?)),
-            DriverKind::Distribution => Some(Self::Distribution(Distribution)),
+            DriverKind::Distribution => Some(Self::Distribution),
             DriverKind::None => None,
         })
     }
 
-    /// Every tag that can have to do with one of `sought`.
-    pub(super) async fn look(&self, registry: &Registry, sought: &HashSet<Digest>) -> Result<Look, CleanError> {
-        match self {
-            Self::GitHub(driver) => driver.look(registry, sought).await,
-            Self::DockerHub(driver) => driver.look(registry).await,
-            Self::Distribution(driver) => driver.look(registry).await,
-        }
+    /// Lists every tag that may reach one of the `wanted` manifests.
+    pub(super) async fn list(&self, registry: &Registry, wanted: &HashSet<Digest>) -> Result<Listing, CleanError> {
+        let listed = match self {
+            Self::GitHub(driver) => driver.list(registry, wanted).await,
+            Self::DockerHub(driver) => driver.list(registry).await,
+            Self::Distribution => distribution::list(registry).await,
+        };
+        listed.map_err(|error| self.explain(registry, error))
     }
 
-    /// Deletes a manifest, after a last look at what only the driver can see. Right before each attempt `held` tells what
-    /// keeps it by then.
+    /// Deletes a manifest. Right before each attempt `check` may end the deletion with another outcome.
     pub(super) async fn delete(
         &self,
         registry: &Registry,
-        digest: &Digest,
-        leaving: Leaving<'_>,
-        held: impl AsyncFnMut() -> Result<Option<Stays>, CleanError>,
+        removal: Removal<'_>,
+        check: impl AsyncFnMut() -> Result<Option<Deletion>, CleanError>,
     ) -> Result<Deletion, CleanError> {
-        match self {
-            Self::GitHub(driver) => driver.delete(registry, digest, leaving, held).await,
-            Self::DockerHub(driver) => driver.delete(registry, digest, held).await,
-            Self::Distribution(driver) => driver.delete(registry, digest, held).await,
-        }
+        let deleted = match self {
+            Self::GitHub(driver) => driver.delete(registry, removal, check).await,
+            Self::DockerHub(driver) => driver.delete(registry, removal.digest, check).await,
+            Self::Distribution => {
+                delete_manifest(registry, removal.digest, check).await.unwrap_or_else(|e| Err(e.into()))
+            }
+        };
+        deleted.map_err(|error| self.explain(registry, error))
     }
 
-    /// Deletes a tag alone, where tags are deleted apart from manifests; nothing elsewhere, where it goes with them.
+    /// Deletes a tag, where tags are deleted apart from manifests; `None` elsewhere.
     pub(super) async fn delete_tag(&self, registry: &Registry, tag: &Tag) -> Result<Option<Deletion>, CleanError> {
-        match self {
-            Self::DockerHub(driver) => driver.delete_tag(registry, tag).await.map(Some),
-            Self::GitHub(_) | Self::Distribution(_) => Ok(None),
-        }
+        let Self::DockerHub(driver) = self else { return Ok(None) };
+        driver.delete_tag(registry, tag).await.map(Some).map_err(|error| self.explain(registry, error))
     }
 
-    /// Whether the deletion of a manifest takes its tags with it, and nothing else deletes a tag.
-    pub(super) fn deletes_tags_with_manifests(&self) -> bool {
-        !matches!(self, Self::DockerHub(_))
+    /// Whether tags are deleted apart from manifests. Elsewhere only the deletion of a manifest removes its tags.
+    pub(super) fn deletes_tags(&self) -> bool {
+        matches!(self, Self::DockerHub(_))
     }
 
-    /// Whether a look is a request for every tag.
-    pub(super) fn asks_for_every_tag(&self) -> bool {
-        matches!(self, Self::Distribution(_))
+    /// Whether a listing takes a request for every tag.
+    pub(super) fn resolves_every_tag(&self) -> bool {
+        matches!(self, Self::Distribution)
     }
 
     /// Whether the registry may have a referrers API. GHCR answers with a web page.
@@ -220,11 +191,48 @@ impl Driver {
         !matches!(self, Self::GitHub(_))
     }
 
-    /// How a deletion is undone, where it can be.
+    /// How hard it is to remove a new tag, compared with other drivers.
+    pub(super) fn hard_to_untag(&self) -> u8 {
+        match self {
+            Self::DockerHub(_) => 1,
+            Self::Distribution => 2,
+            // Packages are listed late, and the last tagged version is never deleted.
+            Self::GitHub(_) => 3,
+        }
+    }
+
+    /// Adds the permission that is missing, and where it is granted, to an error that says so.
+    fn explain(&self, registry: &Registry, error: CleanError) -> CleanError {
+        let permission = match self {
+            Self::GitHub(_) => github::PERMISSION,
+            Self::DockerHub(_) => dockerhub::PERMISSION,
+            Self::Distribution => distribution::PERMISSION,
+        };
+        error.with_permission(registry.name(), permission)
+    }
+
+    /// The command that undoes a deletion, where there is one.
     pub(super) fn restore_command(&self, digest: &Digest) -> Option<String> {
         match self {
             Self::GitHub(driver) => driver.restore_command(digest),
-            Self::DockerHub(_) | Self::Distribution(_) => None,
+            Self::DockerHub(_) | Self::Distribution => None,
         }
     }
+}
+
+/// Deletes a manifest through the distribution API. The outer error is the registry's, the inner one that of `check`.
+async fn delete_manifest(
+    registry: &Registry,
+    digest: &Digest,
+    check: impl AsyncFnMut() -> Result<Option<Deletion>, CleanError>,
+) -> Result<Result<Deletion, CleanError>, RegistryError> {
+    let operation = format!("delete manifest {}", short(digest));
+    let delete = async || {
+        Ok(match registry.delete_once(Name::Digest(digest)).await? {
+            Deleted::Yes => Deletion::Deleted,
+            Deleted::Absent => Deletion::Absent,
+            Deleted::Unsupported => Deletion::Kept(Blocker::UNSUPPORTED),
+        })
+    };
+    registry.attempts_unless(&operation, check, delete).await
 }

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use crate::{
     clean::{
-        Because, Fate, Graph, Node, decide,
+        Graph, Node, Reason, decide,
         graph::{fallback_subject, fallback_tag},
     },
     oci::{Digest, Tag, digest_of},
@@ -14,7 +14,7 @@ fn digest(name: &str) -> Digest {
     digest_of(name.as_bytes())
 }
 
-/// A repository, written as `tag=manifest` and `manifest>child,child` and `companion~subject`, divided by blanks. A tag
+/// A repository, written as `tag=manifest` and `manifest>child,child` and `referrer~subject`, divided by blanks. A tag
 /// `@manifest` is that manifest's fallback tag.
 fn graph(text: &str) -> Graph {
     let mut graph = Graph::default();
@@ -31,8 +31,8 @@ fn graph(text: &str) -> Graph {
             let node = graph.nodes.entry(digest(list)).or_default();
             *node = Node { children, list: true, ..node.clone() };
         } else {
-            let (companion, subject) = word.split_once('~').unwrap();
-            graph.nodes.entry(digest(companion)).or_default().subject = Some(digest(subject));
+            let (referrer, subject) = word.split_once('~').unwrap();
+            graph.nodes.entry(digest(referrer)).or_default().subject = Some(digest(subject));
         }
     }
     graph
@@ -69,29 +69,29 @@ fn removed(text: &str) -> String {
 #[case::a_fallback_tag_of_something_else_is_a_tag("latest=new old>o1,o2 @other=o1", "old o2")]
 #[case::a_tag_seen_in_two_places("latest=new old>o1 moving=new moving=o1", "old")]
 #[case::what_is_gone_already("latest=new new>n1", "")]
-#[case::what_nobody_recorded_stays("latest=new old>o1 stray>s1,o1", "old o1")]
+#[case::what_no_record_names("latest=new old>o1 stray>s1,o1", "old o1")]
 fn what_goes(#[case] repository: &str, #[case] gone: &str) {
     assert_eq!(removed(repository), gone);
 }
 
 #[test]
-fn each_verdict_says_why() {
+fn each_candidate_has_a_reason() {
     let graph = graph("latest=new old>o1,o2 1.0.0=rel rel>o2 @old=index");
     let decision = decide(&graph, &[digest("old")]).unwrap();
     let on = |name: &str| {
-        let verdict = decision.on(&digest(name)).unwrap();
-        (verdict.depth, verdict.because.clone(), verdict.fate.clone())
+        let candidate = decision.candidate(&digest(name)).unwrap();
+        (candidate.depth, candidate.reason.clone(), candidate.kept_by.as_ref().map(Tag::as_str))
     };
-    assert_eq!(on("old"), (0, Because::Recorded, Fate::Removed));
-    assert_eq!(on("o1"), (1, Because::PartOf(digest("old")), Fate::Removed));
-    assert_eq!(on("o2"), (1, Because::PartOf(digest("old")), Fate::Kept("1.0.0".parse().unwrap())));
-    assert_eq!(on("index"), (1, Because::About(digest("old")), Fate::Removed));
-    assert_eq!(decision.on(&digest("rel")), None);
+    assert_eq!(on("old"), (0, Reason::Recorded, None));
+    assert_eq!(on("o1"), (1, Reason::PartOf(digest("old")), None));
+    assert_eq!(on("o2"), (1, Reason::PartOf(digest("old")), Some("1.0.0")));
+    assert_eq!(on("index"), (1, Reason::RefersTo(digest("old")), None));
+    assert_eq!(decision.candidate(&digest("rel")), None);
     assert_eq!(fallback_subject(&fallback_tag(&digest("old"))), Some(digest("old")));
 }
 
 #[test]
-fn a_list_that_was_not_read_forbids_everything() {
+fn a_list_that_was_not_read_keeps_everything() {
     let mut graph = graph("latest=new old>o1 mine=outer outer>inner");
     graph.nodes.remove(&digest("inner"));
     let unknown = decide(&graph, &[digest("old")]).unwrap_err();
@@ -99,14 +99,14 @@ fn a_list_that_was_not_read_forbids_everything() {
 }
 
 #[test]
-fn what_was_met_as_a_subject_first_is_missed_as_a_part() {
+fn a_missing_subject_is_still_missing_as_a_part() {
     let mut graph = graph("a=sig sig~inner mine=outer outer>inner latest=new old>o1");
     graph.nodes.remove(&digest("inner"));
     assert_eq!(decide(&graph, &[digest("old")]).unwrap_err().digest, digest("inner"));
 }
 
 #[test]
-fn companions_of_something_that_is_gone_hold_each_other() {
+fn referrers_of_an_absent_subject_keep_each_other() {
     let mut graph = graph("mine=sig sig~gone old~gone");
     graph.nodes.remove(&digest("gone"));
     assert_eq!(decide(&graph, &[digest("old")]).unwrap().removals, []);

@@ -2,17 +2,17 @@
 
 use rstest::rstest;
 
-use super::ground::{Ground, TOKEN, fates};
+use super::fake::{FakeRegistry, TOKEN, outcomes};
 use crate::{
     clean::Task,
     config::DriverKind::GitHub,
     oci::{Digest, Tag},
 };
 
-async fn ground() -> (Ground, Digest) {
-    let ground = Ground::start(GitHub).await;
-    let old = ground.contents().publish("latest", "old");
-    (ground, old)
+async fn with_old_latest() -> (FakeRegistry, Digest) {
+    let fake = FakeRegistry::start(GitHub).await;
+    let old = fake.contents().publish("latest", "old");
+    (fake, old)
 }
 
 #[rstest]
@@ -21,10 +21,10 @@ async fn ground() -> (Ground, Digest) {
 #[case("user")]
 #[tokio::test]
 async fn the_package_is_found_wherever_it_lives_and_can_be_restored_there(#[case] home: &'static str) {
-    let (ground, old) = ground().await;
-    ground.contents().home = home;
-    let report = ground.superseded(&old).await;
-    assert_eq!(fates(&report), "Removed Removed Removed");
+    let (fake, old) = with_old_latest().await;
+    fake.contents().home = home;
+    let report = fake.superseded(&old).await;
+    assert_eq!(outcomes(&report), "Removed Removed Removed");
     let command = format!("gh api --method POST /{home}/packages/container/hello/versions/");
     assert_eq!(report.restore.len(), 3);
     assert!(report.restore.iter().all(|line| line.starts_with(&command) && line.ends_with("/restore")));
@@ -33,27 +33,27 @@ async fn the_package_is_found_wherever_it_lives_and_can_be_restored_there(#[case
 
 #[tokio::test]
 async fn a_name_of_several_parts_is_percent_encoded() {
-    let (ground, _) = ground().await;
-    let (site, _) = ground.site_of("acme/tools/hello", TOKEN);
-    site.clean(Task::default()).await;
-    let log = ground.contents().log.clone();
+    let (fake, _) = with_old_latest().await;
+    let (cleaner, _) = fake.cleaner_of("acme/tools/hello", TOKEN);
+    cleaner.clean(Task::default()).await;
+    let log = fake.contents().log.clone();
     assert!(log.iter().any(|line| line == "GET /orgs/acme/packages/container/tools%2Fhello"), "{log:?}");
 }
 
 #[tokio::test]
 async fn a_package_that_is_not_shown_is_a_missing_permission() {
-    let (ground, old) = ground().await;
-    ground.contents().home = "nowhere";
-    let problem = ground.superseded(&old).await.problem.unwrap();
+    let (fake, old) = with_old_latest().await;
+    fake.contents().home = "nowhere";
+    let problem = fake.superseded(&old).await.problem.unwrap();
     assert!(problem.denied && problem.causes[0].contains("role Admin on the"), "{problem:?}");
 }
 
 #[tokio::test]
-async fn a_bad_token_is_told_and_not_repeated() {
-    let (ground, old) = ground().await;
-    let (site, told) = ground.site_of("acme/hello", "canary-wrong");
-    ground.contents().answer("/packages/", 1, 401, r#"{"message":"Bad credentials: canary-wrong"}"#);
-    let report = site.clean(Task { recorded: vec![old], ..Task::default() }).await;
+async fn a_bad_token_is_reported_and_not_quoted() {
+    let (fake, old) = with_old_latest().await;
+    let (cleaner, told) = fake.cleaner_of("acme/hello", "canary-wrong");
+    fake.contents().answer("/packages/", 1, 401, r#"{"message":"Bad credentials: canary-wrong"}"#);
+    let report = cleaner.clean(Task { recorded: vec![old], ..Task::default() }).await;
     let text = format!("{report:?} {:?}", told.events());
     assert!(report.problem.unwrap().denied && !text.contains("canary"), "{text}");
 }
@@ -68,64 +68,64 @@ async fn a_bad_token_is_told_and_not_repeated() {
 #[case(403, "versions with more than 5,000 downloads cannot be deleted", "5,000 downloads")]
 #[tokio::test]
 async fn a_version_that_github_keeps_keeps_its_images(#[case] status: u16, #[case] message: &str, #[case] why: &str) {
-    let (ground, old) = ground().await;
-    ground.contents().answer("DELETE ", 1, status, &format!(r#"{{"message":"{message}"}}"#));
-    let report = ground.superseded(&old).await;
-    assert_eq!((fates(&report).as_str(), report.problem), ("Kept Kept Kept", None));
+    let (fake, old) = with_old_latest().await;
+    fake.contents().answer("DELETE ", 1, status, &format!(r#"{{"message":"{message}"}}"#));
+    let report = fake.superseded(&old).await;
+    assert_eq!((outcomes(&report).as_str(), report.problem), ("Kept Kept Kept", None));
     assert!(report.warnings[0].contains(why), "{:?}", report.warnings);
-    assert_eq!(ground.contents().count("DELETE "), 1);
+    assert_eq!(fake.contents().count("DELETE "), 1);
 }
 
 #[tokio::test]
-async fn a_tag_that_github_still_shows_where_it_was_is_waited_for() {
-    let (ground, old) = ground().await;
+async fn a_tag_that_github_shows_late_is_waited_for() {
+    let (fake, old) = with_old_latest().await;
     // Shown by the listings too, which do not decide; then twice when the version itself is looked at.
-    ground.contents().lagging = Some((4, old.clone()));
-    let report = ground.superseded(&old).await;
-    assert_eq!((fates(&report).as_str(), report.warnings.len()), ("Removed Removed Removed", 0));
+    fake.contents().lagging = Some((4, old.clone()));
+    let report = fake.superseded(&old).await;
+    assert_eq!((outcomes(&report).as_str(), report.warnings.len()), ("Removed Removed Removed", 0));
     let reads =
-        ground.contents().log.iter().filter(|line| line.contains("/versions/") && line.starts_with("GET")).count();
+        fake.contents().log.iter().filter(|line| line.contains("/versions/") && line.starts_with("GET")).count();
     assert_eq!(reads, 5, "three looks at the list, one at each image");
 }
 
 #[tokio::test]
 async fn a_tag_that_never_leaves_keeps_its_version() {
-    let (ground, old) = ground().await;
-    ground.contents().lagging = Some((usize::MAX, old.clone()));
-    let report = ground.superseded(&old).await;
-    assert_eq!(fates(&report), "Kept Kept Kept");
+    let (fake, old) = with_old_latest().await;
+    fake.contents().lagging = Some((usize::MAX, old.clone()));
+    let report = fake.superseded(&old).await;
+    assert_eq!(outcomes(&report), "Kept Kept Kept");
     assert!(report.warnings[0].contains("it has a tag now: latest"), "{:?}", report.warnings);
-    assert_eq!(ground.contents().count("DELETE "), 0);
+    assert_eq!(fake.contents().count("DELETE "), 0);
 }
 
 #[tokio::test]
 async fn a_tag_set_between_the_listing_and_the_deletion_keeps_its_version() {
-    let (ground, old) = ground().await;
+    let (fake, old) = with_old_latest().await;
     let list = old.clone();
-    ground.contents().before("/versions/", move |contents| contents.tag("mine", &list));
-    let report = ground.superseded(&old).await;
-    assert_eq!(fates(&report), "Kept Kept Kept");
-    assert!(ground.contents().holds(&old));
+    fake.contents().before("/versions/", move |contents| contents.tag("mine", &list));
+    let report = fake.superseded(&old).await;
+    assert_eq!(outcomes(&report), "Kept Kept Kept");
+    assert!(fake.contents().holds(&old));
 }
 
 /// Releases are only skipped as long as the listing itself shows that it is newest first.
 #[tokio::test]
 async fn in_any_other_order_everything_is_read() {
-    let ground = Ground::start(GitHub).await;
+    let fake = FakeRegistry::start(GitHub).await;
     for release in 0..80 {
-        ground.contents().publish(&format!("1.0.{release}"), &format!("release {release}"));
+        fake.contents().publish(&format!("1.0.{release}"), &format!("release {release}"));
     }
-    let old = ground.contents().publish("latest", "old");
+    let old = fake.contents().publish("latest", "old");
     let (shared, mine) = {
-        let mut contents = ground.contents();
+        let mut contents = fake.contents();
         let shared = contents.children(&old)[0].clone();
         let mine = contents.list(&[&shared]);
         contents.tag("mine", &mine);
         contents.oldest_first = true;
         (shared, mine)
     };
-    assert_eq!(fates(&ground.superseded(&old).await), "Removed Kept Removed");
-    let contents = ground.contents();
+    assert_eq!(outcomes(&fake.superseded(&old).await), "Removed Kept Removed");
+    let contents = fake.contents();
     assert!(contents.holds(&shared) && contents.holds(&mine));
     let pages: Vec<_> = (1..=3).map(|page| contents.count(&format!("per_page=100&page={page}&"))).collect();
     assert!(pages[0] > 0 && pages.iter().all(|count| *count == pages[0]), "{pages:?}");
@@ -133,9 +133,9 @@ async fn in_any_other_order_everything_is_read() {
 
 #[tokio::test]
 async fn without_dates_everything_is_read() {
-    let (ground, old) = ground().await;
+    let (fake, old) = with_old_latest().await;
     let shared = {
-        let mut contents = ground.contents();
+        let mut contents = fake.contents();
         for release in 0..80 {
             contents.publish(&format!("1.0.{release}"), &format!("release {release}"));
         }
@@ -145,8 +145,8 @@ async fn without_dates_everything_is_read() {
         contents.undated = true;
         shared
     };
-    assert_eq!(fates(&ground.superseded(&old).await), "Removed Kept Removed");
-    assert!(ground.contents().holds(&shared) && ground.contents().count("&page=3&") > 0);
+    assert_eq!(outcomes(&fake.superseded(&old).await), "Removed Kept Removed");
+    assert!(fake.contents().holds(&shared) && fake.contents().count("&page=3&") > 0);
 }
 
 #[rstest]
@@ -154,51 +154,51 @@ async fn without_dates_everything_is_read() {
 #[case(&[], "You have exceeded a secondary rate limit", 60)]
 #[case(&[("retry-after", "7")], "You have exceeded a secondary rate limit", 7)]
 #[tokio::test]
-async fn rate_limits_are_waited_for_as_github_wants(
+async fn rate_limits_of_github_are_waited_for(
     #[case] headers: &[(&'static str, &str)],
     #[case] message: &str,
     #[case] seconds: u64,
 ) {
-    let (ground, old) = ground().await;
-    ground.contents().answer_with("/packages/", 403, headers, &format!(r#"{{"message":"{message}"}}"#));
-    let (site, told) = ground.site_of("acme/hello", TOKEN);
+    let (fake, old) = with_old_latest().await;
+    fake.contents().answer_with("/packages/", 403, headers, &format!(r#"{{"message":"{message}"}}"#));
+    let (cleaner, told) = fake.cleaner_of("acme/hello", TOKEN);
     tokio::select! {
-        report = site.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
+        report = cleaner.clean(Task { recorded: vec![old], ..Task::default() }) => panic!("did not wait: {report:?}"),
         () = told.retried() => assert_eq!(told.waits()[0].as_secs(), seconds),
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_listing_forbids_everything() {
+async fn an_answer_that_is_no_listing_keeps_everything() {
     for body in ["<html>", "{}", r#"[{"id":1,"name":"hello","metadata":{"container":{"tags":[]}}}]"#] {
-        let (ground, old) = ground().await;
-        ground.contents().answer("versions?", usize::MAX, 200, body);
-        assert!(ground.superseded(&old).await.problem.is_some(), "{body} was believed");
-        assert!(ground.contents().holds(&old));
+        let (fake, old) = with_old_latest().await;
+        fake.contents().answer("versions?", usize::MAX, 200, body);
+        assert!(fake.superseded(&old).await.problem.is_some(), "{body} was believed");
+        assert!(fake.contents().holds(&old));
     }
 }
 
 /// A fallback tag may lead anywhere: to something that is older than all that was listed, and that an old release holds.
 #[tokio::test]
-async fn what_comes_to_light_as_ours_and_is_older_is_looked_for_too() {
-    let (ground, ancient) = (Ground::start(GitHub).await, "0.0.1");
+async fn an_old_referrer_found_late_is_listed_too() {
+    let (fake, ancient) = (FakeRegistry::start(GitHub).await, "0.0.1");
     let shared = {
-        let mut contents = ground.contents();
+        let mut contents = fake.contents();
         let release = contents.publish(ancient, "ancient");
         for release in 0..80 {
             contents.publish(&format!("1.0.{release}"), &format!("release {release}"));
         }
         contents.children(&release)[0].clone()
     };
-    let old = ground.contents().publish("latest", "old");
+    let old = fake.contents().publish("latest", "old");
     {
-        let mut contents = ground.contents();
+        let mut contents = fake.contents();
         let index = contents.list(&[&shared]);
         contents.tag(&old.to_string().replace(':', "-"), &index);
     }
-    let report = ground.superseded(&old).await;
-    assert_eq!(fates(&report), "Removed Removed Removed Removed Kept");
-    assert!(ground.contents().holds(&shared), "{ancient} lost an image");
+    let report = fake.superseded(&old).await;
+    assert_eq!(outcomes(&report), "Removed Removed Removed Removed Kept");
+    assert!(fake.contents().holds(&shared), "{ancient} lost an image");
     let item = report.items.iter().find(|item| item.digest == shared).unwrap();
     assert_eq!((item.because.as_str(), report.warnings.len()), ("0.0.1 holds it", 0));
 }
@@ -206,10 +206,10 @@ async fn what_comes_to_light_as_ours_and_is_older_is_looked_for_too() {
 /// The order `before` falls back to moving the tag; the old image goes after that.
 #[tokio::test]
 async fn the_only_tag_of_a_package_cannot_be_taken_away_first() {
-    let (ground, old) = ground().await;
-    let manifest = ground.contents().manifest(&old);
-    ground.site().vacate(&Tag::latest(), &manifest).await.unwrap();
-    assert_eq!(ground.contents().tags.get("latest"), Some(&old));
-    assert_eq!(ground.contents().count("DELETE "), 1);
-    assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");
+    let (fake, old) = with_old_latest().await;
+    let manifest = fake.contents().manifest(&old);
+    fake.cleaner().vacate(&Tag::latest(), &manifest).await.unwrap();
+    assert_eq!(fake.contents().tags.get("latest"), Some(&old));
+    assert_eq!(fake.contents().count("DELETE "), 1);
+    assert_eq!(outcomes(&fake.superseded(&old).await), "Removed Removed Removed");
 }

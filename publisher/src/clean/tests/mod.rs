@@ -3,8 +3,8 @@
 mod decision;
 mod dockerhub;
 mod everywhere;
+mod fake;
 mod github;
-mod ground;
 mod moments;
 mod property;
 mod prune;

@@ -1,15 +1,15 @@
-//! Somebody else does something right before the first request of a clean-up, right before the second, and so on to the
+//! Another user acts right before the first request of a clean-up, right before the second, and so on to the
 //! last: at no moment does anybody lose anything.
 
 use rstest::rstest;
 
-use super::ground::{Contents, Ground};
+use super::fake::{Contents, FakeRegistry};
 use crate::{
     config::DriverKind::{self, Distribution, DockerHub, GitHub},
     oci::Digest,
 };
 
-/// What somebody else does.
+/// What the other user does.
 #[derive(Debug, Clone, Copy)]
 enum Act {
     /// Tags a list of their own that names an image of the old one.
@@ -53,13 +53,13 @@ impl Act {
 
 /// A clean-up in which an act happens before a request; tells how many requests there were, and whether it happened.
 async fn clean(kind: DriverKind, act: Act, refused_once: bool, before: usize) -> (usize, bool) {
-    let ground = Ground::start(kind).await;
-    let old = ground.contents().publish("latest", "old");
-    ground.contents().publish("1.0.0", "release");
-    ground.contents().publish("moving", "another");
-    let images = ground.contents().children(&old);
+    let fake = FakeRegistry::start(kind).await;
+    let old = fake.contents().publish("latest", "old");
+    fake.contents().publish("1.0.0", "release");
+    fake.contents().publish("moving", "another");
+    let images = fake.contents().children(&old);
     {
-        let mut contents = ground.contents();
+        let mut contents = fake.contents();
         if refused_once {
             contents.answer("DELETE ", 1, 503, "");
         }
@@ -69,9 +69,9 @@ async fn clean(kind: DriverKind, act: Act, refused_once: bool, before: usize) ->
         let (list, images) = (old.clone(), images.clone());
         contents.before("", move |contents| act.happen(contents, &list, &images));
     }
-    let report = ground.superseded(&old).await;
-    let contents = ground.contents();
-    // A tag that nobody had before and that came in the very moment before the deletion goes with it unseen: nobody but
+    let report = fake.superseded(&old).await;
+    let contents = fake.contents();
+    // A new tag that is set in the moment before the deletion is removed with it unseen: nothing but
     // the registry itself could keep it, or tell.
     let first = contents.log.iter().position(|request| request.starts_with("DELETE "));
     let is_deletion = contents.log.get(before).is_some_and(|request| request.starts_with("DELETE "));
@@ -93,7 +93,7 @@ async fn clean(kind: DriverKind, act: Act, refused_once: bool, before: usize) ->
 
 #[rstest]
 #[tokio::test]
-async fn nobody_loses_anything_at_any_moment(
+async fn no_tag_loses_anything_at_any_moment(
     #[values(GitHub, DockerHub, Distribution)] kind: DriverKind,
     #[values(Act::SharesAnImage, Act::TagsTheList, Act::MovesLatestBack, Act::MovesAnotherTag)] act: Act,
     #[values(false, true)] refused_once: bool,

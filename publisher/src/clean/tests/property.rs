@@ -125,7 +125,7 @@ fn names_a_list(graph: &Graph, digest: &Digest) -> bool {
 
 /// A property that holds of cases without anything in them says nothing.
 #[test]
-fn the_cases_have_everything_in_them_that_repositories_have() {
+fn the_cases_cover_what_repositories_contain() {
     const DRAWN: usize = 2_000;
     let config = ProptestConfig { failure_persistence: None, rng_seed: SEED, ..ProptestConfig::default() };
     let mut runner = TestRunner::new(config);
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn exactly_what_is_ours_and_out_of_reach_goes(case in cases()) {
+    fn exactly_what_is_ours_and_unreachable_is_removed(case in cases()) {
         let Ok(decision) = decide(&case.graph, &case.recorded) else { return Ok(()) };
         let gone: HashSet<_> = decision.removals.iter().cloned().collect();
         prop_assert_eq!(gone.len(), decision.removals.len(), "something goes twice");
@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn a_repository_that_is_not_known_wholly_is_left_alone(case in cases()) {
+    fn an_incomplete_graph_gives_no_decision(case in cases()) {
         let ours = ours(&case.graph, &case.recorded);
         let waits = |tag: &Tag| fallback_subject(tag).is_some_and(|subject| ours.contains(&subject));
         let roots = case.graph.tags.iter().filter(|(tag, _)| !waits(tag)).flat_map(|(_, it)| it.clone()).collect();
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn tags_that_others_move_between_a_look_and_the_next_lose_nothing(
+    fn tags_moved_between_two_scans_lose_nothing(
         case in cases(),
         moves in vec(prop::option::of((0..4_usize, 0..NODES_MAX)), 0..=8),
     ) {
@@ -250,7 +250,7 @@ proptest! {
         let Ok(plan) = decide(&world, &case.recorded) else { return Ok(()) };
         let mut moves = moves.into_iter();
         for digest in &plan.removals {
-            // Somebody tags what is still there and whole, as a registry would let them.
+            // Another user tags what is still there and whole, as a registry would let them.
             if let Some(Some((tag, target))) = moves.next()
                 && parts(&world, vec![self::digest(target)]).iter().all(|part| world.nodes.contains_key(part))
             {

@@ -3,9 +3,9 @@
 //! On GitHub nothing more. On Docker Hub the listing is the only way from a digest to its tags, a hundred tags a request; a tag
 //! may be older than everything that is ours and hold it all the same, as far as the listing tells, so none of its pages can be
 //! left out. What counts as a pull does not grow. A plain registry has no way from a digest to its tags at all: each is asked
-//! for in each look, and read once.
+//! for in each scan, and read once.
 
-use super::ground::{Ground, fates};
+use super::fake::{FakeRegistry, outcomes};
 use crate::config::DriverKind::{self, Distribution, DockerHub, GitHub};
 
 /// How many releases there are, of three manifests each: up to 2,001.
@@ -14,22 +14,22 @@ const SIZES: [usize; 3] = [40, 250, 667];
 const OTHER_TAGS: usize = 2;
 /// How many tags a page of Docker Hub's listing has.
 const PAGE: usize = 100;
-/// A look at first, one before each of three deletions, one at the end; and what each tag holds is read once.
+/// A scan at first, one before each of three deletions, one at the end; and what each tag holds is read once.
 const REQUESTS_PER_TAG: usize = 5 + 1;
 
 /// How many requests a clean-up makes, and how many manifests it reads, in repositories of these sizes.
 async fn requests(kind: DriverKind) -> Vec<(usize, usize)> {
     let mut seen = Vec::new();
     for releases in SIZES {
-        let ground = Ground::start(kind).await;
+        let fake = FakeRegistry::start(kind).await;
         for release in 0..releases {
-            ground.contents().publish(&format!("1.0.{release}"), &format!("release {release}"));
+            fake.contents().publish(&format!("1.0.{release}"), &format!("release {release}"));
         }
-        let old = ground.contents().publish("latest", "old");
-        let between = ground.contents().publish("2.0.0", "between");
-        assert_eq!(fates(&ground.superseded(&old).await), "Removed Removed Removed");
-        assert!(ground.contents().holds(&between), "somebody else's image is gone");
-        let contents = ground.contents();
+        let old = fake.contents().publish("latest", "old");
+        let between = fake.contents().publish("2.0.0", "between");
+        assert_eq!(outcomes(&fake.superseded(&old).await), "Removed Removed Removed");
+        assert!(fake.contents().holds(&between), "another user's image is gone");
+        let contents = fake.contents();
         seen.push((contents.log.len(), contents.count("GET /v2/acme/hello/manifests/")));
     }
     seen

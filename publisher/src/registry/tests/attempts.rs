@@ -63,7 +63,7 @@ fn count(server: &Scripted, method: &str) -> usize {
 #[case::put_manifest(Operation::PutManifest, "PUT", MANIFEST)]
 #[case::delete_manifest(Operation::DeleteManifest, "DELETE", MANIFEST)]
 #[tokio::test]
-async fn an_operation_is_tried_three_times_and_not_once_more(
+async fn an_operation_is_tried_three_times(
     #[case] operation: Operation,
     #[case] method: &'static str,
     #[case] path: &'static str,
@@ -97,7 +97,7 @@ async fn an_operation_is_tried_three_times_and_not_once_more(
 #[case::delete_denied(Operation::DeleteManifest, "DELETE", MANIFEST, 403, "DENIED")]
 #[case::not_made(Operation::PutManifest, "PUT", MANIFEST, 501, "")]
 #[tokio::test]
-async fn what_cannot_succeed_is_tried_once(
+async fn a_permanent_error_is_tried_once(
     #[case] operation: Operation,
     #[case] method: &'static str,
     #[case] path: &'static str,
@@ -158,7 +158,7 @@ async fn what_passes_is_survived(#[case] status: u16, #[case] body: &str, #[case
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_before_the_body_was_read_is_understood() {
+async fn a_refusal_before_the_body_was_read_is_reported() {
     let denied = Effect::EarlyAnswer(Answer::error(403, "DENIED"));
     let server = Scripted::start(vec![Fault::nth(1, "PATCH", UPLOAD, denied)]).await;
     let (registry, _) = registry(&server, NAME);

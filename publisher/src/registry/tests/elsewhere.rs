@@ -11,7 +11,7 @@ use super::{
     NAME, blob, bytes, push,
 };
 use crate::{
-    auth::{Credential, Scope},
+    auth::Credential,
     event::BlobOutcome,
     exit::Failure,
     oci::{Digest, Tag, digest_of},
@@ -63,7 +63,7 @@ async fn a_redirect_within_the_registry_keeps_the_authorization() {
 }
 
 #[tokio::test]
-async fn a_circle_of_redirects_ends() {
+async fn a_redirect_loop_ends() {
     let circle = Effect::Answer(Answer::status(307).header("location", "http://{host}/v2/acme/hello/blobs/x"));
     let server = Scripted::start(vec![Fault::always("GET", "*", circle)]).await;
     let error = ann(&server).blob(&digest_of(CONFIG)).await.unwrap_err();
@@ -145,8 +145,7 @@ async fn nothing_goes_without_tls_for_a_registry_that_has_it() {
     let registry = client_with_tls(&format!("{}/{NAME}", elsewhere.host()));
     let url: reqwest::Url =
         format!("http://{}/v2/acme/hello/blobs/uploads/u1?secret", elsewhere.host()).parse().unwrap();
-    let scope = Scope::push(NAME);
-    let sent = registry.send(&scope, async || Ok(registry.request(Method::PATCH, url.clone()).body("bytes"))).await;
+    let sent = registry.send(registry.request(Method::PATCH, url).body("bytes")).await;
     let failure = Failure::from(RegistryError {
         registry: "test".into(),
         operation: "push".into(),

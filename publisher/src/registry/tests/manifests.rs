@@ -44,7 +44,7 @@ async fn bytes_that_are_not_what_the_digest_says_are_refused() {
 #[case::nothing(0)]
 #[case::half(20)]
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again(#[case] after: usize) {
+async fn a_truncated_answer_is_requested_again(#[case] after: usize) {
     let server = holding(vec![Fault::nth(1, "GET", "*", Effect::CutAnswer(after))]).await;
     let (registry, told) = registry(&server, NAME);
     assert_eq!(registry.manifest(Name::Tag(&Tag::latest())).await.unwrap(), Some(manifest()));
@@ -52,7 +52,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again(#[case] after: usize) {
 }
 
 #[tokio::test]
-async fn answers_without_end_are_refused() {
+async fn endless_answers_are_refused() {
     let long = |length| Effect::Answer(Answer::status(200).body(vec![b'x'; length]));
     let server = Scripted::start(vec![
         Fault::nth(1, "GET", "/v2/*/manifests/*", long(MANIFEST_MAX + 1)),
@@ -67,7 +67,7 @@ async fn answers_without_end_are_refused() {
 }
 
 #[tokio::test]
-async fn a_tag_is_resolved_by_head_or_where_that_tells_no_digest_by_reading() {
+async fn a_tag_is_resolved_by_head_or_by_reading_if_that_has_no_digest() {
     let silent = Effect::Answer(Answer::status(200));
     let server = holding(vec![Fault::nth(2, "HEAD", "*", silent)]).await;
     let (registry, _) = registry(&server, NAME);
@@ -116,7 +116,7 @@ async fn a_denial_although_the_content_landed_is_a_success(#[case] there: Vec<u8
 #[case(Answer::error(400, "UNSUPPORTED"), Deleted::Unsupported)]
 #[case(Answer::error(405, "UNSUPPORTED"), Deleted::Unsupported)]
 #[tokio::test]
-async fn every_answer_to_a_deletion_is_told_apart(#[case] answer: Answer, #[case] deleted: Deleted) {
+async fn every_answer_to_a_deletion_has_its_outcome(#[case] answer: Answer, #[case] deleted: Deleted) {
     let server = Scripted::start(vec![Fault::nth(1, "DELETE", "*", Effect::Answer(answer))]).await;
     assert_eq!(registry(&server, NAME).0.delete_manifest(Name::Tag(&Tag::latest())).await.unwrap(), deleted);
 }
@@ -130,7 +130,7 @@ async fn a_deletion_takes_the_manifest_with_its_tags() {
 }
 
 #[tokio::test]
-async fn what_is_said_in_place_of_a_digest_is_not_quoted() {
+async fn an_invalid_digest_is_not_quoted() {
     let said = Effect::Header("docker-content-digest", "canary-4711".into());
     let server = Scripted::start(vec![Fault::nth(1, "PUT", "*", said)]).await;
     let (registry, _) = registry(&server, NAME);

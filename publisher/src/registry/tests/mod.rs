@@ -34,12 +34,12 @@ fn blob() -> Blob {
     blob_of(bytes())
 }
 
-fn nobody() -> Progress {
+fn no_progress() -> Progress {
     Arc::new(|_| ())
 }
 
 async fn push(registry: &Registry) -> Result<BlobOutcome, RegistryError> {
-    registry.push_blob(&blob(), None, &nobody()).await
+    registry.push_blob(&blob(), None, &no_progress()).await
 }
 
 /// A list without entries: a manifest that needs nothing.

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::{
     super::testing::{Answer, Effect, Fault, Scripted, registry},
-    NAME, blob, bytes, nobody,
+    NAME, blob, bytes, no_progress,
 };
 use crate::event::BlobOutcome;
 
@@ -15,17 +15,17 @@ async fn a_blob_of_another_repository_is_mounted() {
     let server = Scripted::start(Vec::new()).await.with_tokens();
     server.store(|store| store.put_blob(SOURCE, bytes()));
     let (registry, _) = registry(&server, NAME);
-    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &nobody()).await.unwrap(), BlobOutcome::Mounted);
+    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &no_progress()).await.unwrap(), BlobOutcome::Mounted);
     // The token for reading does not do for mounting, which takes the right to read the source too.
     assert_eq!(server.story(), "HEAD TOKEN HEAD TOKEN POST");
     assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
 }
 
 #[tokio::test]
-async fn what_cannot_be_mounted_is_sent_by_the_upload_that_the_registry_opened_instead() {
+async fn a_blob_that_cannot_be_mounted_is_uploaded_in_the_session_opened_instead() {
     let server = Scripted::start(Vec::new()).await;
     let (registry, _) = registry(&server, NAME);
-    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &nobody()).await.unwrap(), BlobOutcome::Uploaded);
+    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &no_progress()).await.unwrap(), BlobOutcome::Uploaded);
     assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT");
 }
 
@@ -35,20 +35,20 @@ async fn what_cannot_be_mounted_is_sent_by_the_upload_that_the_registry_opened_i
 #[case(Answer::error(404, "NAME_UNKNOWN"))]
 #[case(Answer::error(405, "UNSUPPORTED"))]
 #[tokio::test]
-async fn a_mount_that_is_refused_is_no_reason_not_to_send(#[case] refusal: Answer) {
+async fn a_blob_is_uploaded_when_the_mount_is_refused(#[case] refusal: Answer) {
     let server = Scripted::start(vec![Fault::nth(1, "POST", "*", Effect::Answer(refusal))]).await;
     let (registry, told) = registry(&server, NAME);
-    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &nobody()).await.unwrap(), BlobOutcome::Uploaded);
+    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &no_progress()).await.unwrap(), BlobOutcome::Uploaded);
     assert_eq!(server.story(), "HEAD POST POST PATCH(300000) PUT");
     assert!(told.waits().is_empty());
 }
 
 #[tokio::test]
-async fn a_mount_that_fails_for_the_moment_is_tried_again() {
+async fn a_mount_that_fails_transiently_is_retried() {
     let server = Scripted::start(vec![Fault::nth(1, "POST", "*", Effect::LoseAnswer)]).await;
     server.store(|store| store.put_blob(SOURCE, bytes()));
     let (registry, _) = registry(&server, NAME);
     // It was done, but that is somebody else's word.
-    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &nobody()).await.unwrap(), BlobOutcome::Present);
+    assert_eq!(registry.push_blob(&blob(), Some(SOURCE), &no_progress()).await.unwrap(), BlobOutcome::Present);
     assert_eq!(server.story(), "HEAD POST HEAD");
 }

@@ -71,7 +71,7 @@ async fn push_through(server: &Scripted) {
 
 /// The registry stores whatever came, so that a byte sent twice or not at all would show.
 #[test]
-fn whatever_happens_to_the_line_no_byte_is_doubled_or_left_out() {
+fn no_connection_failure_doubles_or_drops_a_byte() {
     for_all(table(trouble()), async |table| {
         let server = Scripted::start(faults(table)).await.with_tokens().trusting().lenient();
         push_through(&server).await;
@@ -79,7 +79,7 @@ fn whatever_happens_to_the_line_no_byte_is_doubled_or_left_out() {
 }
 
 #[test]
-fn whatever_happens_to_the_bytes_the_right_ones_are_there_or_none() {
+fn damaged_bytes_are_never_stored() {
     let damage = prop_oneof![1 => trouble(), 2 => Just(Effect::DamageBody)];
     for_all(table(damage), async |table| {
         let server = Scripted::start(faults(table)).await.lenient();

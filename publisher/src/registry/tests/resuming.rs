@@ -25,7 +25,7 @@ async fn pushed(faults: Vec<Fault>) -> (Scripted, u64) {
 }
 
 #[tokio::test]
-async fn a_broken_upload_goes_on_where_the_registry_has_come_to() {
+async fn a_broken_upload_resumes_at_the_registrys_offset() {
     let (server, retries) = pushed(vec![Fault::nth(1, "PATCH", UPLOAD, broken(100_000))]).await;
     assert_eq!(server.story(), "HEAD POST PATCH(100000) GET PATCH(200000) PUT");
     assert_eq!(server.seen()[4].header("content-range"), Some("100000-299999"));
@@ -33,7 +33,7 @@ async fn a_broken_upload_goes_on_where_the_registry_has_come_to() {
 }
 
 #[tokio::test]
-async fn it_goes_on_as_often_as_it_breaks_within_the_attempts() {
+async fn an_upload_is_resumed_in_every_attempt() {
     let (server, retries) =
         pushed(vec![Fault::nth(1, "PATCH", UPLOAD, broken(100_000)), Fault::nth(2, "PATCH", UPLOAD, broken(50_000))])
             .await;
@@ -60,7 +60,7 @@ async fn nothing_is_sent_again_when_only_the_answer_was_lost(#[case] effect: Eff
 #[case::it_is_down(Answer::status(503))]
 #[case::it_shows_a_web_page(Answer::status(200).body("<html>"))]
 #[tokio::test]
-async fn a_broken_upload_begins_anew_where_the_registry_does_not_tell(#[case] answer: Answer) {
+async fn a_broken_upload_starts_anew_without_an_offset(#[case] answer: Answer) {
     let (server, retries) = pushed(vec![
         Fault::nth(1, "PATCH", UPLOAD, broken(100_000)),
         Fault::nth(1, "GET", UPLOAD, Effect::Answer(answer)),
@@ -71,13 +71,13 @@ async fn a_broken_upload_begins_anew_where_the_registry_does_not_tell(#[case] an
 }
 
 #[tokio::test]
-async fn it_begins_anew_where_the_registry_kept_nothing() {
+async fn an_upload_starts_anew_if_the_registry_kept_nothing() {
     let (server, _) = pushed(vec![Fault::nth(1, "PATCH", UPLOAD, Effect::Break { after: 100_000, kept: false })]).await;
     assert_eq!(server.story(), "HEAD POST PATCH(100000) GET HEAD POST PATCH(300000) PUT");
 }
 
 #[tokio::test]
-async fn it_begins_anew_in_the_same_attempt_where_the_registry_does_not_take_the_rest_alone() {
+async fn an_upload_starts_anew_in_the_same_attempt_if_the_rest_is_refused() {
     let (server, retries) = pushed(vec![
         Fault::nth(1, "PATCH", UPLOAD, broken(100_000)),
         Fault::nth(
@@ -93,14 +93,14 @@ async fn it_begins_anew_in_the_same_attempt_where_the_registry_does_not_take_the
 }
 
 #[tokio::test]
-async fn an_end_that_was_not_answered_is_looked_up_and_counts_as_sent() {
+async fn an_unanswered_close_is_looked_up_and_counts_as_uploaded() {
     let (server, _) = pushed(vec![Fault::nth(1, "PUT", UPLOAD, Effect::LoseAnswer)]).await;
     // The upload is gone, because it succeeded.
     assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT GET HEAD");
 }
 
 #[tokio::test]
-async fn an_end_that_failed_is_repeated_without_the_bytes() {
+async fn a_failed_close_is_repeated_without_the_bytes() {
     let (server, _) = pushed(vec![Fault::nth(1, "PUT", UPLOAD, Effect::Answer(Answer::status(503)))]).await;
     assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT GET PUT");
 }
@@ -109,7 +109,7 @@ async fn an_end_that_failed_is_repeated_without_the_bytes() {
 #[case::while_sending("PATCH", "HEAD POST PATCH(300000) HEAD POST PATCH(300000) PUT")]
 #[case::at_its_end("PUT", "HEAD POST PATCH(300000) PUT HEAD POST PATCH(300000) PUT")]
 #[tokio::test]
-async fn an_upload_that_the_registry_lost_is_begun_anew(#[case] method: &'static str, #[case] story: &str) {
+async fn an_upload_that_the_registry_lost_starts_anew(#[case] method: &'static str, #[case] story: &str) {
     let lost = Effect::Answer(Answer::error(404, "BLOB_UPLOAD_UNKNOWN"));
     let (server, _) = pushed(vec![Fault::nth(1, method, UPLOAD, lost)]).await;
     assert_eq!(server.story(), story);

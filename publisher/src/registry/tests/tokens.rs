@@ -19,10 +19,7 @@ use crate::{auth::Credential, oci::Tag};
 #[case("PUT", "/v2/acme/hello/blobs/uploads/*")]
 #[case("PUT", "/v2/acme/hello/manifests/*")]
 #[tokio::test]
-async fn a_token_that_runs_out_in_the_middle_of_a_push_is_renewed(
-    #[case] method: &'static str,
-    #[case] path: &'static str,
-) {
+async fn a_token_that_expires_during_a_push_is_renewed(#[case] method: &'static str, #[case] path: &'static str) {
     let server = Scripted::start(vec![Fault::nth(1, method, path, Effect::ExpireTokens)]).await.with_tokens();
     let (registry, told) = registry(&server, NAME);
     let (manifest, latest) = (manifest(), Tag::latest());
@@ -63,7 +60,7 @@ async fn a_broken_upload_is_resumed_with_a_token_that_is_good() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_is_down_for_a_moment_is_asked_again() {
+async fn a_token_server_that_fails_transiently_is_retried() {
     let down = Effect::Answer(Answer::status(503));
     let server = Scripted::start(vec![Fault::nth(1, "GET", "/token", down)]).await.with_tokens();
     let (registry, told) = registry(&server, NAME);
@@ -72,7 +69,7 @@ async fn a_token_server_that_is_down_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_is_down_ends_it_after_three_attempts() {
+async fn a_token_server_that_is_down_fails_after_three_attempts() {
     let down = Effect::Answer(Answer::status(503));
     let server = Scripted::start(vec![Fault::always("GET", "/token", down)]).await.with_tokens();
     let error = registry(&server, NAME).0.resolve(&Tag::latest()).await.unwrap_err();

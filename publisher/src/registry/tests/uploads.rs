@@ -9,12 +9,12 @@ use super::{
         Blob, BlobSource, Cause, Progress,
         testing::{Answer, Effect, Fault, Scripted, registry},
     },
-    NAME, SIZE, blob, bytes, nobody, push,
+    NAME, SIZE, blob, bytes, no_progress, push,
 };
 use crate::{event::BlobOutcome, exit::Failure, oci::digest_of};
 
 #[tokio::test]
-async fn what_is_there_is_not_sent() {
+async fn a_blob_that_is_there_is_not_uploaded() {
     let server = Scripted::start(Vec::new()).await;
     server.store(|store| store.put_blob(NAME, bytes()));
     let (registry, _) = registry(&server, NAME);
@@ -26,7 +26,7 @@ async fn what_is_there_is_not_sent() {
 #[case::relative(false)]
 #[case::absolute(true)]
 #[tokio::test]
-async fn an_upload_goes_where_each_answer_says(#[case] absolute: bool) {
+async fn an_upload_follows_each_location(#[case] absolute: bool) {
     let server = Scripted::start(Vec::new()).await;
     let server = if absolute { server.absolute() } else { server };
     let (registry, _) = registry(&server, NAME);
@@ -51,12 +51,12 @@ async fn an_upload_goes_where_each_answer_says(#[case] absolute: bool) {
 async fn small_blobs_come_from_memory(#[case] bytes: &'static [u8]) {
     let server = Scripted::start(Vec::new()).await;
     let blob = Blob { digest: digest_of(bytes), size: bytes.len() as u64, source: BlobSource::Memory(bytes.into()) };
-    assert_eq!(registry(&server, NAME).0.push_blob(&blob, None, &nobody()).await.unwrap(), BlobOutcome::Uploaded);
+    assert_eq!(registry(&server, NAME).0.push_blob(&blob, None, &no_progress()).await.unwrap(), BlobOutcome::Uploaded);
     assert!(server.store(|store| store.blob(NAME, &blob.digest) == Some(bytes)));
 }
 
 #[tokio::test]
-async fn bytes_that_were_damaged_on_the_way_are_sent_again_from_the_beginning() {
+async fn damaged_bytes_are_uploaded_again_from_the_start() {
     let server = Scripted::start(vec![Fault::nth(1, "PATCH", "*", Effect::DamageBody)]).await;
     assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), BlobOutcome::Uploaded);
     assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT HEAD POST PATCH(300000) PUT");
@@ -76,7 +76,7 @@ async fn a_registry_that_says_it_stored_something_else_is_not_believed() {
 #[case(201)]
 #[case(204)]
 #[tokio::test]
-async fn a_part_that_is_taken_with_an_unusual_success_is_taken(#[case] status: u16) {
+async fn any_success_status_accepts_a_patch(#[case] status: u16) {
     let location = "/v2/acme/hello/blobs/uploads/elsewhere";
     let taken = Effect::Answer(Answer::status(status).header("location", location));
     let closed = Effect::Answer(Answer::status(201));
@@ -89,7 +89,7 @@ async fn a_part_that_is_taken_with_an_unusual_success_is_taken(#[case] status: u
 #[case::none(None, "names no location")]
 #[case::nonsense(Some("http://[bad"), "names a location that is no URL")]
 #[tokio::test]
-async fn an_answer_that_names_no_place_to_go_on_is_refused(
+async fn an_answer_without_a_location_is_refused(
     #[case] location: Option<&str>,
     #[case] why: &str,
     #[values(("POST", 202), ("PATCH", 202))] (method, status): (&'static str, u16),
@@ -103,7 +103,7 @@ async fn an_answer_that_names_no_place_to_go_on_is_refused(
 }
 
 #[tokio::test]
-async fn whether_we_may_push_is_found_out_by_an_upload_that_is_cancelled() {
+async fn check_push_opens_an_upload_and_cancels_it() {
     let server = Scripted::start(vec![]).await.with_tokens();
     let (registry, _) = registry(&server, NAME);
     registry.check_push().await.unwrap();
@@ -113,7 +113,7 @@ async fn whether_we_may_push_is_found_out_by_an_upload_that_is_cancelled() {
 
 /// Distribution and Docker Hub say it so: a token is given, but it allows too little.
 #[tokio::test]
-async fn a_token_that_allows_too_little_is_told_as_a_missing_right() {
+async fn an_insufficient_scope_is_reported_as_a_missing_permission() {
     let challenge =
         r#"Bearer realm="http://{host}/token",scope="repository:acme/hello:pull,push",error="insufficient_scope""#;
     let refusal = Answer::error(401, "UNAUTHORIZED").header("www-authenticate", challenge);

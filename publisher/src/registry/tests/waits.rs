@@ -9,7 +9,7 @@ use super::{
         Hosts, Name, UPLOADS_MAX,
         testing::{Answer, Effect, Fault, Scripted, blob_of, client, registry},
     },
-    NAME, nobody,
+    NAME, no_progress,
 };
 use crate::{
     auth::Credential,
@@ -44,14 +44,14 @@ async fn announced(answer: Answer) -> Duration {
 #[case(Answer::status(429).body("retry-after: 2m"), RETRY_AFTER_MAX)]
 #[case(Answer::status(403).header("retry-after", "9").body("secondary rate limit"), Duration::from_secs(9))]
 #[tokio::test]
-async fn the_registrys_wish_comes_on_top_of_our_own_wait(#[case] answer: Answer, #[case] asked: Duration) {
+async fn retry_after_is_added_to_the_backoff(#[case] answer: Answer, #[case] asked: Duration) {
     let own = announced(answer).await.checked_sub(asked).unwrap();
     assert!((1000..=1250).contains(&own.as_micros()), "{own:?}");
 }
 
 /// GHCR has been seen to ask for less than a millisecond, three times in a row.
 #[tokio::test]
-async fn a_wish_for_next_to_no_wait_does_not_use_up_the_attempts() {
+async fn a_tiny_retry_after_does_not_use_up_the_attempts() {
     let limited = Effect::Answer(Answer::status(429).body("retry-after: 880.092µs, allowed: 44000/minute"));
     let server = Scripted::start(vec![Fault::always("GET", "*", limited)]).await;
     let (registry, told) = registry(&server, NAME);
@@ -71,7 +71,7 @@ async fn a_point_in_time_is_waited_for(#[case] header: &str, #[case] written: fn
 }
 
 #[tokio::test]
-async fn without_the_registrys_wish_the_waits_double() {
+async fn without_retry_after_the_waits_double() {
     let server = Scripted::start(vec![Fault::always("GET", "*", Effect::Answer(Answer::status(503)))]).await;
     let (registry, told) = registry(&server, NAME);
     registry.manifest(Name::Tag(&Tag::latest())).await.unwrap_err();
@@ -84,7 +84,7 @@ async fn without_the_registrys_wish_the_waits_double() {
 #[case::of_the_same_repository(NAME)]
 #[case::of_another_one("acme/other")]
 #[tokio::test]
-async fn who_is_told_to_wait_makes_the_other_operations_wait(#[case] name: &str) {
+async fn a_retry_after_pauses_the_other_operations(#[case] name: &str) {
     let server = Scripted::start(vec![Fault::nth(1, "GET", "*", wait_shortly())]).await;
     let hosts = Hosts::default();
     let of = |name: &str| client(&format!("{}/{name}", server.host()), Credential::Anonymous, &hosts);
@@ -102,14 +102,15 @@ async fn who_is_told_to_wait_makes_the_other_operations_wait(#[case] name: &str)
 }
 
 #[tokio::test]
-async fn who_queues_for_its_turn_does_not_send_into_the_pause() {
+async fn an_upload_that_waits_for_a_permit_is_not_sent_into_the_pause() {
     let server = Scripted::start(vec![Fault::nth(1, "POST", "*", wait_shortly())]).await;
     let (registry, _) = registry(&server, NAME);
     // One turn is left, so that the second upload has to queue.
-    let _taken = registry.turns.uploads.acquire_many(u32::try_from(UPLOADS_MAX - 1).unwrap()).await.unwrap();
+    let _taken = registry.limiter.uploads.acquire_many(u32::try_from(UPLOADS_MAX - 1).unwrap()).await.unwrap();
     let (one, other) = (blob_of(b"one"), blob_of(b"other"));
-    let nobody = nobody();
-    let (one, other) = tokio::join!(registry.push_blob(&one, None, &nobody), registry.push_blob(&other, None, &nobody));
+    let no_progress = no_progress();
+    let (one, other) =
+        tokio::join!(registry.push_blob(&one, None, &no_progress), registry.push_blob(&other, None, &no_progress));
     assert!(one.is_ok() && other.is_ok());
     let seen = server.seen();
     // HEAD and POST of the first, which is told to wait; all else comes after that.

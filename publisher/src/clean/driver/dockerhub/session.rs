@@ -1,29 +1,35 @@
-//! Being logged in to Docker Hub's API.
+//! A login to Docker Hub's API.
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode, header::AUTHORIZATION};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
-use super::DockerHub;
 use crate::{
-    auth::Secret,
+    auth::{Credential, Secret},
     clean::{
-        driver::api::{Answer, bearer},
-        error::protocol,
+        CleanError,
+        driver::api::{Answer, Api, protocol},
     },
+    environment::Environment,
     registry::{Cause, Registry},
 };
 
-/// How long a login is used: it is good for ten minutes.
+const VARIABLE: &str = "TALLYMAN_DOCKERHUB_API";
+const ADDRESS: &str = "https://hub.docker.com";
+const USERNAME: &str = "DOCKERHUB_USERNAME";
+const TOKEN: &str = "DOCKERHUB_TOKEN";
+/// How long a login is used: it is valid for ten minutes.
 const LOGIN_LIFETIME: Duration = Duration::from_secs(8 * 60);
 
-/// One login.
+/// The API, with the account that logs in.
 pub(super) struct Session {
-    token: Secret,
-    until: Instant,
+    api: Api,
+    account: Option<(String, Secret)>,
+    /// The access token, and until when it is used.
+    login: Mutex<Option<(Secret, Instant)>>,
 }
 
 #[derive(Deserialize)]
@@ -31,13 +37,25 @@ struct Login {
     access_token: String,
 }
 
-impl DockerHub {
-    /// Asks the API, logged in; once more with a new login if the old one is refused.
+impl Session {
+    pub(super) fn new(credential: &Credential, env: &Environment) -> Result<Self, CleanError> {
+        let account = match credential {
+            Credential::Basic { username, password } => Some((username.clone(), password.clone())),
+            Credential::Anonymous | Credential::IdentityToken(_) => {
+                env.get(USERNAME).map(str::to_owned).zip(env.get(TOKEN).map(Secret::new))
+            }
+        };
+        let secrets = account.iter().map(|(_, secret)| secret.expose().to_owned()).collect();
+        let api = Api::new(VARIABLE, env.get(VARIABLE).unwrap_or(ADDRESS), secrets)?;
+        Ok(Self { api, account, login: Mutex::default() })
+    }
+
+    /// Sends a request, logged in; once more with a new login if the old one is refused.
     pub(super) async fn call(&self, registry: &Registry, method: Method, path: &str) -> Result<Answer, Cause> {
         let url = self.api.url(path)?;
         let ask = async |token: &Secret| {
             let request = registry.http().request(method.clone(), url.clone());
-            self.api.send(registry, request.header(AUTHORIZATION, bearer(token.expose())?)).await
+            self.api.send(registry, request.bearer_auth(token.expose())).await
         };
         let token = self.token(registry, None).await?;
         match ask(&token).await {
@@ -50,23 +68,22 @@ impl DockerHub {
 
     /// A token other than the one that was refused.
     async fn token(&self, registry: &Registry, refused: Option<&Secret>) -> Result<Secret, Cause> {
-        let mut session = self.session.lock().await;
-        if let Some(known) = session.as_ref()
-            && known.until > Instant::now()
-            && refused != Some(&known.token)
+        let mut login = self.login.lock().await;
+        if let Some((token, until)) = &*login
+            && *until > Instant::now()
+            && refused != Some(token)
         {
-            return Ok(known.token.clone());
+            return Ok(token.clone());
         }
         let (identifier, secret) =
-            self.login.as_ref().ok_or_else(|| protocol("there are no credentials to log in to Docker Hub with"))?;
+            self.account.as_ref().ok_or_else(|| protocol("there are no credentials to log in to Docker Hub with"))?;
         let body = json!({ "identifier": identifier, "secret": secret.expose() });
-        let request = registry.http().post(self.api.url("v2/auth/token")?).json(&body);
-        let answer = self.api.send(registry, request).await?;
-        if answer.status == StatusCode::NOT_FOUND {
+        let answer = self.api.send(registry, registry.http().post(self.api.url("v2/auth/token")?).json(&body)).await?;
+        if answer.is_absent() {
             return Err(protocol("there is no login at this address"));
         }
         let token = Secret::new(answer.json::<Login>()?.access_token);
-        *session = Some(Session { token: token.clone(), until: Instant::now() + LOGIN_LIFETIME });
+        *login = Some((token.clone(), Instant::now() + LOGIN_LIFETIME));
         Ok(token)
     }
 }

@@ -73,7 +73,7 @@ pub(crate) struct Contents {
     /// Keys that Docker Hub leaves out of its list.
     pub(crate) omitted: Vec<&'static str>,
     pub(super) logins: usize,
-    /// Whether somebody else has done what a test wanted them to.
+    /// Whether the other user has acted.
     pub(crate) acted: bool,
 }
 

@@ -1,5 +1,5 @@
 //! A repository with all the interfaces by which it can be cleaned, on one socket: the registry, GitHub Packages, Docker
-//! Hub's API. It behaves as theirs do, fails as a test says, and lets somebody else act at a chosen moment.
+//! Hub's API. It behaves as theirs do, fails as a test says, and lets another user act at a chosen moment.
 
 mod contents;
 mod dockerhub;
@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 pub(super) use self::contents::{Contents, day, key};
 use crate::{
     auth::Credential,
-    clean::{Report, Site, Task},
+    clean::{Cleaner, Report, Task},
     config::DriverKind,
     environment::Environment,
     oci::{Digest, Tag},
@@ -38,13 +38,13 @@ use crate::{
 pub(super) const TOKEN: &str = "canary-token";
 
 /// A repository that ends with the test.
-pub(super) struct Ground {
+pub(super) struct FakeRegistry {
     host: String,
     state: Arc<Mutex<Contents>>,
     serving: AbortHandle,
 }
 
-impl Ground {
+impl FakeRegistry {
     pub(super) async fn start(kind: DriverKind) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -59,19 +59,19 @@ impl Ground {
         self.state.lock().unwrap()
     }
 
-    /// The repository `acme/hello` with its driver, for somebody with this token.
-    pub(super) fn site_of(&self, name: &str, token: &str) -> (Site, Arc<Told>) {
+    /// The repository `acme/hello` with its driver, with this token.
+    pub(super) fn cleaner_of(&self, name: &str, token: &str) -> (Cleaner, Arc<Told>) {
         let (registry, told) =
             client(&format!("{}/{name}", self.host), Credential::basic("ann", token), &Hosts::default());
         let address = format!("http://{}", self.host);
         let env: Environment =
             [("TALLYMAN_GITHUB_API", address.as_str()), ("TALLYMAN_DOCKERHUB_API", &address)].into_iter().collect();
         let kind = self.contents().kind.unwrap();
-        (Site::new(Arc::new(registry), kind, &Credential::basic("ann", token), &env).unwrap(), told)
+        (Cleaner::new(Arc::new(registry), kind, &Credential::basic("ann", token), &env).unwrap(), told)
     }
 
-    pub(super) fn site(&self) -> Site {
-        self.site_of("acme/hello", TOKEN).0
+    pub(super) fn cleaner(&self) -> Cleaner {
+        self.cleaner_of("acme/hello", TOKEN).0
     }
 
     /// Publishes a new `latest` and cleans up after the old one, as a run does.
@@ -85,11 +85,11 @@ impl Ground {
         let latest = Tag::latest();
         let task =
             Task { recorded: vec![old.clone()], known: vec![previous], moved: Some((&latest, &new)), dry_run: false };
-        self.site().clean(task).await
+        self.cleaner().clean(task).await
     }
 }
 
-impl Drop for Ground {
+impl Drop for FakeRegistry {
     fn drop(&mut self) {
         self.serving.abort();
     }
@@ -126,7 +126,7 @@ async fn serve(State(state): State<Arc<Mutex<Contents>>>, request: Request) -> R
 }
 
 /// What a test sees of a report: each item's fate, one word an item.
-pub(super) fn fates(report: &Report) -> String {
+pub(super) fn outcomes(report: &Report) -> String {
     let mut text = String::new();
     for item in &report.items {
         write!(text, "{}{:?}", if text.is_empty() { "" } else { " " }, item.outcome).unwrap();

@@ -1,4 +1,4 @@
-//! What a test says in advance: answers in place of the usual ones, and what somebody else does at a chosen moment.
+//! What a test says in advance: answers in place of the usual ones, and what another user does at a chosen moment.
 
 use axum::{body::Body, response::Response};
 
@@ -35,7 +35,7 @@ impl Contents {
         self.script.answers.push(Canned { contains: contains.into(), left: 1, status, headers, body: body.into() });
     }
 
-    /// Somebody else acts right before the next request whose line contains this text is served.
+    /// Another user acts right before the next request whose line contains this text is served.
     pub(crate) fn before(&mut self, contains: &str, act: impl FnOnce(&mut Self) + Send + 'static) {
         self.script.acts.push((contains.into(), Box::new(act)));
     }
