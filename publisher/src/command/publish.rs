@@ -3,10 +3,10 @@
 use futures::future::try_join_all;
 
 use super::{
-    build::{build_image, stage_image},
+    build::{build_image, check, stage_image},
     merge::commit,
     result::skipped,
-    session::{Session, SourceArgs},
+    run::{Run, SourceArgs},
 };
 use crate::{commit::Record, exit::Failure, report::outcome::Publication};
 
@@ -14,22 +14,20 @@ use crate::{commit::Record, exit::Failure, report::outcome::Publication};
 ///
 /// # Errors
 /// Those of `build` and `merge`.
-pub async fn publish(session: &Session, source: &SourceArgs) -> Result<Publication, Failure> {
-    let podman = session.podman();
-    session.config.check_sources()?;
-    session.require_commit(source, None).await?;
-    podman.check(&session.config.containerfile).await?;
-    if !session.plan.push {
-        let builds = session.plan.platforms.iter();
-        let builds = builds.map(async |platform| Ok(build_image(session, &podman, platform).await?.outcome()));
-        return try_join_all(builds).await.map(|builds| skipped(session, builds));
+pub async fn publish(run: &Run, source: &SourceArgs) -> Result<Publication, Failure> {
+    run.require_commit(source, None).await?;
+    let podman = check(run).await?;
+    if !run.plan.push {
+        let builds = run.plan.platforms.iter();
+        let builds = builds.map(async |platform| Ok(build_image(run, &podman, platform).await?.outcome()));
+        return try_join_all(builds).await.map(|builds| skipped(run, builds));
     }
-    let registries = session.connect_to_push().await?;
-    let records = try_join_all(session.plan.platforms.iter().map(async |platform| {
-        let built = build_image(session, &podman, platform).await?;
-        let staged = stage_image(session, &podman, platform, &built.image, &registries).await?;
-        Ok::<_, Failure>(Record::new(&staged, &built.steps, &registries, &session.identity()))
+    let registries = run.connect(true).await?;
+    let records = try_join_all(run.plan.platforms.iter().map(async |platform| {
+        let built = build_image(run, &podman, platform).await?;
+        let staged = stage_image(run, &podman, platform, &built.image, &registries).await?;
+        Ok::<_, Failure>(Record::new(&staged, &built.steps, &registries, &run.identity()))
     }))
     .await?;
-    commit(session, &records, &registries).await
+    commit(run, &records, &registries).await
 }

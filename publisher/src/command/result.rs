@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::session::Session;
+use super::run::Run;
 use crate::{
     clean::Report,
     commit::{Movement, Record},
@@ -25,7 +25,7 @@ use crate::{
 
 /// A run whose tag is live.
 pub(super) fn published(
-    session: &Session,
+    run: &Run,
     records: &[Record],
     registries: &[Arc<Registry>],
     list: &Digest,
@@ -35,7 +35,7 @@ pub(super) fn published(
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
         read_back: movement.read_back,
-        ..untouched(registry, format!("{}:{}", registry.repository(), session.plan.tag), list)
+        ..untouched(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {
         status: Status::Published,
@@ -43,12 +43,12 @@ pub(super) fn published(
         platforms: records.iter().map(platform).collect(),
         registries: registries.iter().zip(movements).map(moved).collect(),
         cleanup,
-        ..skipped(session, records.iter().map(build).collect())
+        ..skipped(run, records.iter().map(build).collect())
     }
 }
 
 /// A run that put one platform's image on the registries and no tag on it.
-pub(super) fn staged(session: &Session, record: &Record, registries: &[Arc<Registry>]) -> Publication {
+pub(super) fn staged(run: &Run, record: &Record, registries: &[Arc<Registry>]) -> Publication {
     let by_digest = |registry: &Arc<Registry>| {
         untouched(registry, format!("{}@{}", registry.repository(), record.digest), &record.digest)
     };
@@ -56,23 +56,23 @@ pub(super) fn staged(session: &Session, record: &Record, registries: &[Arc<Regis
         status: Status::Staged,
         platforms: vec![platform(record)],
         registries: registries.iter().map(by_digest).collect(),
-        ..skipped(session, vec![build(record)])
+        ..skipped(run, vec![build(record)])
     }
 }
 
 /// A run that was asked not to push.
-pub(super) fn skipped(session: &Session, builds: Vec<BuildOutcome>) -> Publication {
+pub(super) fn skipped(run: &Run, builds: Vec<BuildOutcome>) -> Publication {
     Publication {
         status: Status::Skipped,
-        tag: session.plan.tag.to_string(),
-        kind: session.plan.kind.name().into(),
+        tag: run.plan.tag.to_string(),
+        kind: run.plan.kind.name().into(),
         digest: None,
         builds,
         platforms: Vec::new(),
         registries: Vec::new(),
         cleanup: Vec::new(),
-        timings: session.tally.timings(),
-        warnings: session.tally.warnings(),
+        timings: run.tally.timings(),
+        warnings: run.tally.warnings(),
     }
 }
 

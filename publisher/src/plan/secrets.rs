@@ -44,16 +44,16 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::config::{Overrides, load};
+    use crate::config::{Settings, load};
 
     /// What is missing for `registries` (the default ones if empty) where `variables` are set and auth files know
     /// `known`, a registry's short name.
     fn missing(registries: &[&str], variables: &[&str], known: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
-        let registries = registries.iter().map(ToString::to_string).collect();
-        let overrides = Overrides { image: Some("acme/hello".into()), registries, ..Overrides::default() };
+        let registries = registries.iter().map(|text| (*text).into()).collect();
+        let settings = Settings { image: Some("acme/hello".into()), registries, ..Settings::default() };
         let env: Environment = variables.iter().map(|name| (*name, "value")).collect();
-        let config = load(folder.path(), &overrides, &env).unwrap();
+        let config = load(folder.path(), &settings, &env).unwrap();
         missing_secrets(&config, &env, |registry| registry.name == known)
     }
 
