@@ -205,7 +205,7 @@ impl Console {
 
     async fn doctor(&self, settings: &Settings) -> Printed {
         let diagnosis = doctor(&self.environment, settings).await;
-        let unfit = || Failure::new(Exit::Failed, "this machine lacks something that publishing needs");
+        let unfit = || Failure::other("this machine lacks something that publishing needs");
         (self.render(|| diagnosis.to_string(), &diagnosis), (!diagnosis.fit).then(unfit))
     }
 

@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
 /// The state after a run that ends before the first tag moves.
 pub const NOTHING_PUBLISHED: &str = "nothing was published, all tags are as before";
 
-/// What ended a run: the exit code, what went wrong with its causes, what to do about it, and what state was left.
+/// Why a run failed: exit code, message with causes, advice, and the state that the registries were left in.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
@@ -52,6 +52,11 @@ impl Failure {
     /// A failure with a message of its own.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hint: None, left: None, replaced: Vec::new(), source: None }
+    }
+
+    /// A failure that has no exit code of its own.
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
     }
 
     /// Adds the cause.

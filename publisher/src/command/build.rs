@@ -8,7 +8,7 @@ use std::{
 use super::{
     cache,
     merge::overtaken_or,
-    result::{skipped, staged as staged_result},
+    result::{skipped, staged},
     run::{Run, SourceArgs},
 };
 use crate::{
@@ -19,15 +19,13 @@ use crate::{
     podman::{BuildRequest, ImageId, Podman, PodmanError, Steps},
     registry::Registry,
     report::outcome::{BuildOutcome, Publication},
-    stage::{Commit, StageOptions, Staged, stage},
+    stage::{Commit, StageOptions, stage},
 };
 
 /// An image in podman's store.
 pub(super) struct Built {
-    /// The image.
-    pub(super) image: ImageId,
-    /// The steps of its build.
-    pub(super) steps: Steps,
+    image: ImageId,
+    steps: Steps,
     platform: Platform,
 }
 
@@ -44,29 +42,61 @@ impl Built {
 /// # Errors
 /// [`Exit::BuildFailed`] when the build fails, [`Exit::PushFailed`] when a registry does, [`Exit::Failed`] otherwise.
 pub async fn build(run: &Run, platform: &Platform, source: &SourceArgs, folder: &Path) -> Result<Publication, Failure> {
-    run.require_commit(source, Some(folder)).await?;
     if !run.plan.platforms.contains(platform) {
         let planned: Vec<String> = run.plan.platforms.iter().map(ToString::to_string).collect();
-        return Err(Failure::new(Exit::Failed, format!("{platform} is not planned, only {}", planned.join(", "))));
+        return Err(Failure::other(format!("{platform} is not planned, only {}", planned.join(", "))));
     }
-    let podman = check(run).await?;
-    let registries = if run.plan.push { run.connect(true).await? } else { Vec::new() };
-    let built = build_image(run, &podman, platform).await?;
+    let (podman, registries) = prepare(run, source, Some(folder)).await?;
     if !run.plan.push {
-        return Ok(skipped(run, vec![built.outcome()]));
+        return Ok(skipped(run, vec![build_image(run, &podman, platform).await?.outcome()]));
     }
-    let staged = stage_image(run, &podman, platform, &built.image, &registries).await?;
-    let record = Record::new(&staged, &built.steps, &registries, &run.identity());
+    let record = build_and_stage(run, &podman, platform, &registries).await?;
     HandOver::new(folder).write(&record)?;
-    Ok(staged_result(run, &record, &registries))
+    Ok(staged(run, &record, &registries))
 }
 
-/// podman, after a check that it is fit for the Containerfile, and that there is one.
-pub(super) async fn check(run: &Run) -> Result<Podman, Failure> {
+/// Everything before a build: the sources are those of the commit, podman is fit for them, the registries answer. There
+/// are no registries if nothing is pushed. `except` is a folder that the run itself writes to.
+pub(super) async fn prepare(
+    run: &Run,
+    source: &SourceArgs,
+    except: Option<&Path>,
+) -> Result<(Podman, Vec<Arc<Registry>>), Failure> {
+    run.require_commit(source, except).await?;
     run.config.check_sources()?;
     let podman = Podman::new(&run.environment);
     podman.check(&run.config.containerfile).await?;
-    Ok(podman)
+    let registries = if run.plan.push { run.connect(true).await? } else { Vec::new() };
+    Ok((podman, registries))
+}
+
+/// Builds one platform and puts its image on all registries, by digest.
+pub(super) async fn build_and_stage(
+    run: &Run,
+    podman: &Podman,
+    platform: &Platform,
+    registries: &[Arc<Registry>],
+) -> Result<Record, Failure> {
+    let built = build_image(run, podman, platform).await?;
+    // The newest build of the main branch has most layers in common with any other.
+    let previous = Tag::latest();
+    let commit = Commit {
+        source: run.config.source.clone(),
+        revision: run.plan.commit.clone(),
+        time: run.commit_time,
+        parents: run.parents.clone(),
+    };
+    let image = &built.image;
+    let options = StageOptions { image, platform, commit: &commit, previous: &previous, spool: run.spool() };
+    let events = run.events();
+    let staged = stage(podman, options, registries, &events);
+    match run.phase(Phase::Stage(platform.clone()), staged).await {
+        Ok(staged) => Ok(Record::new(&staged, &built.steps, registries, &run.identity())),
+        Err(failure) if failure.exit == Exit::PushFailed => {
+            Err(overtaken_or(run, registries, failure.left(NOTHING_PUBLISHED)).await)
+        }
+        Err(failure) => Err(failure.left(NOTHING_PUBLISHED)),
+    }
 }
 
 /// Builds the image of one platform in podman's store.
@@ -114,31 +144,4 @@ async fn build_until_usable(run: &Run, podman: &Podman, mut request: BuildReques
     let built = Built { image, steps: seen().clone(), platform };
     events.event(Event::Note(format!("{} cache: {}", built.platform, built.outcome())));
     Ok(built)
-}
-
-/// Puts the image of one platform on all registries.
-pub(super) async fn stage_image(
-    run: &Run,
-    podman: &Podman,
-    platform: &Platform,
-    image: &ImageId,
-    registries: &[Arc<Registry>],
-) -> Result<Staged, Failure> {
-    // The newest build of the main branch has most layers in common with any other.
-    let previous = Tag::latest();
-    let commit = Commit {
-        source: run.config.source.clone(),
-        revision: run.plan.commit.clone(),
-        time: run.commit_time,
-        parents: run.parents.clone(),
-    };
-    let options = StageOptions { image, platform, commit: &commit, previous: &previous, spool: run.spool() };
-    let events = run.events();
-    let staged = stage(podman, options, registries, &events);
-    match run.phase(Phase::Stage(platform.clone()), staged).await {
-        Err(failure) if failure.exit == Exit::PushFailed => {
-            Err(overtaken_or(run, registries, failure.left(NOTHING_PUBLISHED)).await)
-        }
-        staged => staged.map_err(|failure| failure.left(NOTHING_PUBLISHED)),
-    }
 }

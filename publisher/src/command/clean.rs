@@ -22,7 +22,7 @@ use crate::{
     config::{self, Settings},
     environment::Environment,
     event::Events,
-    exit::{Exit, Failure},
+    exit::Failure,
     oci::{Digest, Tag},
     registry::Registry,
 };
@@ -64,7 +64,7 @@ impl Cleaned {
         let names: Vec<_> = failed.iter().map(|report| report.registry.as_str()).collect();
         let what = if first.denied { "clean-up is not allowed" } else { "clean-up stopped" };
         let cause = std::io::Error::other(first.causes.join(": "));
-        let failure = Failure::new(Exit::Failed, format!("{what} on {}", names.join(", "))).because(cause);
+        let failure = Failure::other(format!("{what} on {}", names.join(", "))).because(cause);
         Some(failure.left("every tag is as before, and whole; what was not removed can be removed later"))
     }
 
@@ -85,7 +85,7 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 /// Cleans up all registries at once.
 ///
 /// # Errors
-/// [`Exit::Failed`] when configuration, credentials or records cannot be read. What happens on a registry stands in its
+/// `Exit::Failed` when configuration, credentials or records cannot be read. What happens on a registry stands in its
 /// report.
 pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) -> Result<Cleaned, Failure> {
     let folder = current_folder()?;

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, RegistryConfig},
     environment::Environment,
     event::Events,
-    exit::{Exit, Failure},
+    exit::Failure,
     http::{self, Backoff},
     registry::{Hosts, Registry, RegistryOptions},
 };
@@ -25,7 +25,7 @@ pub(super) struct Connector<'a> {
 impl<'a> Connector<'a> {
     pub(super) fn new(environment: &'a Environment, config: &'a Config, events: Events) -> Result<Self, Failure> {
         let http = http::client();
-        let http = http.map_err(|error| Failure::new(Exit::Failed, "failed to set up HTTPS").because(error))?;
+        let http = http.map_err(|error| Failure::other("failed to set up HTTPS").because(error))?;
         Ok(Self { environment, config, http, hosts: Hosts::default(), events })
     }
 
@@ -51,9 +51,7 @@ impl<'a> Connector<'a> {
             events: Events::clone(&self.events),
         };
         let registry = Registry::new(options);
-        registry
-            .map(Arc::new)
-            .map_err(|error| Failure::new(Exit::Failed, "failed to address a registry").because(error))
+        registry.map(Arc::new).map_err(|error| Failure::other("failed to address a registry").because(error))
     }
 }
 
@@ -65,7 +63,7 @@ pub(super) async fn site(
 ) -> Result<Site, Failure> {
     let credential = credential(environment, config).await?;
     Site::new(Arc::clone(registry), config.driver, &credential, environment)
-        .map_err(|error| Failure::new(Exit::Failed, "failed to set up the clean-up").because(error))
+        .map_err(|error| Failure::other("failed to set up the clean-up").because(error))
 }
 
 /// The credential for a registry, anonymous if none is found.
@@ -76,5 +74,5 @@ pub(super) async fn credential(environment: &Environment, config: &RegistryConfi
 
 pub(super) fn login_failed(config: &RegistryConfig, error: AuthError) -> Failure {
     let hint = error.hint();
-    Failure::new(Exit::Failed, format!("failed to log in to {}", config.name)).because(error).maybe_hint(hint)
+    Failure::other(format!("failed to log in to {}", config.name)).because(error).maybe_hint(hint)
 }

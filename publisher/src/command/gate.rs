@@ -57,7 +57,7 @@ impl Gate {
         self.signalled.cancel();
         // This future and the run are polled by one task in turn, so the run cannot pass from here on.
         if self.passed.load(Ordering::SeqCst) {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

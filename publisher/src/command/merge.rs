@@ -24,7 +24,7 @@ use crate::{
     report::outcome::Publication,
 };
 
-/// How long a run that is told to stop goes on moving tags. With [`PUT_BACK_MAX`] it is less than the 7.5 s that GitHub
+/// How long a run goes on moving tags after a signal. With [`PUT_BACK_MAX`] it is less than the 7.5 s that GitHub
 /// gives from one signal to the next.
 const FINISH_MAX: Duration = Duration::from_millis(2500);
 /// How long it then may take to put them back.
@@ -54,7 +54,7 @@ pub(super) async fn commit(
     let unpublished = |failure: Failure| failure.left(NOTHING_PUBLISHED);
     let children = read_children(records, &run.plan.commit).map_err(unpublished)?;
     let list = assemble(&children)
-        .map_err(|error| unpublished(Failure::new(Exit::Failed, "failed to assemble the list").because(error)))?;
+        .map_err(|error| unpublished(Failure::other("failed to assemble the list").because(error)))?;
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
     let (sites, events) = (open_sites(run, registries).await, run.events());
     let to = TagMove {
@@ -80,17 +80,16 @@ pub(super) async fn commit(
     if let Some(superseded) = &superseded {
         superseded.before(&mover).await;
     }
-    match run.gate.finish(run.phase(Phase::Commit, mover.advance()), FINISH_MAX).await {
-        Some(done) => done?,
-        None => {
-            let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
-            let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");
-            let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled)).await;
-            return Err(put_back.unwrap_or_else(|_| {
-                unknown().left(format!("{} may point at different images; the next run heals it", run.plan.tag))
-            }));
-        }
-    }
+    let committed = run.gate.finish(run.phase(Phase::Commit, mover.advance()), FINISH_MAX).await;
+    let Some(committed) = committed else {
+        let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
+        let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");
+        let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled)).await;
+        return Err(put_back.unwrap_or_else(|_| {
+            unknown().left(format!("{} may point at different images; the next run heals it", run.plan.tag))
+        }));
+    };
+    committed?;
     let mut cleanup = Vec::new();
     let rest = async {
         let read_back = async {

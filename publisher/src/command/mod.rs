@@ -11,6 +11,7 @@ mod prune;
 mod publish;
 mod result;
 mod run;
+mod secrets;
 mod superseded;
 mod visibility;
 

@@ -3,12 +3,7 @@
 use std::path::Path;
 
 use super::{result::append, run::Run};
-use crate::{
-    containerfile::Containerfile,
-    event::Event,
-    exit::{Exit, Failure},
-    plan::github_output,
-};
+use crate::{containerfile::Containerfile, event::Event, exit::Failure, plan::github_output};
 
 /// Writes the plan's outputs for the following jobs, if this is a step of a workflow.
 ///
@@ -28,7 +23,7 @@ pub fn plan(run: &Run) -> Result<(), Failure> {
 fn notice_health_check(run: &Run) -> Result<(), Failure> {
     let file = &run.config.containerfile;
     let text = std::fs::read(file)
-        .map_err(|error| Failure::new(Exit::Failed, format!("failed to read {}", file.display())).because(error))?;
+        .map_err(|error| Failure::other(format!("failed to read {}", file.display())).because(error))?;
     let Containerfile { healthcheck, base, .. } = Containerfile::parse(&String::from_utf8_lossy(&text));
     if run.config.healthcheck && !healthcheck {
         let unless = base.map(|base| format!(" unless {base} has one")).unwrap_or_default();

@@ -3,31 +3,25 @@
 use futures::future::try_join_all;
 
 use super::{
-    build::{build_image, check, stage_image},
+    build::{build_and_stage, build_image, prepare},
     merge::commit,
     result::skipped,
     run::{Run, SourceArgs},
 };
-use crate::{commit::Record, exit::Failure, report::outcome::Publication};
+use crate::{exit::Failure, report::outcome::Publication};
 
 /// Builds and stages all platforms in parallel, then publishes them.
 ///
 /// # Errors
 /// Those of `build` and `merge`.
 pub async fn publish(run: &Run, source: &SourceArgs) -> Result<Publication, Failure> {
-    run.require_commit(source, None).await?;
-    let podman = check(run).await?;
+    let (podman, registries) = prepare(run, source, None).await?;
+    let platforms = run.plan.platforms.iter();
     if !run.plan.push {
-        let builds = run.plan.platforms.iter();
-        let builds = builds.map(async |platform| Ok(build_image(run, &podman, platform).await?.outcome()));
-        return try_join_all(builds).await.map(|builds| skipped(run, builds));
+        let build = async |platform| Ok::<_, Failure>(build_image(run, &podman, platform).await?.outcome());
+        return Ok(skipped(run, try_join_all(platforms.map(build)).await?));
     }
-    let registries = run.connect(true).await?;
-    let records = try_join_all(run.plan.platforms.iter().map(async |platform| {
-        let built = build_image(run, &podman, platform).await?;
-        let staged = stage_image(run, &podman, platform, &built.image, &registries).await?;
-        Ok::<_, Failure>(Record::new(&staged, &built.steps, &registries, &run.identity()))
-    }))
-    .await?;
+    let build = async |platform| build_and_stage(run, &podman, platform, &registries).await;
+    let records = try_join_all(platforms.map(build)).await?;
     commit(run, &records, &registries).await
 }

@@ -8,14 +8,13 @@ use std::{
 use clap::{Args, builder::FalseyValueParser};
 use futures::future::try_join_all;
 
-use super::{connect::Connector, gate::Gate};
+use super::{connect::Connector, gate::Gate, secrets::missing_secrets};
 use crate::{
-    auth,
     commit::Identity,
     config::{self, Config, Settings},
     environment::Environment,
     event::{Event, Events, Phase},
-    exit::{Exit, Failure, NOTHING_PUBLISHED},
+    exit::{Failure, NOTHING_PUBLISHED},
     git,
     plan::{self, Plan, Trigger, TriggerFlags},
     registry::Registry,
@@ -78,7 +77,7 @@ impl Run {
     /// Reads everything that decides what the run does, and checks it: nothing slow, nothing visible.
     ///
     /// # Errors
-    /// [`Exit::InvalidTag`] for a tag that must not be published, [`Exit::Failed`] for all else, missing secrets by name.
+    /// `Exit::InvalidTag` for a tag that must not be published, `Exit::Failed` for all else, missing secrets by name.
     pub async fn open(
         args: &RunArgs,
         environment: Environment,
@@ -105,7 +104,9 @@ impl Run {
             reference: trigger.reference,
             folder,
         };
-        run.require_secrets().await?;
+        if run.plan.push {
+            run.require_secrets().await?;
+        }
         if run.commit_time.is_none() && run.plan.floating() {
             run.warn(format!(
                 "git does not know when commit {} was made, so nothing keeps `{}` from moving back to it",
@@ -166,7 +167,7 @@ impl Run {
     /// the run before anything is built, too.
     ///
     /// # Errors
-    /// [`Exit::Failed`] when no credential can be read, [`Exit::PushFailed`] when a registry refuses us.
+    /// `Exit::Failed` when no credential can be read, `Exit::PushFailed` when a registry refuses us.
     pub async fn connect(&self, to_push: bool) -> Result<Vec<Arc<Registry>>, Failure> {
         let connector = self.connector()?;
         let connect = async |config| {
@@ -186,14 +187,14 @@ impl Run {
     /// what is not pushed may be built from anything. `except` is a folder that the run itself writes to.
     ///
     /// # Errors
-    /// [`Exit::Failed`] when the working tree is not that commit.
+    /// `Exit::Failed` when the working tree is not that commit.
     pub async fn require_commit(&self, source: &SourceArgs, except: Option<&Path>) -> Result<(), Failure> {
         if source.allow_dirty || !self.plan.push || is_actions(&self.environment) {
             return Ok(());
         }
         let Some(head) = git::head(&self.folder).await else { return Ok(()) };
         let refuse = |message: String, hint: &str| {
-            Err(Failure::new(Exit::Failed, message).hint(format!("{hint}, or give --allow-dirty")).left(NOTHING_BUILT))
+            Err(Failure::other(message).hint(format!("{hint}, or give --allow-dirty")).left(NOTHING_BUILT))
         };
         let of_reference = git::commit_of(&self.folder, &self.reference).await;
         let named = [("the commit to publish", Some(self.plan.commit.clone())), (&self.reference, of_reference)];
@@ -211,28 +212,16 @@ impl Run {
     }
 
     async fn require_secrets(&self) -> Result<(), Failure> {
-        if !self.plan.push {
-            return Ok(());
-        }
-        let mut known = Vec::new();
-        for config in &self.config.registries {
-            // A credential that cannot be read is an error of `connect`; here only a readable one counts.
-            let found = auth::find(&self.environment, &config.repository, None).await;
-            if found.is_ok_and(|found| found.credential.is_somebody()) {
-                known.push(&config.name);
-            }
-        }
-        let missing = plan::missing_secrets(&self.config, &self.environment, |config| known.contains(&&config.name));
+        let missing = missing_secrets(&self.config, &self.environment).await;
         if missing.is_empty() {
             return Ok(());
         }
         let message = format!("missing secrets: {}", missing.join(", "));
-        Err(Failure::new(Exit::Failed, message).hint(SECRETS_HINT).left(NOTHING_BUILT))
+        Err(Failure::other(message).hint(SECRETS_HINT).left(NOTHING_BUILT))
     }
 }
 
 /// The folder that the program was started in.
 pub(super) fn current_folder() -> Result<PathBuf, Failure> {
-    std::env::current_dir()
-        .map_err(|error| Failure::new(Exit::Failed, "failed to find out the current folder").because(error))
+    std::env::current_dir().map_err(|error| Failure::other("failed to find out the current folder").because(error))
 }

@@ -15,12 +15,7 @@ use super::{
     sources::{Sources, flag, given, prefix},
     values::{self, image_name, refusal},
 };
-use crate::{
-    environment::Environment,
-    exit::{Exit, Failure},
-    http,
-    oci::Platform,
-};
+use crate::{environment::Environment, exit::Failure, http, oci::Platform};
 
 /// The platforms that are built by default (FR-003).
 pub const DEFAULT_PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
@@ -109,9 +104,9 @@ fn platforms(sources: &Sources<'_>) -> Result<Vec<Platform>, Failure> {
     let mut platforms = Vec::new();
     for text in &texts {
         platforms.push(sources.parse("platforms", text, |text| {
-            let platform = text.parse::<Platform>().map_err(|error| Failure::new(Exit::Failed, format!("{error}")))?;
+            let platform = text.parse::<Platform>().map_err(|error| Failure::other(format!("{error}")))?;
             if platforms.contains(&platform) {
-                return Err(Failure::new(Exit::Failed, format!("platform {platform} is given twice")));
+                return Err(Failure::other(format!("platform {platform} is given twice")));
             }
             Ok(platform)
         })?);
@@ -168,7 +163,7 @@ impl Config {
                 "write one there, or name the file with `containerfile` in publish.toml or `--containerfile`",
             ));
         }
-        Err(Failure::new(Exit::Failed, format!("cannot read {}", self.containerfile.display())).because(error))
+        Err(Failure::other(format!("cannot read {}", self.containerfile.display())).because(error))
     }
 }
 

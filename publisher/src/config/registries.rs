@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     values::{refusal, registry_name, variable_name},
 };
 use crate::{
-    exit::{Exit, Failure},
+    exit::Failure,
     oci::{Host, Repository},
 };
 
@@ -48,8 +49,9 @@ pub struct SecretNames {
 }
 
 /// The interface through which a registry's images are listed and removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum DriverKind {
     /// GitHub Packages: the registry itself deletes nothing.
     GitHub,
@@ -76,8 +78,7 @@ impl DriverKind {
     }
 
     fn parse(text: &str) -> Result<Self, Failure> {
-        let mut all = [Self::GitHub, Self::DockerHub, Self::Distribution, Self::None].into_iter();
-        all.find(|kind| kind.name() == text).ok_or_else(|| refusal(format!("`{text}` is no driver"), DRIVER_HINT))
+        Self::from_str(text, false).map_err(|_| refusal(format!("`{text}` is no driver"), DRIVER_HINT))
     }
 
     /// The name in configurations and results.
@@ -176,16 +177,16 @@ pub(super) fn registries(sources: &Sources<'_>, image: Option<&str>) -> Result<V
 /// A short name that no earlier registry has.
 fn new_name(text: &str, earlier: &[RegistryConfig]) -> Result<String, Failure> {
     if earlier.iter().any(|registry| registry.name == text) {
-        return Err(Failure::new(Exit::Failed, format!("registry {text} is given twice")));
+        return Err(Failure::other(format!("registry {text} is given twice")));
     }
     registry_name(text)
 }
 
 /// A repository that no earlier registry has.
 fn new_repository(text: &str, earlier: &[RegistryConfig]) -> Result<Repository, Failure> {
-    let repository = text.parse().map_err(|error| Failure::new(Exit::Failed, format!("{error}")))?;
+    let repository = text.parse().map_err(|error| Failure::other(format!("{error}")))?;
     if earlier.iter().any(|registry| registry.repository == repository) {
-        return Err(Failure::new(Exit::Failed, format!("repository {repository} is given twice")));
+        return Err(Failure::other(format!("repository {repository} is given twice")));
     }
     Ok(repository)
 }
@@ -240,7 +241,7 @@ pub(super) fn allow_plain_http(
             if !hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
                 let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
                 let problem = format!("`{host}` is not the host of a registry, which are {hosts}");
-                return Err(Failure::new(Exit::Failed, problem));
+                return Err(Failure::other(problem));
             }
             for registry in &mut registries {
                 registry.plain_http |= registry.repository.host.as_str().eq_ignore_ascii_case(host);

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
-/// What one source, the file or the command line, says about the configuration.
+/// The settings of one source: the file, or the command line.
 ///
 /// Its flags come last in a command: the heading would also cover those that follow.
 #[derive(Debug, Clone, Default, Args, Deserialize)]

@@ -8,7 +8,7 @@ use std::{
 use clap::{Arg, Args as _, Command};
 
 use super::settings::{Settings, Text};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// The configuration file that is read when no other is named.
 pub const CONFIG_FILE: &str = "publish.toml";
@@ -32,11 +32,11 @@ impl<'a> Sources<'a> {
         let file_text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
-            Err(error) => return Err(Failure::new(Exit::Failed, format!("cannot read {file_name}")).because(error)),
+            Err(error) => return Err(Failure::other(format!("cannot read {file_name}")).because(error)),
         };
         let file = toml::from_str(&file_text).map_err(|error| {
             let (line, column) = position(&file_text, error.span().unwrap_or_default().start);
-            Failure::new(Exit::Failed, format!("{file_name} line {line} column {column}: {}", error.message()))
+            Failure::other(format!("{file_name} line {line} column {column}: {}", error.message()))
         })?;
         let folder = path.parent().unwrap_or(directory).into();
         Ok(Self { flags, file, folder, file_name, file_text })

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    exit::{Exit, Failure},
-    oci::Repository,
-};
+use clap::ValueEnum;
+
+use crate::{exit::Failure, oci::Repository};
 
 /// The longest first wait between attempts that is accepted. It doubles with every attempt, and a runner that sleeps for
 /// hours is paid for.
@@ -21,7 +20,7 @@ const SECRET_HINT: &str =
 const BUILD_ARG_HINT: &str = "write KEY=VALUE, the key made of letters, digits and `_`";
 
 /// When the image that a floating tag pointed at is removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Cleanup {
     /// After the tag has moved everywhere, so that it is never missing.
     #[default]
@@ -34,7 +33,7 @@ pub enum Cleanup {
 
 /// An error about a value.
 pub(super) fn refusal(problem: impl Into<String>, hint: &str) -> Failure {
-    Failure::new(Exit::Failed, problem).hint(hint)
+    Failure::other(problem).hint(hint)
 }
 
 /// An image's name in lower case. GitHub's names may have capitals, registries' may not.
@@ -69,12 +68,7 @@ pub(super) fn max_age(text: &str) -> Result<Option<Duration>, Failure> {
 
 /// When to clean up.
 pub(super) fn cleanup(text: &str) -> Result<Cleanup, Failure> {
-    match text {
-        "after" => Ok(Cleanup::After),
-        "before" => Ok(Cleanup::Before),
-        "off" => Ok(Cleanup::Off),
-        other => Err(refusal(format!("`{other}` is no time for a clean-up"), CLEANUP_HINT)),
-    }
+    Cleanup::from_str(text, false).map_err(|_| refusal(format!("`{text}` is no time for a clean-up"), CLEANUP_HINT))
 }
 
 /// A registry's short name, `[a-z0-9][a-z0-9-]*`.

@@ -53,7 +53,7 @@ impl Finding {
     }
 
     /// Makes a warning of it, if something is missing that a build may do without.
-    pub(super) fn as_warning(self) -> Self {
+    pub(super) fn not_required(self) -> Self {
         if self.status == Status::Missing { Self { status: Status::Warning, ..self } } else { self }
     }
 

@@ -13,8 +13,6 @@ const TUN: &str = "/dev/net/tun";
 /// What podman connects rootless containers with by default, and before version 5, which does not report it.
 const PASTA: &str = "pasta";
 const BEFORE_PASTA: (u64, &str) = (5, "slirp4netns");
-/// What podman connects containers' networks with by default.
-const NETAVARK: &str = "netavark";
 
 const GIB: u64 = 1 << 30;
 /// The space in bytes that has to be free for images: a large base, its layers unpacked, and those built.
@@ -69,20 +67,17 @@ fn user_name(machine: &Machine<'_>, user_id: u32) -> String {
     name.unwrap_or(id)
 }
 
-/// The tunnel device and podman's two helpers.
+/// The tunnel device, and the program that connects a `RUN` step through it.
 pub(super) fn network(machine: &Machine<'_>, info: Option<&Info>) -> Vec<Finding> {
-    let configured =
-        |name: fn(&Info) -> &str, default| info.map(name).filter(|name| !name.is_empty()).unwrap_or(default);
     let (version, older) = BEFORE_PASTA;
-    let usual = if info.is_some_and(|info| info.version.major < version) { older } else { PASTA };
-    let rootless = configured(|info| &info.rootless_network, usual);
-    let package = if rootless == PASTA { "passt" } else { rootless };
-    let backend = configured(|info| &info.network, NETAVARK);
-    vec![
-        tun(machine),
-        machine.examine_program("rootless network", rootless, package, "steps cannot reach the network"),
-        machine.examine_program("network", backend, backend, "containers cannot be put in networks").as_warning(),
-    ]
+    let program = match info {
+        Some(info) if !info.rootless_network.is_empty() => &info.rootless_network,
+        Some(info) if info.version.major < version => older,
+        _ => PASTA,
+    };
+    let package = if program == PASTA { "passt" } else { program };
+    let without = "steps cannot reach the network";
+    vec![tun(machine), machine.examine_program("rootless network", program, package, without)]
 }
 
 fn tun(machine: &Machine<'_>) -> Finding {
@@ -176,18 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn an_old_podman_is_connected_by_another_helper() {
+    fn an_old_podman_is_connected_by_another_program() {
         let old = Info { version: semver::Version::new(4, 3, 1), rootless_network: String::new(), ..info() };
-        let files = [("/dev/net/tun", ""), ("/usr/bin/slirp4netns", ""), ("/usr/lib/podman/netavark", "")];
-        assert_eq!(examine_network(&files, Some(&old)), [Status::Ok; 3]);
-        assert_eq!(examine_network(&files, Some(&info())), [Status::Ok, Status::Missing, Status::Ok]);
+        let files = [("/dev/net/tun", ""), ("/usr/bin/slirp4netns", "")];
+        assert_eq!(examine_network(&files, Some(&old)), [Status::Ok; 2]);
+        assert_eq!(examine_network(&files, Some(&info())), [Status::Ok, Status::Missing]);
     }
 
     #[test]
-    fn a_device_and_two_helpers_are_needed() {
-        assert_eq!(examine_network(&[], None), [Status::Missing, Status::Missing, Status::Warning]);
-        let all = [("/dev/net/tun", ""), ("/usr/bin/pasta", ""), ("/usr/lib/podman/netavark", "")];
-        assert_eq!(examine_network(&all, None), [Status::Ok; 3]);
+    fn a_device_and_a_program_are_needed() {
+        assert_eq!(examine_network(&[], None), [Status::Missing; 2]);
+        assert_eq!(examine_network(&[("/dev/net/tun", ""), ("/usr/bin/pasta", "")], None), [Status::Ok; 2]);
     }
 
     #[rstest::rstest]

@@ -45,13 +45,11 @@ impl<'a> Machine<'a> {
 
     /// Examines whether a program is installed.
     pub(super) fn examine_program(&self, name: &str, program: &str, package: &str, without: &str) -> Finding {
-        match self.program(program) {
-            Some(file) => Finding::ok(name, file.display().to_string()),
-            None => {
-                let fix = format!("apt-get install {package}, or ./setup.sh");
-                Finding::missing(name, format!("{program} not found; {without}"), fix)
-            }
+        if let Some(file) = self.program(program) {
+            return Finding::ok(name, file.display().to_string());
         }
+        let fix = format!("apt-get install {package}, or ./setup.sh");
+        Finding::missing(name, format!("{program} not found; {without}"), fix)
     }
 }
 

@@ -56,7 +56,7 @@ async fn examine(machine: &Machine<'_>, podman: &Podman, platforms: &[Platform],
         host::network(machine, info),
         emulation::findings(machine, platforms),
         host::disk(machine, info),
-        vec![machine.examine_program("git", "git", "git", git).as_warning()],
+        vec![machine.examine_program("git", "git", "git", git).not_required()],
     ]
     .concat()
 }
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_machine_with_everything_is_fit() {
-        let files = ["bin/newuidmap", "bin/newgidmap", "bin/pasta", "bin/git", "lib/podman/netavark"];
+        let files = ["bin/newuidmap", "bin/newgidmap", "bin/pasta", "bin/git"];
         let files: Vec<_> = files.iter().map(|file| format!("/usr/{file}")).collect();
         let files: Vec<_> = files.iter().map(|file| (file.as_str(), "")).chain([("/dev/net/tun", "")]).collect();
         let (root, environment) = (machine_with(&files), environment());

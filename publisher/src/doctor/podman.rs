@@ -1,4 +1,4 @@
-//! Examines podman by what it says about itself.
+//! Examines podman by its own report (`podman info`) and by a container that was run.
 
 use super::finding::{Finding, Status};
 use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNTIME_TOO_OLD_HINT, judge};
@@ -6,7 +6,7 @@ use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNT
 /// podman and what it needs for containers. `ran` is the result of running a container.
 pub(super) fn findings(info: Result<&Info, &PodmanError>, ran: Result<(), &PodmanError>) -> Vec<Finding> {
     match info {
-        Ok(info) => vec![podman(info), rootless(info), storage(info), cgroups(info), runtime(info, ran)],
+        Ok(info) => vec![podman(info), rootless(info), storage(info), runtime(info, ran)],
         Err(error @ PodmanError::NotFound { .. }) => {
             vec![Finding::missing("podman", error.to_string(), newer_podman())]
         }
@@ -53,17 +53,6 @@ fn storage(info: &Info) -> Finding {
     }
 }
 
-fn cgroups(info: &Info) -> Finding {
-    match info.cgroups.as_str() {
-        "v2" => Finding::ok("cgroups", "v2"),
-        other => Finding::warning(
-            "cgroups",
-            format!("{other}; only runc works with it, and containers cannot be paused"),
-            "boot with systemd.unified_cgroup_hierarchy=1, or run through scripts/rootless",
-        ),
-    }
-}
-
 fn runtime(info: &Info, ran: Result<(), &PodmanError>) -> Finding {
     let name = &info.runtime;
     match ran {
@@ -88,14 +77,13 @@ mod tests {
     #[test]
     fn a_good_podman_has_nothing_to_fix() {
         let found = examine(Ok(&info()));
-        assert!(found.len() == 5 && found.iter().all(|(_, status)| *status == Status::Ok), "{found:?}");
+        assert!(found.len() == 4 && found.iter().all(|(_, status)| *status == Status::Ok), "{found:?}");
     }
 
     #[rstest::rstest]
     #[case(Info { version: semver::Version::new(3, 4, 4), ..info() }, "podman", Status::TooOld)]
     #[case(Info { rootless: false, ..info() }, "rootless", Status::Missing)]
     #[case(Info { graph_driver: "vfs".into(), ..info() }, "storage", Status::Warning)]
-    #[case(Info { cgroups: "v1".into(), ..info() }, "cgroups", Status::Warning)]
     fn each_flaw_is_found_alone(#[case] info: Info, #[case] name: &str, #[case] status: Status) {
         let flaws: Vec<_> = examine(Ok(&info)).into_iter().filter(|(_, status)| *status != Status::Ok).collect();
         assert_eq!(flaws, [(name.to_owned(), status)]);

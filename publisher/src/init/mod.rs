@@ -1,7 +1,7 @@
-//! `publisher init`: what a repository needs to publish from GitHub, found out from what is in it, written as two files.
+//! `publisher init`: writes the two files that a repository needs to publish from GitHub.
 //!
-//! `survey` reads and changes nothing; `files` makes text of what it found. Nothing is guessed: what the repository does not
-//! show is an error that names the flag for it.
+//! `survey` looks at the repository and changes nothing; `files` makes text of the result. Nothing is guessed: a setting
+//! that the repository does not show is an error that names its flag.
 
 mod files;
 mod pin;
@@ -14,11 +14,7 @@ use std::{
 
 use clap::Args;
 
-use crate::{
-    config::CONFIG_FILE,
-    exit::{Exit, Failure},
-    git,
-};
+use crate::{config::CONFIG_FILE, exit::Failure, git};
 use files::{configuration, workflow};
 use pin::Pin;
 use survey::{Survey, survey};
@@ -56,7 +52,7 @@ pub struct InitArgs {
 /// A file to write, its path starting at the root.
 type Text = (&'static str, String);
 
-/// Writes the files, or prints them, and says what is to be done next.
+/// Writes the files, or prints them, and lists the next steps.
 ///
 /// # Errors
 /// When the repository does not show what is to be published, or files would be overwritten. Nothing is written then.
@@ -75,7 +71,7 @@ pub async fn init(args: &InitArgs) -> Result<String, Failure> {
 /// The repository's root, what was found there, and the two files.
 async fn prepare(args: &InitArgs) -> Result<(PathBuf, Survey, [Text; 2]), Failure> {
     let folder = std::env::current_dir().unwrap_or_default();
-    let no_repository = || refusal(format!("{} is in no git repository", folder.display()));
+    let no_repository = || Failure::other(format!("{} is in no git repository", folder.display()));
     let hint = "run it in the repository that holds the Containerfile; `git init` makes one";
     let root = git::root(&folder).await.ok_or_else(|| no_repository().hint(hint))?;
     let survey = survey(&root, args).await?;
@@ -85,17 +81,17 @@ async fn prepare(args: &InitArgs) -> Result<(PathBuf, Survey, [Text; 2]), Failur
     let existing: Vec<_> = files.iter().map(|(name, _)| *name).filter(exists).collect();
     if !existing.is_empty() && !args.force && !args.dry_run {
         let message = format!("{} would be overwritten", existing.join(" and "));
-        return Err(refusal(message).hint("--force overwrites them, --dry-run shows what would be written"));
+        return Err(Failure::other(message).hint("--force overwrites them, --dry-run shows what would be written"));
     }
     Ok((root, survey, files))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
-    written.map_err(|error| refusal(format!("failed to write {}", path.display())).because(error))
+    written.map_err(|error| Failure::other(format!("failed to write {}", path.display())).because(error))
 }
 
-/// What was done, and what is left to do.
+/// The files that were written, and the next steps.
 fn next_steps(survey: &Survey) -> String {
     let secrets = survey.secrets();
     let mut lines = vec![format!("wrote {WORKFLOW_FILE}, {CONFIG_FILE}"), String::new(), "next".to_owned()];
@@ -117,8 +113,4 @@ fn next_steps(survey: &Survey) -> String {
         lines.push("hint: two workflows that move one tag undo each other's work; keep one of them".to_owned());
     }
     lines.join("\n") + "\n"
-}
-
-fn refusal(message: String) -> Failure {
-    Failure::new(Exit::Failed, message)
 }

@@ -2,7 +2,6 @@
 
 use semver::Version;
 
-use super::refusal;
 use crate::{exit::Failure, git};
 
 const FROM_HINT: &str = "write --from OWNER/REPO or --from OWNER/REPO@COMMIT";
@@ -42,7 +41,7 @@ impl Pin {
         else {
             let message =
                 "this publisher was compiled by hand, so it does not know whose workflow to call, nor at which commit";
-            return Err(refusal(message.to_owned()).hint(
+            return Err(Failure::other(message).hint(
                 "say it: --from OWNER/REPO, where Tallyman is on GitHub; --from OWNER/REPO@COMMIT pins a commit of your choice",
             ));
         };
@@ -55,7 +54,7 @@ impl Pin {
         check_repository(repository)?;
         if commit.len() != COMMIT_DIGITS || !commit.bytes().all(|b| b.is_ascii_hexdigit()) {
             let message = format!("`{commit}` is not the id of a commit, which has {COMMIT_DIGITS} hexadecimal digits");
-            return Err(refusal(message).hint(FROM_HINT));
+            return Err(Failure::other(message).hint(FROM_HINT));
         }
         Ok(Self { repository: repository.into(), commit: commit.to_ascii_lowercase(), release: None })
     }
@@ -76,7 +75,7 @@ impl Pin {
         let head = refs().find(|(_, name)| *name == "HEAD");
         let (commit, _) = head.ok_or_else(|| {
             let message = format!("https://github.com/{repository} does not tell its commits");
-            refusal(message).hint("name the commit, in all its 40 digits: --from OWNER/REPO@COMMIT")
+            Failure::other(message).hint("name the commit, in all its 40 digits: --from OWNER/REPO@COMMIT")
         })?;
         Self::at(repository, commit)
     }
@@ -89,7 +88,7 @@ fn check_repository(repository: &str) -> Result<(), Failure> {
     if repository.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name)) {
         return Ok(());
     }
-    Err(refusal(format!("`{repository}` is no repository on GitHub")).hint(FROM_HINT))
+    Err(Failure::other(format!("`{repository}` is no repository on GitHub")).hint(FROM_HINT))
 }
 
 #[cfg(test)]

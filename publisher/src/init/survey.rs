@@ -1,8 +1,8 @@
-//! What a repository shows about how it is to be published, and what flags say instead.
+//! Finds out how a repository is to be published: from flags, else from its files and from git.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{InitArgs, WORKFLOW_FILE, refusal};
+use super::{InitArgs, WORKFLOW_FILE};
 use crate::{
     config::{CONTAINERFILES, RegistryConfig, Settings, load},
     containerfile::Containerfile,
@@ -72,11 +72,11 @@ pub(super) async fn survey(root: &Path, args: &InitArgs) -> Result<Survey, Failu
         (Some(name), _) | (None, Some(name)) => name.as_str(),
         (None, None) if remote.is_some() => {
             let hint = "if the repository is on GitHub as well, say so: --image OWNER/NAME";
-            return Err(refusal("the remote is not on GitHub, where the workflow runs".to_owned()).hint(hint));
+            return Err(Failure::other("the remote is not on GitHub, where the workflow runs").hint(hint));
         }
         (None, None) => {
             let message = "the repository has no remote, so nothing says what the image is called".to_owned();
-            return Err(refusal(message).hint(
+            return Err(Failure::other(message).hint(
                 "`git remote add origin git@github.com:OWNER/NAME.git`, or say what the image is called: --image OWNER/NAME",
             ));
         }
@@ -90,7 +90,7 @@ pub(super) async fn survey(root: &Path, args: &InitArgs) -> Result<Survey, Failu
         Some(file) if root.join(file).is_file() => file.clone(),
         Some(file) => {
             let message = format!("there is no file {file} in the repository");
-            return Err(refusal(message).hint("the path starts at the repository's root"));
+            return Err(Failure::other(message).hint("the path starts at the repository's root"));
         }
         None => find_containerfile(&files)?,
     };
@@ -100,7 +100,7 @@ pub(super) async fn survey(root: &Path, args: &InitArgs) -> Result<Survey, Failu
     };
     if !branch.bytes().all(|b| b.is_ascii_alphanumeric() || PLAIN_IN_BRANCH.contains(&b)) {
         let message = format!("the branch `{branch}` has characters that mean something else in a workflow");
-        return Err(refusal(message).hint("name another one: --branch NAME"));
+        return Err(Failure::other(message).hint("name another one: --branch NAME"));
     }
     Ok(Survey {
         build: Containerfile::parse(&read(root, &containerfile)?),
@@ -131,10 +131,10 @@ fn find_containerfile(files: &[String]) -> Result<String, Failure> {
     }
     let mut found: Vec<_> = by_folder.into_values().collect();
     match found.len() {
-        0 => Err(refusal("there is no Containerfile and no Dockerfile".to_owned())
-            .hint("write one; docs/adopt.md tells what it has to be like")),
+        0 => Err(Failure::other("there is no Containerfile and no Dockerfile")
+            .hint("write one; docs/adopt.md describes what it needs")),
         1 => Ok(found.remove(0)),
-        _ => Err(refusal(format!("there are several files to build from: {}", found.join(", ")))
+        _ => Err(Failure::other(format!("there are several files to build from: {}", found.join(", ")))
             .hint("say which: --containerfile FILE")),
     }
 }
@@ -147,7 +147,7 @@ fn publishes(root: &Path, file: &str) -> bool {
 
 fn read(root: &Path, file: &str) -> Result<String, Failure> {
     let bytes = fs::read(root.join(file));
-    let bytes = bytes.map_err(|error| refusal(format!("failed to read {file}")).because(error))?;
+    let bytes = bytes.map_err(|error| Failure::other(format!("failed to read {file}")).because(error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -86,20 +86,22 @@ pub fn plan(trigger: &Trigger, configured: &[Platform]) -> Result<Plan, Failure>
         PUSH => pushed(trigger)?,
         WORKFLOW_DISPATCH => (Kind::Manual, manual_tag(trigger)?),
         PULL_REQUEST => (Kind::PullRequest, pull_request_tag(trigger)?),
-        other => return Err(refusal(format!("the event `{other}` does not publish")).hint(TRIGGER_HINT)),
+        other => return Err(Failure::other(format!("the event `{other}` does not publish")).hint(TRIGGER_HINT)),
     };
     let inputs = &trigger.inputs;
     for (input, value) in [("tag_name", &inputs.tag_name), ("platforms", &inputs.platforms)] {
         if value.is_some() && kind != Kind::Manual {
             let message = format!("the input `{input}` is for manual builds, the event is `{}`", trigger.event);
-            return Err(refusal(message).hint(NOT_MANUAL_HINT));
+            return Err(Failure::other(message).hint(NOT_MANUAL_HINT));
         }
     }
     let commit = commit(&trigger.sha)?;
     let skip_push = match inputs.skip_push.as_deref() {
         None | Some("" | "false") => false,
         Some("true") => true,
-        Some(other) => return Err(refusal(format!("the input `skip_push` is `{other}`, expected true or false"))),
+        Some(other) => {
+            return Err(Failure::other(format!("the input `skip_push` is `{other}`, expected true or false")));
+        }
     };
     let push = !skip_push && kind != Kind::PullRequest;
     let platforms = match &inputs.platforms {
@@ -123,7 +125,7 @@ fn pushed(trigger: &Trigger) -> Result<(Kind, Tag), Failure> {
     match reference.strip_prefix("refs/heads/") {
         Some(branch) if branch == main => Ok((Kind::Latest, Tag::latest())),
         Some(branch) => {
-            Err(refusal(format!("branch `{branch}` is not published, only `{main}` is")).hint(TRIGGER_HINT))
+            Err(Failure::other(format!("branch `{branch}` is not published, only `{main}` is")).hint(TRIGGER_HINT))
         }
         None => Err(bad_reference(reference)),
     }
@@ -170,7 +172,7 @@ fn commit(sha: &str) -> Result<String, Failure> {
     if SHA_DIGITS.contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(sha.to_ascii_lowercase());
     }
-    Err(refusal(format!("`{sha}` is not a commit, expected 40 or 64 hexadecimal digits")).hint(COMMIT_HINT))
+    Err(Failure::other(format!("`{sha}` is not a commit, expected 40 or 64 hexadecimal digits")).hint(COMMIT_HINT))
 }
 
 /// The configured platforms that were chosen, in the order of the configuration.
@@ -180,15 +182,15 @@ fn subset(chosen: &str, configured: &[Platform]) -> Result<Vec<Platform>, Failur
         let platform: Platform = entry
             .trim()
             .parse()
-            .map_err(|error| refusal(format!("the input `platforms` is not acceptable: {error}")))?;
+            .map_err(|error| Failure::other(format!("the input `platforms` is not acceptable: {error}")))?;
         if !configured.contains(&platform) {
             let configured = configured.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let message =
                 format!("the input `platforms` names {platform}, which is not configured; configured are {configured}");
-            return Err(refusal(message).hint("add it to `platforms` in publish.toml, or leave it out"));
+            return Err(Failure::other(message).hint("add it to `platforms` in publish.toml, or leave it out"));
         }
         if wanted.contains(&platform) {
-            return Err(refusal(format!("the input `platforms` names {platform} twice")));
+            return Err(Failure::other(format!("the input `platforms` names {platform} twice")));
         }
         wanted.push(platform);
     }
@@ -196,9 +198,5 @@ fn subset(chosen: &str, configured: &[Platform]) -> Result<Vec<Platform>, Failur
 }
 
 fn bad_reference(reference: &str) -> Failure {
-    refusal(format!("`{reference}` is neither a branch nor a tag")).hint(REFERENCE_HINT)
-}
-
-fn refusal(message: String) -> Failure {
-    Failure::new(Exit::Failed, message)
+    Failure::other(format!("`{reference}` is neither a branch nor a tag")).hint(REFERENCE_HINT)
 }

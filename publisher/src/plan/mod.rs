@@ -13,12 +13,10 @@
 
 mod decide;
 mod output;
-mod secrets;
 #[cfg(test)]
 mod tests;
 mod trigger;
 
 pub use decide::{Kind, Plan, plan};
 pub use output::{github_output, json, text};
-pub use secrets::missing_secrets;
 pub use trigger::{DispatchInputs, MAIN_BRANCH, Trigger, TriggerFlags};

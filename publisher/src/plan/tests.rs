@@ -158,7 +158,7 @@ fn a_manual_build_is_published_under_the_name_it_is_given(#[case] name: &str) {
 #[case("refs/tags/v1.2.3")]
 #[case("refs/tags/v1.2")]
 #[case("")]
-fn a_manual_build_without_a_name_is_named_after_its_commit_whatever_the_ref(#[case] reference: &str) {
+fn a_manual_build_without_a_name_is_named_after_its_commit(#[case] reference: &str) {
     let plan = decide(&event("workflow_dispatch", reference)).unwrap();
     assert_eq!((plan.tag.as_str(), &plan.kind), ("manual-0123456", &Kind::Manual));
     assert_eq!((plan.floating(), plan.platforms), (false, platforms()));

@@ -5,10 +5,7 @@ use std::{fs, io};
 use clap::Args;
 use serde_json::Value;
 
-use crate::{
-    environment::Environment,
-    exit::{Exit, Failure},
-};
+use crate::{environment::Environment, exit::Failure};
 
 /// The branch whose builds are `latest` by default (FR-007).
 pub const MAIN_BRANCH: &str = "main";
@@ -49,7 +46,7 @@ pub struct DispatchInputs {
     pub skip_push: Option<String>,
 }
 
-/// What the command line says about the trigger. The variables below the flags are read from [`Environment`], not by clap:
+/// The flags of the trigger. The variables below the flags are read from [`Environment`], not by clap:
 /// an empty flag leaves the decision to them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Event")]
@@ -99,18 +96,18 @@ impl Trigger {
             (None, None, Some(_)) => PUSH.into(),
             (None, None, None) => {
                 let message = "nothing says what to publish: this is no GitHub Actions run, and no flag names a ref";
-                return Err(Failure::new(Exit::Failed, message).hint(NO_EVENT_HINT));
+                return Err(Failure::other(message).hint(NO_EVENT_HINT));
             }
         };
         if event == PUSH && reference.is_none() {
             let message = "a push without a ref: nothing says what was pushed";
-            return Err(Failure::new(Exit::Failed, message).hint(REFERENCE_HINT));
+            return Err(Failure::other(message).hint(REFERENCE_HINT));
         }
         let inputs = match env.get("GITHUB_EVENT_PATH") {
             Some(file) if event == WORKFLOW_DISPATCH => DispatchInputs::read(file)?,
             _ => DispatchInputs::default(),
         };
-        let no_commit = || Failure::new(Exit::Failed, "the commit is not known").hint(COMMIT_HINT);
+        let no_commit = || Failure::other("the commit is not known").hint(COMMIT_HINT);
         Ok(Self {
             event,
             reference: reference.unwrap_or_default(),
@@ -130,7 +127,7 @@ impl DispatchInputs {
     fn read(file: &str) -> Result<Self, Failure> {
         let event = fs::read(file).and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
         let event = event.map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot read the event's file {file}"))
+            Failure::other(format!("cannot read the event's file {file}"))
                 .because(error)
                 .hint("`GITHUB_EVENT_PATH` has to name the JSON file that GitHub Actions writes")
         });
@@ -145,7 +142,7 @@ impl DispatchInputs {
             Value::Bool(value) => Ok(Some(value.to_string())),
             _ => {
                 let message = format!("the input `{name}` in the event's file is neither a text nor true or false");
-                Err(Failure::new(Exit::Failed, message))
+                Err(Failure::other(message))
             }
         };
         Ok(Self { tag_name: read("tag_name")?, platforms: read("platforms")?, skip_push: read("skip_push")? })

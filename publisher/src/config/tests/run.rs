@@ -72,10 +72,10 @@ impl Run {
 
     /// The message, its causes and the hint, as a user sees them, without the name of the temporary folder.
     pub(super) fn refusal(&self) -> String {
-        self.shown(self.load().unwrap_err())
+        self.shown(&self.load().unwrap_err())
     }
 
-    pub(super) fn shown(&self, failure: Failure) -> String {
+    pub(super) fn shown(&self, failure: &Failure) -> String {
         assert_eq!(failure.exit, Exit::Failed);
         let hint = failure.hint.iter().map(|hint| format!("hint: {hint}"));
         let lines: Vec<_> = failure.chain().into_iter().chain(hint).collect();
