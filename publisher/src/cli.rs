@@ -1,13 +1,8 @@
 //! The command line: subcommands, their flags, and what is printed at the end.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::{
@@ -21,11 +16,9 @@ use crate::{
     oci::Platform,
     plan,
     report::{
-        OutputFormat, Screen, Tally, choose,
-        outcome::{FailureRecord, Publication, to_json},
-        summary,
-        terminal::{ColorChoice, Style, can_draw, is_actions},
-        text,
+        OutputFormat, Screen,
+        outcome::{Publication, failure_json, to_json},
+        print, summary, text,
     },
 };
 
@@ -117,8 +110,8 @@ struct HandOverArgs {
 struct Console {
     environment: Environment,
     output: OutputFormat,
-    style: Style,
-    screen: Arc<dyn Screen>,
+    color: ColorChoice,
+    screen: Arc<Screen>,
     timings: Option<PathBuf>,
 }
 
@@ -154,11 +147,8 @@ pub async fn main() -> ExitCode {
 impl Console {
     fn new(environment: Environment, output: OutputArgs) -> Self {
         let OutputArgs { output, color, timings } = output;
-        let terminal = std::io::stderr().is_terminal();
-        let on_stderr = Style::decide(color, &environment, terminal);
-        let screen = choose(output, can_draw(&environment, terminal), is_actions(&environment), on_stderr);
-        let style = Style::decide(color, &environment, std::io::stdout().is_terminal());
-        Self { environment, output, style, screen, timings }
+        let screen = Screen::on_stderr(&environment, color);
+        Self { environment, output, color, screen, timings }
     }
 
     fn events(&self) -> Events {
@@ -168,9 +158,8 @@ impl Console {
     /// Opens a run and does its work, unless a signal ends it.
     async fn run<T>(&self, args: &RunArgs, work: impl AsyncFnOnce(&Run) -> Result<T, Failure>) -> Result<T, Failure> {
         let gate = Gate::default();
-        let tally = Tally::new(self.events());
         cancellable(&gate, async {
-            let run = Run::open(args, self.environment.clone(), tally, gate.clone()).await?;
+            let run = Run::open(args, self.environment.clone(), Arc::clone(&self.screen), gate.clone()).await?;
             work(&run).await
         })
         .await
@@ -183,7 +172,7 @@ impl Console {
     ) -> Result<Printed, Failure> {
         let publication = self.run(args, work).await?;
         command::write_files(&self.environment, &publication, self.timings.as_deref(), &self.events())?;
-        Ok((self.render(|| text::publication(&publication, self.style), &publication), None))
+        Ok((self.render(|| text::publication(&publication), &publication), None))
     }
 
     async fn plan(&self, args: &RunArgs) -> Result<Printed, Failure> {
@@ -198,7 +187,7 @@ impl Console {
     async fn clean(&self, args: &CleanArgs) -> Result<Printed, Failure> {
         let cleaned = command::clean(&self.environment, args, self.events()).await?;
         if let Err(failure) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
-            self.screen.event(Event::Warning(failure.chain().join(": ")));
+            self.events().event(Event::Warning(failure.chain().join(": ")));
         }
         Ok((self.render(|| cleaned.text(), &cleaned), cleaned.failure()))
     }
@@ -213,17 +202,18 @@ impl Console {
     fn render(&self, text: impl FnOnce() -> String, record: &impl Serialize) -> String {
         match self.output {
             OutputFormat::Text => text(),
-            OutputFormat::Json => to_json(record).unwrap_or_default(),
+            OutputFormat::Json => to_json(record),
         }
     }
 
     /// Ends the screen, prints the result or the failure, and appends the failure to the job's summary.
     fn finish(&self, printed: Result<Printed, Failure>) -> ExitCode {
-        let (text, failure) =
-            printed.unwrap_or_else(|failure| (self.render(String::new, &FailureRecord::from(&failure)), Some(failure)));
+        let (text, failure) = printed.unwrap_or_else(|failure| match self.output {
+            OutputFormat::Text => (String::new(), Some(failure)),
+            OutputFormat::Json => (failure_json(&failure), Some(failure)),
+        });
         self.screen.end(failure.as_ref());
-        // A reader that closes stdout early is no error.
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        print(&text, self.color);
         let Some(failure) = failure else { return ExitCode::SUCCESS };
         // The run has failed already; a summary that cannot be written does not change its exit code.
         let _ = command::write_summary(&self.environment, &summary::failure(&failure));

@@ -2,7 +2,7 @@
 
 use super::{connect::login_failed, run::Run};
 use crate::{
-    auth::{self, Lent},
+    auth::{self, TemporaryAuthFile},
     config::RegistryConfig,
     exit::Failure,
     oci::{Platform, Tag},
@@ -14,7 +14,7 @@ pub(super) struct Cache {
     /// podman's arguments for it.
     pub(super) layers: LayerCache,
     /// The file that `layers` names lives as long as this.
-    _credential: Option<Lent>,
+    _credential: Option<TemporaryAuthFile>,
 }
 
 /// The layer cache for a platform, where one is configured and can be reached.
@@ -37,8 +37,8 @@ pub(super) async fn open(run: &Run, platform: &Platform) -> Option<Cache> {
 async fn prepare(run: &Run, config: &RegistryConfig) -> Result<Cache, Failure> {
     let found = auth::find(&run.environment, &config.repository, config.secret_names()).await;
     let credential = found.map_err(|error| login_failed(config, error))?.credential;
-    let lent = auth::lend(&run.environment, &config.repository, &credential).await;
-    let lent = lent.map_err(|error| login_failed(config, error))?;
+    let auth_file = auth::write_auth_file(&run.environment, &config.repository, &credential).await;
+    let auth_file = auth_file.map_err(|error| login_failed(config, error))?;
     let write = run.plan.push;
     if write {
         // podman ignores a cache that it cannot read, and tries again and again one that it cannot reach. The tag that is
@@ -49,7 +49,7 @@ async fn prepare(run: &Run, config: &RegistryConfig) -> Result<Cache, Failure> {
         repository: config.repository.clone(),
         write,
         plain_http: config.plain_http,
-        auth_file: lent.as_ref().map(|lent| lent.path().into()),
+        auth_file: auth_file.as_ref().map(|file| file.path().into()),
     };
-    Ok(Cache { layers, _credential: lent })
+    Ok(Cache { layers, _credential: auth_file })
 }

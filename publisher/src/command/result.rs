@@ -17,8 +17,8 @@ use crate::{
     oci::Digest,
     registry::Registry,
     report::{
-        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status},
-        summary, timings,
+        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, timings_json},
+        summary,
     },
 };
 
@@ -70,8 +70,8 @@ pub(super) fn skipped(run: &Run, builds: Vec<BuildOutcome>) -> Publication {
         platforms: Vec::new(),
         registries: Vec::new(),
         cleanup: Vec::new(),
-        timings: run.tally.timings(),
-        warnings: run.tally.warnings(),
+        timings: run.screen.timings(),
+        warnings: run.screen.warnings(),
     }
 }
 
@@ -117,7 +117,7 @@ pub fn write_files(
 ) -> Result<(), Failure> {
     let warn = |failure: Failure| events.event(Event::Warning(failure.chain().join(": ")));
     if let Some(file) = timings_file {
-        let written = std::fs::write(file, timings::document(&publication.timings));
+        let written = std::fs::write(file, timings_json(&publication.timings));
         written.unwrap_or_else(|error| warn(unwritten(file, error)));
     }
     write_summary(environment, &summary::publication(publication)).unwrap_or_else(warn);
@@ -133,8 +133,9 @@ pub fn write_files(
 /// `Exit::Failed` when the file cannot be written.
 pub fn write_summary(environment: &Environment, markdown: &str) -> Result<(), Failure> {
     let Some(file) = environment.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-    let failed = |error| Failure::other("failed to write the job summary").because(error);
-    summary::append(Path::new(file), markdown).map_err(failed)
+    // The empty line ends the paragraph or table of an earlier step.
+    append(Path::new(file), &format!("{markdown}\n"))
+        .map_err(|failure| Failure::other("failed to write the job summary").because(failure))
 }
 
 /// The step's outputs: what was published, for the steps and jobs that follow.

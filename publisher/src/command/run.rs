@@ -18,7 +18,7 @@ use crate::{
     git,
     plan::{self, Plan, Trigger, TriggerFlags},
     registry::Registry,
-    report::{Tally, terminal::is_actions},
+    report::{Screen, is_actions},
 };
 
 /// The state after a run that ends before anything is built.
@@ -62,7 +62,7 @@ pub struct Run {
     /// The commits that it was made from, if git knows.
     pub parents: Option<String>,
     /// Receives the events, and remembers what the result needs of them.
-    pub tally: Arc<Tally>,
+    pub screen: Arc<Screen>,
     /// Until when the run can be cancelled.
     pub gate: Gate,
     /// Whether the tag moves from a newer build, too.
@@ -81,7 +81,7 @@ impl Run {
     pub async fn open(
         args: &RunArgs,
         environment: Environment,
-        tally: Arc<Tally>,
+        screen: Arc<Screen>,
         gate: Gate,
     ) -> Result<Self, Failure> {
         let folder = current_folder()?;
@@ -98,7 +98,7 @@ impl Run {
             parents: git::parents(&folder, &plan.commit).await,
             config,
             plan,
-            tally,
+            screen,
             gate,
             even_if_older: args.even_if_older,
             reference: trigger.reference,
@@ -118,7 +118,7 @@ impl Run {
 
     /// Where events go.
     pub fn events(&self) -> Events {
-        Arc::clone(&self.tally) as Events
+        Arc::clone(&self.screen) as Events
     }
 
     /// Reports something that does not stop the run.

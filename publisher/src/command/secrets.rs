@@ -32,7 +32,7 @@ pub(super) async fn missing_secrets(config: &Config, env: &Environment) -> Vec<S
 /// Whether a file has a credential. One that cannot be read is an error of the first connection.
 async fn has_file_credential(registry: &RegistryConfig, env: &Environment) -> bool {
     let found = auth::find(env, &registry.repository, None).await;
-    found.is_ok_and(|found| found.credential.is_somebody())
+    found.is_ok_and(|found| !found.credential.is_anonymous())
 }
 
 #[cfg(test)]

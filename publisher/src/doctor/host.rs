@@ -131,7 +131,7 @@ mod tests {
             finding::Status,
             machine::tests::{environment, machine_with},
         },
-        podman::fake::info,
+        podman::tests::info,
     };
 
     const USERS: (&str, &str) = ("/etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1001:1001::/home/ann:/bin/sh\n");

@@ -69,7 +69,7 @@ async fn credentials(environment: &Environment, config: &Config) -> Vec<Finding>
         findings.push(match auth::find(environment, repository, registry.secret_names()).await {
             Ok(found) => {
                 let detail = format!("{repository}, credentials: {}", found.origin);
-                if found.credential.is_somebody() || repository.host.is_loopback() {
+                if !found.credential.is_anonymous() || repository.host.is_loopback() {
                     Finding::ok(name, detail)
                 } else {
                     Finding::warning(name, detail, format!("set the variables, or podman login {}", repository.host))
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::{
         doctor::machine::tests::{environment, machine_with},
-        podman::fake::{INFO, fake_podman, podman_named},
+        podman::tests::{INFO, fake_podman, podman_named},
     };
 
     /// A user of this machine, an ordinary one.

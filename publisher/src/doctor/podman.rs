@@ -1,7 +1,7 @@
 //! Examines podman by its own report (`podman info`) and by a container that was run.
 
 use super::finding::{Finding, Status};
-use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNTIME_TOO_OLD_HINT, judge};
+use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNTIME_TOO_OLD_HINT, check_version};
 
 /// podman and what it needs for containers. `ran` is the result of running a container.
 pub(super) fn findings(info: Result<&Info, &PodmanError>, ran: Result<(), &PodmanError>) -> Vec<Finding> {
@@ -22,7 +22,7 @@ fn newer_podman() -> String {
 
 fn podman(info: &Info) -> Finding {
     let version = &info.version;
-    match judge(version, info.rootless) {
+    match check_version(version, info.rootless) {
         Err(error @ PodmanError::TooOld { .. }) => {
             Finding { status: Status::TooOld, ..Finding::missing("podman", error.to_string(), newer_podman()) }
         }
@@ -66,7 +66,7 @@ fn runtime(info: &Info, ran: Result<(), &PodmanError>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::podman::fake::info;
+    use crate::podman::tests::info;
 
     fn examine(info: Result<&Info, &PodmanError>) -> Vec<(String, Status)> {
         let findings = findings(info, Ok(()));
@@ -93,8 +93,7 @@ mod tests {
     fn a_runtime_that_refuses_containers_is_found() {
         let refused = PodmanError::Failed {
             command: "podman run",
-            status: std::os::unix::process::ExitStatusExt::from_raw(126 << 8),
-            tail: ["Error: OCI runtime error: crun: unknown version specified".to_owned()].into_iter().collect(),
+            reason: "OCI runtime error: crun: unknown version specified".into(),
         };
         let findings = findings(Ok(&info()), Err(&refused));
         let runtime = findings.iter().find(|finding| finding.name == "runtime").unwrap();
