@@ -3,13 +3,16 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
+use serde::Serialize;
 
 use crate::{
-    command::{self, CleanArgs, Gate, InitArgs, RunArgs, Session, SourceArgs, cancellable},
-    config::Overrides,
+    command::{self, CleanArgs, Gate, Run, RunArgs, SourceArgs, cancellable},
+    config::Settings,
+    doctor::doctor,
     environment::Environment,
     event::{Event, Events},
     exit::{Exit, Failure},
+    init::{InitArgs, init},
     oci::Platform,
     plan,
     report::{
@@ -42,22 +45,16 @@ struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Prints the result in this form on stdout; progress and log go to stderr
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "FORMAT", help_heading = "Output")]
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "FORMAT")]
     output: OutputFormat,
     /// Uses colour
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN", help_heading = "Output")]
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     color: ColorChoice,
     /// Writes how long each phase took to this file, as JSON
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "TALLYMAN_TIMINGS",
-        hide_env_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "TALLYMAN_TIMINGS", hide_env_values = true)]
     timings: Option<PathBuf>,
 }
 
@@ -91,17 +88,14 @@ enum Command {
         #[command(flatten)]
         run: RunArgs,
     },
-    /// Removes what earlier runs left behind and no tag holds: nothing that anybody can still reach
+    /// Removes what earlier runs left behind and no tag references: nothing that can still be pulled
     Clean(CleanArgs),
     /// Writes a GitHub workflow that publishes this repository's image, and a publish.toml
     Init(InitArgs),
-    /// Says what this machine lacks for building and publishing, and how to mend it
+    /// Says what this machine lacks for building and publishing, and how to fix it
     Doctor {
-        /// Also looks for what working on Tallyman itself needs
-        #[arg(long)]
-        dev: bool,
         #[command(flatten)]
-        config: Overrides,
+        settings: Settings,
     },
 }
 
@@ -112,7 +106,7 @@ struct HandOverArgs {
     digests: PathBuf,
 }
 
-/// Everything a run prints to.
+/// Where a run's progress, result and failure go.
 struct Console {
     environment: Environment,
     output: OutputFormat,
@@ -121,6 +115,9 @@ struct Console {
     timings: Option<PathBuf>,
 }
 
+/// What is printed on stdout, and the failure besides, if the command failed all the same.
+type Printed = (String, Option<Failure>);
+
 /// Runs the program with the arguments of this process.
 pub async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -128,24 +125,23 @@ pub async fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let console = Console::new(Environment::of_process(), cli.output);
-    match cli.command {
-        Command::Doctor { dev, config } => console.diagnosed(&config, dev).await,
-        Command::Init(args) => console.finish(command::init(&args).await),
-        Command::Plan(args) => console.planned(&args).await,
+    let printed = match cli.command {
+        Command::Doctor { settings } => Ok(console.doctor(&settings).await),
+        Command::Init(args) => init(&args).await.map(|text| (text, None)),
+        Command::Plan(args) => console.plan(&args).await,
         Command::Build { platform, source, hand_over, run } => {
-            let build = async |session: &Session| {
-                command::build(session, &platform, &source, &session.path(&hand_over.digests)).await
-            };
-            console.run(&run, build).await
+            let build = async |run: &Run| command::build(run, &platform, &source, &run.path(&hand_over.digests)).await;
+            console.publish(&run, build).await
         }
         Command::Merge { hand_over, run } => {
-            console.run(&run, async |session| command::merge(session, &session.path(&hand_over.digests)).await).await
+            console.publish(&run, async |run| command::merge(run, &run.path(&hand_over.digests)).await).await
         }
         Command::Publish { source, run } => {
-            console.run(&run, async |session| command::publish(session, &source).await).await
+            console.publish(&run, async |run| command::publish(run, &source).await).await
         }
-        Command::Clean(args) => console.cleaned(&args).await,
-    }
+        Command::Clean(args) => console.clean(&args).await,
+    };
+    console.finish(printed)
 }
 
 impl Console {
@@ -155,100 +151,77 @@ impl Console {
         Self { environment, output, color, screen, timings }
     }
 
-    /// Opens a session, does its work, and tells how it ended.
-    async fn run(&self, args: &RunArgs, work: impl AsyncFnOnce(&Session) -> Result<Publication, Failure>) -> ExitCode {
-        let outcome = self.within_session(args, work).await;
-        let outcome = match outcome {
-            Ok(publication) => {
-                let events = Arc::clone(&self.screen) as Events;
-                let written = command::write_files(&self.environment, &publication, self.timings.as_deref(), &events);
-                written.map(|()| publication)
-            }
-            Err(failure) => Err(failure),
-        };
-        self.finish(outcome.map(|publication| match self.output {
-            OutputFormat::Text => text::publication(&publication),
-            OutputFormat::Json => to_json(&publication),
-        }))
+    fn events(&self) -> Events {
+        Arc::clone(&self.screen) as Events
     }
 
-    async fn planned(&self, args: &RunArgs) -> ExitCode {
-        let planned = self.within_session(args, async |session| {
-            command::plan(session)?;
-            Ok(match self.output {
-                OutputFormat::Text => plan::text(&session.plan, &session.config),
-                OutputFormat::Json => format!("{:#}\n", plan::json(&session.plan, &session.config)),
-            })
-        });
-        let planned = planned.await;
-        self.finish(planned)
-    }
-
-    async fn cleaned(&self, args: &CleanArgs) -> ExitCode {
-        let events = Arc::clone(&self.screen) as Events;
-        let cleaned = match command::clean(&self.environment, args, Arc::clone(&events)).await {
-            Ok(cleaned) => cleaned,
-            Err(failure) => return self.finish(Err(failure)),
-        };
-        if let Err(unwritten) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
-            events.event(Event::Warning(unwritten.chain().join(": ")));
-        }
-        let failure = cleaned.failure();
-        self.screen.end(failure.as_ref());
-        self.print(&match self.output {
-            OutputFormat::Text => cleaned.text(),
-            OutputFormat::Json => to_json(&cleaned),
-        });
-        failure.map_or(ExitCode::SUCCESS, |failure| failure.exit.into())
-    }
-
-    async fn diagnosed(&self, config: &Overrides, development: bool) -> ExitCode {
-        let diagnosis = command::doctor(&self.environment, config, development).await;
-        self.print(&match self.output {
-            OutputFormat::Text => diagnosis.to_string(),
-            OutputFormat::Json => to_json(&diagnosis),
-        });
-        if diagnosis.fit { ExitCode::SUCCESS } else { Exit::Failed.into() }
-    }
-
-    async fn within_session<T>(
-        &self,
-        args: &RunArgs,
-        work: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+    /// Opens a run and does its work, unless a signal ends it.
+    async fn run<T>(&self, args: &RunArgs, work: impl AsyncFnOnce(&Run) -> Result<T, Failure>) -> Result<T, Failure> {
         let gate = Gate::default();
         cancellable(&gate, async {
-            let session = Session::open(args, self.environment.clone(), Arc::clone(&self.screen), gate.clone()).await?;
-            work(&session).await
+            let run = Run::open(args, self.environment.clone(), Arc::clone(&self.screen), gate.clone()).await?;
+            work(&run).await
         })
         .await
     }
 
-    /// Ends the screen, prints the result or the failure, and leaves the failure where the workflow's readers look.
-    fn finish(&self, outcome: Result<String, Failure>) -> ExitCode {
-        let failure = match outcome {
-            Ok(text) => {
-                self.screen.end(None);
-                self.print(&text);
-                return ExitCode::SUCCESS;
-            }
-            Err(failure) => failure,
+    async fn publish(
+        &self,
+        args: &RunArgs,
+        work: impl AsyncFnOnce(&Run) -> Result<Publication, Failure>,
+    ) -> Result<Printed, Failure> {
+        let publication = self.run(args, work).await?;
+        command::write_files(&self.environment, &publication, self.timings.as_deref(), &self.events())?;
+        Ok((self.render(|| text::publication(&publication), &publication), None))
+    }
+
+    async fn plan(&self, args: &RunArgs) -> Result<Printed, Failure> {
+        let plan = async |run: &Run| {
+            command::plan(run)?;
+            let Run { plan, config, .. } = run;
+            Ok((self.render(|| plan::text(plan, config), &plan::json(plan, config)), None))
         };
-        self.screen.end(Some(&failure));
-        if self.output == OutputFormat::Json {
-            self.print(&failure_json(&failure));
+        self.run(args, plan).await
+    }
+
+    async fn clean(&self, args: &CleanArgs) -> Result<Printed, Failure> {
+        let cleaned = command::clean(&self.environment, args, self.events()).await?;
+        if let Err(failure) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
+            self.events().event(Event::Warning(failure.chain().join(": ")));
         }
-        // The run has failed already; that its summary cannot be written changes nothing about how.
+        Ok((self.render(|| cleaned.text(), &cleaned), cleaned.failure()))
+    }
+
+    async fn doctor(&self, settings: &Settings) -> Printed {
+        let diagnosis = doctor(&self.environment, settings).await;
+        let unfit = || Failure::other("this machine lacks something that publishing needs");
+        (self.render(|| diagnosis.to_string(), &diagnosis), (!diagnosis.fit).then(unfit))
+    }
+
+    /// A result in the form that was asked for.
+    fn render(&self, text: impl FnOnce() -> String, record: &impl Serialize) -> String {
+        match self.output {
+            OutputFormat::Text => text(),
+            OutputFormat::Json => to_json(record),
+        }
+    }
+
+    /// Ends the screen, prints the result or the failure, and appends the failure to the job's summary.
+    fn finish(&self, printed: Result<Printed, Failure>) -> ExitCode {
+        let (text, failure) = printed.unwrap_or_else(|failure| match self.output {
+            OutputFormat::Text => (String::new(), Some(failure)),
+            OutputFormat::Json => (failure_json(&failure), Some(failure)),
+        });
+        self.screen.end(failure.as_ref());
+        print(&text, self.color);
+        let Some(failure) = failure else { return ExitCode::SUCCESS };
+        // The run has failed already; a summary that cannot be written does not change its exit code.
         let _ = command::write_summary(&self.environment, &summary::failure(&failure));
         failure.exit.into()
     }
-
-    fn print(&self, text: &str) {
-        print(text, self.color);
-    }
 }
 
-/// A command line that is not understood is no invalid tag: it must not exit with clap's own 2.
+/// Prints clap's message. A command line that is not understood must not exit with clap's own 2, which is an invalid tag.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() { Exit::Failed.into() } else { ExitCode::SUCCESS }

@@ -1,27 +1,25 @@
-//! What a Containerfile says that is asked before podman builds it: has it here-documents, and has the image a health check?
+//! Answers what has to be known of a Containerfile before podman builds it: whether it has here-documents, and whether
+//! the image has a health check.
 //!
 //! Read as buildah's parser does (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
 //! comments and empty lines go, also within an instruction; a here-document is a word of `RUN`, `COPY` or `ADD` that begins
-//! with `<<`, and its lines are no instructions. What is wrong with a Containerfile is for podman to say.
+//! with `<<`, and its lines are no instructions. podman reports what is wrong with a Containerfile.
 
 /// The instructions in which `<<WORD` begins a here-document.
 const WITH_HERE_DOCUMENTS: [&str; 3] = ["RUN", "COPY", "ADD"];
-/// What every image without a base is based on.
+/// The base of images without a base.
 const SCRATCH: &str = "scratch";
 
-/// What is asked of a Containerfile.
+/// What has to be known of a Containerfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Containerfile {
-    /// The line of the first here-document.
+    /// The line on which the first instruction with a here-document begins.
     pub here_document: Option<usize>,
     /// Whether the last stage, or one that it is based on, has a health check other than `NONE`.
     pub healthcheck: bool,
-    /// The image that the last stage is based on in the end, as it is written; [`None`] if there is none.
+    /// The image at the end of the chain of bases of the last stage, as it is written; [`None`] if there is none.
     pub base: Option<String>,
 }
-
-/// A word of an instruction, quotes included, and the line that it begins in.
-type Word = (String, usize);
 
 /// A stage so far.
 #[derive(Clone, Default)]
@@ -38,8 +36,9 @@ impl Containerfile {
         let escape = escape(text);
         let mut lines = text.lines().zip(1..);
         let (mut here_document, mut stages) = (None, vec![Stage::default()]);
-        while let Some(words) = instruction(&mut lines, escape) {
-            let mut arguments = words.iter().map(|(word, _)| word.as_str()).filter(|word| !word.starts_with("--"));
+        while let Some((instruction, line)) = next_instruction(&mut lines, escape) {
+            let words = words(&instruction);
+            let mut arguments = words.iter().map(String::as_str).filter(|word| !word.starts_with("--"));
             let keyword = arguments.next().unwrap_or_default().to_ascii_uppercase();
             let last = stages.len() - 1;
             match keyword.as_str() {
@@ -50,14 +49,13 @@ impl Containerfile {
                 _ => (),
             }
             let triggered = if keyword == "ONBUILD" { words.get(1) } else { words.first() };
-            let may_have = triggered.is_some_and(|(word, _)| {
-                WITH_HERE_DOCUMENTS.iter().any(|instruction| instruction.eq_ignore_ascii_case(word))
-            });
-            for (word, line) in words.iter().filter(|_| may_have) {
-                let Some((end, indented)) = here_document_end(word) else { continue };
-                here_document = here_document.or(Some(*line));
-                let is_end = |line: &str| (if indented { line.trim_start_matches('\t') } else { line }) == end;
-                let _ = lines.find(|(line, _)| is_end(line));
+            let triggered = triggered.map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+            if WITH_HERE_DOCUMENTS.contains(&triggered.as_str()) {
+                for (end, indented) in words.iter().filter_map(|word| here_document_end(word)) {
+                    here_document = here_document.or(Some(line));
+                    let is_end = |line: &str| (if indented { line.trim_start_matches('\t') } else { line }) == end;
+                    let _ = lines.find(|(line, _)| is_end(line));
+                }
             }
         }
         let Stage { base, healthcheck, .. } = stages.pop().unwrap_or_default();
@@ -74,7 +72,7 @@ fn stage(arguments: &[&str], before: &[Stage]) -> Stage {
     Stage { name: name.into(), base: base.into(), healthcheck }
 }
 
-/// What continues a line: a backslash, or what the directive `# escape=` says, which must stand before all else.
+/// The character that continues a line: a backslash, unless the directive `# escape=` at the top names another.
 fn escape(text: &str) -> char {
     for line in text.lines() {
         let directive = line.trim_start().strip_prefix('#').and_then(|line| line.split_once('='));
@@ -89,58 +87,44 @@ fn escape(text: &str) -> char {
     '\\'
 }
 
-/// The words of the next instruction.
-fn instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>, escape: char) -> Option<Vec<Word>> {
-    let mut words = Words::default();
+/// The next instruction, its continued lines joined, and the line on which it begins.
+fn next_instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>, escape: char) -> Option<(String, usize)> {
+    let (mut instruction, mut first) = (String::new(), None);
     for (line, number) in lines {
-        let text = line.trim();
-        if text.is_empty() || text.starts_with('#') {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let continued = text.strip_suffix(escape);
-        words.push(continued.unwrap_or(text), number);
-        if continued.is_none() {
+        first = first.or(Some(number));
+        let Some(continued) = line.strip_suffix(escape) else {
+            instruction.push_str(line);
             break;
-        }
+        };
+        instruction.push_str(continued);
     }
-    words.end();
-    (!words.whole.is_empty()).then_some(words.whole)
+    Some((instruction, first?))
 }
 
 /// Cuts text into words as a shell does, and leaves quotes in them.
-#[derive(Default)]
-struct Words {
-    whole: Vec<Word>,
-    word: Word,
-    quote: Option<char>,
-}
-
-impl Words {
-    fn push(&mut self, text: &str, line: usize) {
-        let mut characters = text.chars();
-        while let Some(character) = characters.next() {
-            if character.is_whitespace() && self.quote.is_none() {
-                self.end();
-                continue;
-            }
-            if self.word.0.is_empty() {
-                self.word.1 = line;
-            }
-            self.word.0.push(character);
-            match (character, self.quote) {
-                ('\\', None | Some('"')) => self.word.0.extend(characters.next()),
-                ('"' | '\'', None) => self.quote = Some(character),
-                (_, Some(quote)) if quote == character => self.quote = None,
-                _ => (),
-            }
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character.is_whitespace() && quote.is_none() {
+            words.push(std::mem::take(&mut word));
+            continue;
+        }
+        word.push(character);
+        match (character, quote) {
+            ('\\', None | Some('"')) => word.extend(characters.next()),
+            ('"' | '\'', None) => quote = Some(character),
+            (_, Some(open)) if open == character => quote = None,
+            _ => (),
         }
     }
-
-    fn end(&mut self) {
-        if !self.word.0.is_empty() {
-            self.whole.push(std::mem::take(&mut self.word));
-        }
-    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// The line that ends the here-document which this word begins (`<<END`, `<<-"END"`, `3<<END`), and whether that line may
@@ -164,9 +148,9 @@ mod tests {
     #[case("FROM a\nADD <<\"A B\" /x\n", Some(2))]
     #[case("from a\nrun cat 3<<EOF >/x\n", Some(2))]
     #[case("FROM a\nONBUILD RUN <<EOF\n", Some(2))]
-    #[case("FROM a\nRUN true && \\\n  # <<NOT\n\n  cat <<EOF\n", Some(5))]
-    #[case("FROM a\nRUN echo 'one \\\n two' <<EOF\n", Some(3))]
-    #[case("# escape=`\nFROM a\nRUN dir `\n <<EOF\n", Some(4))]
+    #[case("FROM a\nRUN true && \\\n  # <<NOT\n\n  cat <<EOF\n", Some(2))]
+    #[case("FROM a\nRUN echo 'one \\\n two' <<EOF\n", Some(2))]
+    #[case("# escape=`\nFROM a\nRUN dir `\n <<EOF\n", Some(3))]
     #[case("# syntax=x\n# ESCAPE = `\nFROM a\nRUN dir \\\nRUN <<EOF\n", Some(5))]
     #[case("\u{feff}FROM a\nRUN <<EOF\n", Some(2))]
     #[case::comment("FROM a\n# RUN <<EOF\n  # COPY <<EOF /x\n", None)]

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, ffi::OsStr, fmt, process::Command};
 
-/// What opens a door and is of no use to the programs that a run calls, whatever the configuration names.
+/// Secrets that other programs never get, besides those that the configuration names.
 const SECRETS: &[&str] =
     &["GITHUB_TOKEN", "GH_TOKEN", "DOCKERHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 

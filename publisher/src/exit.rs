@@ -1,4 +1,4 @@
-//! How a run ends: documented exit codes and the one error type that reaches the user.
+//! How a run ends: the documented exit codes, and the one error type that reaches the user.
 
 use std::{error::Error, fmt, process::ExitCode};
 
@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use crate::oci::Digest;
 
-/// What a run's exit code says. The numbers are an interface: scripts and workflows read them.
+/// The exit codes. The numbers are an interface: scripts and workflows read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Exit {
-    /// Anything that has no number of its own: a bad configuration, podman missing, an incomplete hand-over.
+    /// All other failures: a bad configuration, podman missing, an incomplete hand-over.
     Failed = 1,
     /// The tag or version is not acceptable.
     InvalidTag = 2,
     /// The image of at least one platform could not be built.
     BuildFailed = 3,
-    /// A registry refused, or did not do its part within the attempts it has.
+    /// A registry refused a request, or failed after all attempts.
     PushFailed = 4,
     /// The run was cancelled, or a newer build is already published.
     Superseded = 5,
@@ -29,10 +29,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What a run leaves behind that ends before the first tag moves.
+/// The state after a run that ends before the first tag moves.
 pub const NOTHING_PUBLISHED: &str = "nothing was published, all tags are as before";
 
-/// What ended a run: the exit code, what went wrong with its causes, what to do about it, and what state was left.
+/// Why a run failed: exit code, message with causes, advice, and the state that the registries were left in.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
@@ -54,6 +54,11 @@ impl Failure {
         Self { exit, message: message.into(), hint: None, left: None, replaced: Vec::new(), source: None }
     }
 
+    /// A failure that has no exit code of its own.
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -66,6 +71,15 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());
         self
+    }
+
+    /// The same, where there may be nothing to advise.
+    #[must_use]
+    pub fn maybe_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// Adds what state the run leaves behind.

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod environment;
 pub mod event;
 pub mod exit;
+mod git;
 pub mod http;
 pub mod init;
 pub mod oci;

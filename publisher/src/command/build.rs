@@ -8,8 +8,8 @@ use std::{
 use super::{
     cache,
     merge::overtaken_or,
-    result::{skipped, staged as staged_result},
-    session::{Session, SourceArgs},
+    result::{skipped, staged},
+    run::{Run, SourceArgs},
 };
 use crate::{
     commit::{HandOver, Record},
@@ -19,20 +19,18 @@ use crate::{
     podman::{BuildRequest, Podman, PodmanError, Steps},
     registry::Registry,
     report::outcome::{BuildOutcome, Publication},
-    stage::{Commit, StageOptions, Staged, stage},
+    stage::{Commit, StageOptions, stage},
 };
 
 /// An image in podman's store.
 pub(super) struct Built {
-    /// The id of the image.
-    pub(super) image: Digest,
-    /// What its build did.
-    pub(super) steps: Steps,
+    image: ImageId,
+    steps: Steps,
     platform: Platform,
 }
 
 impl Built {
-    /// The build as the result tells it.
+    /// The build as it is reported.
     pub(super) fn outcome(&self) -> BuildOutcome {
         let (steps, steps_reused) = (self.steps.total(), self.steps.reused());
         BuildOutcome { platform: self.platform.clone(), steps, steps_reused }
@@ -43,43 +41,67 @@ impl Built {
 ///
 /// # Errors
 /// [`Exit::BuildFailed`] when the build fails, [`Exit::PushFailed`] when a registry does, [`Exit::Failed`] otherwise.
-pub async fn build(
-    session: &Session,
-    platform: &Platform,
-    source: &SourceArgs,
-    folder: &Path,
-) -> Result<Publication, Failure> {
-    let podman = session.podman();
-    session.require_commit(source, Some(folder)).await?;
-    let (built, registries) = prepare(session, &podman, platform).await?;
-    if !session.plan.push {
-        return Ok(skipped(session, vec![built.outcome()]));
+pub async fn build(run: &Run, platform: &Platform, source: &SourceArgs, folder: &Path) -> Result<Publication, Failure> {
+    if !run.plan.platforms.contains(platform) {
+        let planned: Vec<String> = run.plan.platforms.iter().map(ToString::to_string).collect();
+        return Err(Failure::other(format!("{platform} is not planned, only {}", planned.join(", "))));
     }
-    let staged = stage_image(session, &podman, platform, &built.image, &registries).await?;
-    let record = Record::new(&staged, &built.steps, &registries, &session.identity());
+    let (podman, registries) = prepare(run, source, Some(folder)).await?;
+    if !run.plan.push {
+        return Ok(skipped(run, vec![build_image(run, &podman, platform).await?.outcome()]));
+    }
+    let record = build_and_stage(run, &podman, platform, &registries).await?;
     HandOver::new(folder).write(&record)?;
-    Ok(staged_result(session, &record, &registries))
+    Ok(staged(run, &record, &registries))
 }
 
-/// Everything before the push: podman is fit, the registries answer, the image is built.
-async fn prepare(
-    session: &Session,
+/// Everything before a build: the sources are those of the commit, podman is fit for them, the registries answer. There
+/// are no registries if nothing is pushed. `except` is a folder that the run itself writes to.
+pub(super) async fn prepare(
+    run: &Run,
+    source: &SourceArgs,
+    except: Option<&Path>,
+) -> Result<(Podman, Vec<Arc<Registry>>), Failure> {
+    run.require_commit(source, except).await?;
+    run.config.check_sources()?;
+    let podman = Podman::new(&run.environment);
+    podman.check(&run.config.containerfile).await?;
+    let registries = if run.plan.push { run.connect(true).await? } else { Vec::new() };
+    Ok((podman, registries))
+}
+
+/// Builds one platform and puts its image on all registries, by digest.
+pub(super) async fn build_and_stage(
+    run: &Run,
     podman: &Podman,
     platform: &Platform,
-) -> Result<(Built, Vec<Arc<Registry>>), Failure> {
-    if !session.plan.platforms.contains(platform) {
-        let planned: Vec<String> = session.plan.platforms.iter().map(ToString::to_string).collect();
-        return Err(Failure::new(Exit::Failed, format!("{platform} is not planned, only {}", planned.join(", "))));
+    registries: &[Arc<Registry>],
+) -> Result<Record, Failure> {
+    let built = build_image(run, podman, platform).await?;
+    // The newest build of the main branch has most layers in common with any other.
+    let previous = Tag::latest();
+    let commit = Commit {
+        source: run.config.source.clone(),
+        revision: run.plan.commit.clone(),
+        time: run.commit_time,
+        parents: run.parents.clone(),
+    };
+    let image = &built.image;
+    let options = StageOptions { image, platform, commit: &commit, previous: &previous, spool: run.spool() };
+    let events = run.events();
+    let staged = stage(podman, options, registries, &events);
+    match run.phase(Phase::Stage(platform.clone()), staged).await {
+        Ok(staged) => Ok(Record::new(&staged, &built.steps, registries, &run.identity())),
+        Err(failure) if failure.exit == Exit::PushFailed => {
+            Err(overtaken_or(run, registries, failure.left(NOTHING_PUBLISHED)).await)
+        }
+        Err(failure) => Err(failure.left(NOTHING_PUBLISHED)),
     }
-    session.config.check_sources()?;
-    podman.check(&session.config.containerfile).await?;
-    let registries = if session.plan.push { session.connect_to_push().await? } else { Vec::new() };
-    Ok((build_image(session, podman, platform).await?, registries))
 }
 
 /// Builds the image of one platform in podman's store.
-pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &Platform) -> Result<Built, Failure> {
-    let config = &session.config;
+pub(super) async fn build_image(run: &Run, podman: &Podman, platform: &Platform) -> Result<Built, Failure> {
+    let config = &run.config;
     let mut request = BuildRequest {
         platform: platform.clone(),
         containerfile: config.containerfile.clone(),
@@ -88,18 +110,18 @@ pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &P
         cache: None,
         no_cache: false,
     };
-    let built = session.phase(Phase::Build(platform.clone()), async {
-        let cache = cache::open(session, platform).await;
+    let built = run.phase(Phase::Build(platform.clone()), async {
+        let cache = cache::open(run, platform).await;
         request.cache = cache.as_ref().map(|cache| cache.layers.clone());
-        run(session, podman, request).await
+        build_until_usable(run, podman, request).await
     });
     built.await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))
 }
 
-/// Runs podman, once more where all that failed is writing to the cache: what it built until then is in its store; and
-/// once more with every step where it took one that is of no use.
-async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> Result<Built, PodmanError> {
-    let (events, platform) = (session.events(), request.platform.clone());
+/// Runs podman. Once more if only writing to the cache failed: what it built until then is in its store. And once more
+/// without reuse if it took a step of another platform.
+async fn build_until_usable(run: &Run, podman: &Podman, mut request: BuildRequest) -> Result<Built, PodmanError> {
+    let (events, platform) = (run.events(), request.platform.clone());
     let steps = Mutex::new(Steps::default());
     let seen = || steps.lock().unwrap_or_else(PoisonError::into_inner);
     let on_line = |line: String| {
@@ -110,7 +132,10 @@ async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> R
         let image = podman.build(&request, on_line).await;
         match (&image, &mut request.cache) {
             (Err(PodmanError::CacheNotWritten { reason, .. }), Some(cache)) => {
-                cache::not_written(session, cache, reason.clone());
+                let repository = &cache.repository;
+                run.warn(format!(
+                    "the layer cache {repository} could not be written, later builds will take longer: {reason}"
+                ));
                 cache.write = false;
                 seen().again();
             }
@@ -125,31 +150,4 @@ async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> R
     let built = Built { image, steps: seen().clone(), platform };
     events.event(Event::Note(format!("{} cache: {}", built.platform, built.outcome())));
     Ok(built)
-}
-
-/// Puts the image of one platform on all registries.
-pub(super) async fn stage_image(
-    session: &Session,
-    podman: &Podman,
-    platform: &Platform,
-    image: &Digest,
-    registries: &[Arc<Registry>],
-) -> Result<Staged, Failure> {
-    // Whatever is published, the newest build of the main branch is what it has most layers in common with.
-    let previous = Tag::latest();
-    let commit = Commit {
-        source: session.config.source.clone(),
-        revision: session.plan.commit.clone(),
-        time: session.commit_time,
-        parents: session.parents.clone(),
-    };
-    let options = StageOptions { image, platform, commit: &commit, previous: &previous, spool: session.spool() };
-    let events = session.events();
-    let staged = stage(podman, options, registries, &events);
-    match session.phase(Phase::Stage(platform.clone()), staged).await {
-        Err(failure) if failure.exit == Exit::PushFailed => {
-            Err(overtaken_or(session, registries, failure.left(NOTHING_PUBLISHED)).await)
-        }
-        staged => staged.map_err(|failure| failure.left(NOTHING_PUBLISHED)),
-    }
 }

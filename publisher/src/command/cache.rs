@@ -1,21 +1,17 @@
-//! The layer cache of a build. It may make a build quicker, never make one fail: what is wrong with it is a warning.
+//! The layer cache of a build. It may make a build quicker, never make one fail: a problem with it is a warning.
 
-use super::{
-    connect::Connector,
-    session::{Session, credential_names},
-};
+use super::{connect::login_failed, run::Run};
 use crate::{
     auth::{self, TemporaryAuthFile},
     config::RegistryConfig,
-    event::Event,
-    exit::{Exit, Failure},
+    exit::Failure,
     oci::{Platform, Tag},
     podman::LayerCache,
 };
 
-/// A layer cache that was found fit for use.
+/// A layer cache that is fit for use.
 pub(super) struct Cache {
-    /// What podman is told of it.
+    /// podman's arguments for it.
     pub(super) layers: LayerCache,
     /// The file that `layers` names lives as long as this.
     _credential: Option<TemporaryAuthFile>,
@@ -25,34 +21,29 @@ pub(super) struct Cache {
 ///
 /// A run that publishes also writes to it: its event is one that may decide what users get (a push to the main branch or
 /// of a version, a run started by hand). One that only builds leaves nothing anywhere.
-pub(super) async fn open(session: &Session, platform: &Platform) -> Option<Cache> {
-    let config = session.config.cache.as_ref()?.registry(platform);
-    match prepare(session, &config).await {
+pub(super) async fn open(run: &Run, platform: &Platform) -> Option<Cache> {
+    let config = run.config.cache.as_ref()?.registry(platform);
+    match prepare(run, &config).await {
         Ok(cache) => Some(cache),
         Err(failure) => {
-            warn(session, &format!("the layer cache {} is not used", config.repository), &failure);
+            let hint = failure.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            let causes = failure.chain().join(": ");
+            run.warn(format!("the layer cache {} is not used: {causes}{hint}", config.repository));
             None
         }
     }
 }
 
-/// Says that a build could not write to its cache.
-pub(super) fn not_written(session: &Session, cache: &LayerCache, reason: String) {
-    let message = format!("the layer cache {} could not be written, later builds will take longer", cache.repository);
-    warn(session, &message, &Failure::new(Exit::Failed, reason));
-}
-
-async fn prepare(session: &Session, config: &RegistryConfig) -> Result<Cache, Failure> {
-    let found = auth::find(&session.environment, &config.repository, credential_names(config)).await;
-    let credential = found.map_err(no_credential)?.credential;
-    let auth_file = auth::write_auth_file(&session.environment, &config.repository, &credential).await;
-    let auth_file = auth_file.map_err(no_credential)?;
-    let write = session.plan.push;
+async fn prepare(run: &Run, config: &RegistryConfig) -> Result<Cache, Failure> {
+    let found = auth::find(&run.environment, &config.repository, config.secret_names()).await;
+    let credential = found.map_err(|error| login_failed(config, error))?.credential;
+    let auth_file = auth::write_auth_file(&run.environment, &config.repository, &credential).await;
+    let auth_file = auth_file.map_err(|error| login_failed(config, error))?;
+    let write = run.plan.push;
     if write {
-        // podman passes over a cache that it cannot read, and tries again and again one that it cannot reach.
-        let connector = Connector::new(&session.environment, &session.config, session.events())?;
-        // Which tag is asked for does not matter, none of this name is there.
-        connector.registry(config).await?.resolve(&Tag::latest()).await?;
+        // podman ignores a cache that it cannot read, and tries again and again one that it cannot reach. The tag that is
+        // looked up does not matter.
+        run.connector()?.registry_as(config, credential)?.resolve(&Tag::latest()).await?;
     }
     let layers = LayerCache {
         repository: config.repository.clone(),
@@ -61,18 +52,4 @@ async fn prepare(session: &Session, config: &RegistryConfig) -> Result<Cache, Fa
         auth_file: auth_file.as_ref().map(|file| file.path().into()),
     };
     Ok(Cache { layers, _credential: auth_file })
-}
-
-fn no_credential(error: auth::AuthError) -> Failure {
-    let hint = error.hint();
-    let failure = Failure::new(Exit::Failed, "failed to log in").because(error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-fn warn(session: &Session, message: &str, cause: &Failure) {
-    let hint = cause.hint.clone().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    session.events().event(Event::Warning(format!("{message}: {}{hint}", cause.chain().join(": "))));
 }

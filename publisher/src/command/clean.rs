@@ -1,27 +1,28 @@
 //! `publisher clean`: removes what records name and no tag holds, on every registry, or says what it would remove.
 //!
-//! What can a record be? A registry keeps no history of its tags and does not say who put a manifest there; its age says
-//! nothing, as a run may be under way. So there are two: the hand-over files of builds whose run has ended, and the
-//! digests that a publish names when it could not clean up itself. Everything else stays. The layer cache, if there is
-//! one, is pruned by age.
+//! A registry keeps no history of its tags and does not say who put a manifest there; its age proves nothing, as a run may
+//! be under way. So there are two kinds of records: the hand-over files of builds whose run has ended, and the digests
+//! that a publish names when it could not clean up itself. Everything else stays. The layer cache, if there is one, is
+//! pruned by age.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf};
 
 use clap::Args;
 use futures::future::join_all;
 use serde::Serialize;
 
 use super::{
-    connect::{Connector, credential},
+    connect::{Connector, site},
     prune::prune,
+    run::current_folder,
 };
 use crate::{
-    clean::{Cleaner, Problem, Report, Task},
+    clean::{Problem, Report, Task},
     commit::HandOver,
-    config::{self, Config, Overrides},
+    config::{self, Settings},
     environment::Environment,
     event::Events,
-    exit::{Exit, Failure},
+    exit::Failure,
     oci::{Digest, Tag},
     registry::Registry,
 };
@@ -41,7 +42,7 @@ pub struct CleanArgs {
     pub digest: Vec<Digest>,
     /// What is published where.
     #[command(flatten)]
-    pub config: Overrides,
+    pub settings: Settings,
 }
 
 /// What a clean-up did on all registries.
@@ -63,7 +64,7 @@ impl Cleaned {
         let names: Vec<_> = failed.iter().map(|report| report.registry.as_str()).collect();
         let what = if first.denied { "clean-up is not allowed" } else { "clean-up stopped" };
         let cause = std::io::Error::other(first.causes.join(": "));
-        let failure = Failure::new(Exit::Failed, format!("{what} on {}", names.join(", "))).because(cause);
+        let failure = Failure::other(format!("{what} on {}", names.join(", "))).because(cause);
         Some(failure.left("every tag is as before, and whole; what was not removed can be removed later"))
     }
 
@@ -84,24 +85,21 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 /// Cleans up all registries at once.
 ///
 /// # Errors
-/// [`Exit::Failed`] when configuration, credentials or records cannot be read. What happens on a registry stands in its
+/// `Exit::Failed` when configuration, credentials or records cannot be read. What happens on a registry stands in its
 /// report.
 pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) -> Result<Cleaned, Failure> {
-    let folder = std::env::current_dir()
-        .map_err(|error| Failure::new(Exit::Failed, "failed to find out the current folder").because(error))?;
-    let config: Config = config::load(&folder, &args.config, environment)?;
+    let folder = current_folder()?;
+    let config = config::load(&folder, &args.settings, environment)?;
     let environment = &environment.clone().withholding(config.passwords());
     let connector = Connector::new(environment, &config, events)?;
     let mut sites = Vec::new();
     for config in &config.registries {
-        let registry = Arc::new(connector.registry(config).await?);
+        let registry = connector.registry(config).await?;
         let mut recorded = args.digest.clone();
         for records in &args.records {
             recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
         }
-        let site = Cleaner::new(registry, config.driver, &credential(environment, config).await?, environment);
-        let site = site.map_err(|error| Failure::new(Exit::Failed, "failed to set up the clean-up").because(error))?;
-        sites.push((site, recorded));
+        sites.push((site(environment, &registry, config).await?, recorded));
     }
     let registries = join_all(sites.into_iter().map(async |(site, recorded)| {
         let mut report = site.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;

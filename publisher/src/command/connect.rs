@@ -1,13 +1,15 @@
-//! A registry of the configuration as a client that knows who it is.
+//! Clients for the configured registries, each with its credential.
 
-use super::session::credential_names;
+use std::sync::Arc;
+
 use crate::{
     auth::{self, AuthError, Credential},
+    clean::Site,
     config::{Config, RegistryConfig},
     environment::Environment,
     event::Events,
-    exit::{Exit, Failure},
-    http::Backoff,
+    exit::Failure,
+    http::{self, Backoff},
     registry::{Hosts, Registry, RegistryOptions},
 };
 
@@ -15,26 +17,29 @@ use crate::{
 pub(super) struct Connector<'a> {
     pub(super) environment: &'a Environment,
     pub(super) config: &'a Config,
-    pub(super) http: reqwest::Client,
-    pub(super) hosts: Hosts,
-    pub(super) events: Events,
+    http: reqwest::Client,
+    hosts: Hosts,
+    events: Events,
 }
 
 impl<'a> Connector<'a> {
-    /// A connector with a client of its own.
     pub(super) fn new(environment: &'a Environment, config: &'a Config, events: Events) -> Result<Self, Failure> {
-        let http = crate::http::client()
-            .map_err(|error| Failure::new(Exit::Failed, "failed to set up HTTPS").because(error))?;
+        let http = http::client();
+        let http = http.map_err(|error| Failure::other("failed to set up HTTPS").because(error))?;
         Ok(Self { environment, config, http, hosts: Hosts::default(), events })
     }
 
-    /// A client; nothing is sent yet.
-    pub(super) async fn registry(&self, config: &RegistryConfig) -> Result<Registry, Failure> {
+    /// A client with the credential that is found for it; nothing is sent yet.
+    pub(super) async fn registry(&self, config: &RegistryConfig) -> Result<Arc<Registry>, Failure> {
         self.registry_as(config, credential(self.environment, config).await?)
     }
 
-    /// A client that is this account.
-    pub(super) fn registry_as(&self, config: &RegistryConfig, credential: Credential) -> Result<Registry, Failure> {
+    /// A client with this credential.
+    pub(super) fn registry_as(
+        &self,
+        config: &RegistryConfig,
+        credential: Credential,
+    ) -> Result<Arc<Registry>, Failure> {
         let options = RegistryOptions {
             name: config.name.clone(),
             repository: config.repository.clone(),
@@ -45,21 +50,29 @@ impl<'a> Connector<'a> {
             hosts: self.hosts.clone(),
             events: Events::clone(&self.events),
         };
-        Registry::new(options)
-            .map_err(|error| Failure::new(Exit::Failed, "failed to address a registry").because(error))
+        let registry = Registry::new(options);
+        registry.map(Arc::new).map_err(|error| Failure::other("failed to address a registry").because(error))
     }
 }
 
-/// Who we are to a registry.
+/// A registry with the interface through which its images are removed.
+pub(super) async fn site(
+    environment: &Environment,
+    registry: &Arc<Registry>,
+    config: &RegistryConfig,
+) -> Result<Site, Failure> {
+    let credential = credential(environment, config).await?;
+    Site::new(Arc::clone(registry), config.driver, &credential, environment)
+        .map_err(|error| Failure::other("failed to set up the clean-up").because(error))
+}
+
+/// The credential for a registry, anonymous if none is found.
 pub(super) async fn credential(environment: &Environment, config: &RegistryConfig) -> Result<Credential, Failure> {
-    let unreadable = |error: AuthError| {
-        let hint = error.hint();
-        let failure = Failure::new(Exit::Failed, format!("failed to log in to {}", config.name)).because(error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
-    let found = auth::find(environment, &config.repository, credential_names(config)).await.map_err(unreadable)?;
-    Ok(found.credential)
+    let found = auth::find(environment, &config.repository, config.secret_names()).await;
+    Ok(found.map_err(|error| login_failed(config, error))?.credential)
+}
+
+pub(super) fn login_failed(config: &RegistryConfig, error: AuthError) -> Failure {
+    let hint = error.hint();
+    Failure::other(format!("failed to log in to {}", config.name)).because(error).maybe_hint(hint)
 }

@@ -1,77 +1,68 @@
 //! Until when a run can be cancelled.
 //!
-//! Before the first tag moves, a run that is told to stop stops at once and has published nothing. From then on stopping
-//! would leave registries apart: the run finishes its moves or puts them back, in a time that is named, and leaves the
-//! rest to the next run.
+//! Before the first tag moves, a signal ends the run at once, and nothing was published. From then on that would leave the
+//! registries with different images: the run finishes its moves or puts them back, within a fixed time, and leaves the rest
+//! to the next run.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
-
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::Semaphore,
+use std::{
+    future::{Future, pending},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure, NOTHING_PUBLISHED};
 
-/// The gate between what can be cancelled and what cannot. Clones are the same gate.
-#[derive(Debug, Clone)]
+/// The point of no return of a run. Clones are the same gate.
+#[derive(Debug, Clone, Default)]
 pub struct Gate {
-    open: Arc<Semaphore>,
-    told_to_stop: CancellationToken,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self { open: Arc::new(Semaphore::new(1)), told_to_stop: CancellationToken::new() }
-    }
-}
-
-/// What became of work that a signal may cut short.
-#[derive(Debug)]
-pub enum Finished<T> {
-    /// It came to its end.
-    Done(T),
-    /// The run was told to stop, and it did not come to its end in time.
-    Cut,
+    passed: Arc<AtomicBool>,
+    signalled: CancellationToken,
 }
 
 impl Gate {
-    /// The run passes the point of no return; a signal that comes later does not end it.
-    pub async fn pass(&self) {
-        if let Ok(permit) = self.open.acquire().await {
-            permit.forget();
-        }
+    /// The run passes the point of no return: a signal that comes later does not end it.
+    pub fn pass(&self) {
+        self.passed.store(true, Ordering::SeqCst);
     }
 
-    /// Does work behind the gate: to its end, or for so long after the run is told to stop.
-    pub async fn finish<T>(&self, work: impl Future<Output = T>, max: Duration) -> Finished<T> {
+    /// Does work behind the gate: to its end, or until so long after a signal. None if it was cut short.
+    pub async fn finish<T>(&self, work: impl Future<Output = T>, max: Duration) -> Option<T> {
         let mut work = pin!(work);
         tokio::select! {
             biased;
-            done = &mut work => return Finished::Done(done),
-            () = self.told_to_stop.cancelled() => {}
+            done = &mut work => return Some(done),
+            () = self.signalled.cancelled() => {}
         }
-        tokio::time::timeout(max, work).await.map_or(Finished::Cut, Finished::Done)
+        tokio::time::timeout(max, work).await.ok()
     }
 
-    /// Ends when the run is told to stop (SIGINT from a terminal and from GitHub, SIGTERM from both) and can.
+    /// Ends at the first signal (SIGINT from a terminal and from GitHub, SIGTERM from both), unless the run has passed.
     async fn cancelled(&self) {
         let Ok((mut interrupt, mut terminate)) =
             signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)))
         else {
-            return std::future::pending().await;
+            return pending().await;
         };
         tokio::select! {
             _ = interrupt.recv() => (),
             _ = terminate.recv() => (),
         }
-        self.told_to_stop.cancel();
-        self.pass().await;
+        self.signalled.cancel();
+        // This future and the run are polled by one task in turn, so the run cannot pass from here on.
+        if self.passed.load(Ordering::SeqCst) {
+            pending::<()>().await;
+        }
     }
 }
 
-/// Runs something that may be cancelled until it passes the gate.
+/// Runs something that a signal ends until it passes the gate.
 ///
 /// # Errors
 /// Those of the run; [`Exit::Superseded`] when it was cancelled.
@@ -79,7 +70,8 @@ pub async fn cancellable<T>(gate: &Gate, run: impl Future<Output = Result<T, Fai
     tokio::select! {
         biased;
         outcome = run => outcome,
-        () = gate.cancelled() => Err(Failure::new(Exit::Superseded, "the run was cancelled")
-            .left(NOTHING_PUBLISHED)),
+        () = gate.cancelled() => {
+            Err(Failure::new(Exit::Superseded, "the run was cancelled").left(NOTHING_PUBLISHED))
+        }
     }
 }

@@ -9,23 +9,22 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    gate::Finished,
     prune,
     result::published,
-    session::Session,
+    run::Run,
     superseded::{Superseded, open_sites},
     visibility,
 };
 use crate::{
     commit::{Build, HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
-    event::{Event, Phase},
+    event::Phase,
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     oci::{DOCKER_LIST, RawManifest, Tag},
     registry::Registry,
     report::outcome::Publication,
 };
 
-/// How long a run that is told to stop goes on moving tags. With [`PUT_BACK_MAX`] it is less than the 7.5 s that GitHub
+/// How long a run goes on moving tags after a signal. With [`PUT_BACK_MAX`] it is less than the 7.5 s that GitHub
 /// gives from one signal to the next.
 const FINISH_MAX: Duration = Duration::from_millis(2500);
 /// How long it then may take to put them back.
@@ -39,35 +38,35 @@ const DELETION_MAX: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Exit::Failed`] when the set is incomplete or belongs elsewhere, [`Exit::PushFailed`] when a registry fails,
 /// [`Exit::Superseded`] when a newer build is live.
-pub async fn merge(session: &Session, folder: &Path) -> Result<Publication, Failure> {
-    let registries = session.connect().await?;
-    let records = HandOver::new(folder).read(&session.plan.platforms, &registries, &session.identity());
+pub async fn merge(run: &Run, folder: &Path) -> Result<Publication, Failure> {
+    let registries = run.connect(false).await?;
+    let records = HandOver::new(folder).read(&run.plan.platforms, &registries, &run.identity());
     let records = records.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
-    commit(session, &records, &registries).await
+    commit(run, &records, &registries).await
 }
 
 /// Puts the list everywhere, then moves the tag, then removes what the tag pointed at before, and looks once more.
 pub(super) async fn commit(
-    session: &Session,
+    run: &Run,
     records: &[Record],
     registries: &[Arc<Registry>],
 ) -> Result<Publication, Failure> {
     let unpublished = |failure: Failure| failure.left(NOTHING_PUBLISHED);
-    let children = read_children(records, &session.plan.commit).map_err(unpublished)?;
+    let children = read_children(records, &run.plan.commit).map_err(unpublished)?;
     let list = assemble(&children)
-        .map_err(|error| unpublished(Failure::new(Exit::Failed, "failed to assemble the list").because(error)))?;
+        .map_err(|error| unpublished(Failure::other("failed to assemble the list").because(error)))?;
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
-    let (sites, events) = (open_sites(session, registries).await, session.events());
+    let (sites, events) = (open_sites(run, registries).await, run.events());
     let to = TagMove {
-        tag: &session.plan.tag,
+        tag: &run.plan.tag,
         list: &list,
         children: &children,
         build: &build,
-        floating: session.plan.floating(),
-        even_if_older: session.even_if_older,
+        floating: run.plan.floating(),
+        even_if_older: run.even_if_older,
     };
     let mut mover = Mover::begin(registries, &sites, to, &events).await?;
-    let staged = session.phase(Phase::List, async {
+    let staged = run.phase(Phase::List, async {
         for at in 0..registries.len() {
             restore_children(registries, at, &children, &events).await?;
         }
@@ -76,69 +75,68 @@ pub(super) async fn commit(
     if let Err(failure) = staged.await {
         return Err(mover.overtaken_or(unpublished(failure)).await);
     }
-    let superseded = Superseded::new(session, &sites, &list);
-    session.gate.pass().await;
+    let superseded = Superseded::new(run, &sites, &list);
+    run.gate.pass();
     if let Some(superseded) = &superseded {
         superseded.before(&mover).await;
     }
-    match session.gate.finish(session.phase(Phase::Commit, mover.advance()), FINISH_MAX).await {
-        Finished::Done(done) => done?,
-        Finished::Cut => {
-            let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
-            let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");
-            let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled)).await;
-            return Err(put_back.unwrap_or_else(|_| {
-                unknown().left(format!("{} may point at different images; the next run heals it", session.plan.tag))
-            }));
-        }
-    }
+    let committed = run.gate.finish(run.phase(Phase::Commit, mover.advance()), FINISH_MAX).await;
+    let Some(committed) = committed else {
+        let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
+        let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");
+        let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled)).await;
+        return Err(put_back.unwrap_or_else(|_| {
+            unknown().left(format!("{} may point at different images; the next run heals it", run.plan.tag))
+        }));
+    };
+    committed?;
     let mut cleanup = Vec::new();
     let rest = async {
         let read_back = async {
             mover.confirm().await?;
-            if !session.plan.floating() && records.iter().any(|record| record.bytes_uploaded == 0) {
+            if !run.plan.floating() && records.iter().any(|record| record.bytes_uploaded == 0) {
                 outlast_clean_up(&mut mover).await?;
             }
             Ok::<_, Failure>(())
         };
-        session.phase(Phase::ReadBack, read_back).await?;
-        visibility::check(session, &list.digest).await;
+        run.phase(Phase::ReadBack, read_back).await?;
+        visibility::check(run, &list.digest).await;
         if let Some(superseded) = &superseded {
             let cleaned = async {
                 cleanup = superseded.after(&mover).await;
-                cleanup.extend(prune::after(session, records).await);
+                cleanup.extend(prune::after(run, records).await);
                 Ok::<_, Failure>(())
             };
-            session.phase(Phase::Clean, cleaned).await?;
+            run.phase(Phase::Clean, cleaned).await?;
             // The last act: an older run may have overwritten the tag meanwhile.
             mover.settle().await?;
         }
         Ok::<_, Failure>(())
     };
-    match session.gate.finish(rest, Duration::ZERO).await {
-        Finished::Done(Ok(())) => {}
-        Finished::Done(Err(failure)) if failure.exit == Exit::Superseded => return Err(failure),
+    match run.gate.finish(rest, Duration::ZERO).await {
+        Some(Ok(())) => {}
+        Some(Err(failure)) if failure.exit == Exit::Superseded => return Err(failure),
         // What went wrong may be a newer run's doing.
-        Finished::Done(Err(failure)) => return Err(mover.overtaken_or(failure).await),
-        Finished::Cut => events.event(Event::Warning(format!(
+        Some(Err(failure)) => return Err(mover.overtaken_or(failure).await),
+        None => run.warn(format!(
             "told to stop: {} was moved on all registries; reading it back and the clean-up were left to the next run",
-            session.plan.tag
-        ))),
+            run.plan.tag
+        )),
     }
-    Ok(published(session, records, registries, &list.digest, &mover.movements(), cleanup))
+    Ok(published(run, records, registries, &list.digest, &mover.movements(), cleanup))
 }
 
 /// How a run ends that could not stage an image: overtaken, if a newer build is live.
-pub(super) async fn overtaken_or(session: &Session, registries: &[Arc<Registry>], failure: Failure) -> Failure {
+pub(super) async fn overtaken_or(run: &Run, registries: &[Arc<Registry>], failure: Failure) -> Failure {
     let build = Build {
-        revision: Some(session.plan.commit.clone()),
-        committed: session.commit_time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
-        parents: session.parents.iter().flat_map(|it| it.split_whitespace()).map(Into::into).collect(),
+        revision: Some(run.plan.commit.clone()),
+        committed: run.commit_time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
+        parents: run.parents.iter().flat_map(|it| it.split_whitespace()).map(Into::into).collect(),
     };
-    let (nothing, floating) = (RawManifest::new(DOCKER_LIST, ""), session.plan.floating());
-    let even_if_older = session.even_if_older;
-    let to = TagMove { tag: &session.plan.tag, list: &nothing, children: &[], build: &build, floating, even_if_older };
-    match Mover::begin(registries, &[], to, &session.events()).await {
+    let (nothing, floating) = (RawManifest::new(DOCKER_LIST, ""), run.plan.floating());
+    let even_if_older = run.even_if_older;
+    let to = TagMove { tag: &run.plan.tag, list: &nothing, children: &[], build: &build, floating, even_if_older };
+    match Mover::begin(registries, &[], to, &run.events()).await {
         Err(overtaken) if overtaken.exit == Exit::Superseded => overtaken.because(failure),
         _ => failure,
     }

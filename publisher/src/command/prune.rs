@@ -1,47 +1,49 @@
-//! The layer cache after a build: steps that are old and of no use any more are removed.
+//! The layer cache after a build: steps that are old and that the build did not use are removed.
 //!
-//! Nothing about it fails a publish, as nothing else about the cache does. A run prunes the cache of a platform only if its
-//! own build named all its steps there; `publisher clean`, which knows of no build, goes by age alone.
+//! Like everything else about the cache, this fails no publish. A run prunes the cache of a platform only if its own build
+//! named all its steps there; `publisher clean`, which knows of no build, goes by age alone.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, time::SystemTime};
 
 use futures::future::join_all;
 
 use super::{
-    connect::{Connector, credential},
-    session::Session,
+    connect::{Connector, site},
+    run::Run,
 };
 use crate::{
-    clean::{Cleaner, Outcome, Problem, Pruning, Report},
+    clean::{Outcome, Problem, Pruning, Report},
     commit::Record,
-    config::RegistryConfig,
-    event::{Event, Events},
-    exit::{Exit, Failure},
+    event::Event,
     oci::{Platform, Tag},
 };
 
-/// Prunes what the builds of this run have used, and tells what came of it.
-pub(super) async fn after(session: &Session, records: &[Record]) -> Vec<Report> {
+/// Prunes the caches of the builds of this run, and reports the results.
+pub(super) async fn after(run: &Run, records: &[Record]) -> Vec<Report> {
     let builds = records.iter().filter(|record| !record.cache_keys.is_empty());
-    let builds: Vec<_> = builds.map(|record| (record.platform.clone(), keys(&record.cache_keys))).collect();
+    let builds: Vec<_> = builds.map(|record| (record.platform.clone(), tags(&record.cache_keys))).collect();
     if builds.is_empty() {
         return Vec::new();
     }
-    let events = session.events();
-    let connector = match Connector::new(&session.environment, &session.config, session.events()) {
+    let connector = match run.connector() {
         Ok(connector) => connector,
         Err(failure) => {
-            events.event(Event::Warning(format!("the layer cache is not pruned: {}", failure.chain().join(": "))));
+            run.warn(format!("the layer cache is not pruned: {}", failure.chain().join(": ")));
             return Vec::new();
         }
     };
     let reports = prune(&connector, builds, false).await;
-    for report in &reports {
-        tell(report, &events);
+    for Report { repository, warnings, problem, .. } in &reports {
+        for warning in warnings {
+            run.events().event(Event::Note(format!("layer cache {repository}: {warning}")));
+        }
+        if let Some(problem) = problem {
+            let what = if problem.denied { "may not" } else { "could not" };
+            run.warn(format!("the layer cache {repository} {what} be pruned: {}", problem.causes.join(": ")));
+        }
+    }
+    for report in reports.iter().filter(|report| report.count(Outcome::Removed) > 0) {
+        run.events().event(Event::Note(format!("layer cache {}", report.line())));
     }
     reports
 }
@@ -57,8 +59,11 @@ pub(super) async fn prune(
     };
     let prune = async |(platform, used): (Platform, HashSet<Tag>)| {
         let config = cache.registry(&platform);
-        match open(connector, &config).await {
-            Ok(site) if site.is_cleaned() => Some(site.prune(&pruning(used, max_age, dry_run)).await),
+        let opened = async { site(connector.environment, &connector.registry(&config).await?, &config).await };
+        match opened.await {
+            Ok(site) if site.is_cleaned() => {
+                Some(site.prune(&Pruning { used, max_age, now: SystemTime::now(), dry_run }).await)
+            }
             Ok(_) => None,
             Err(failure) => {
                 let problem = Some(Problem { causes: failure.chain(), denied: false });
@@ -69,33 +74,7 @@ pub(super) async fn prune(
     join_all(builds.into_iter().map(prune)).await.into_iter().flatten().collect()
 }
 
-fn pruning(used: HashSet<Tag>, max_age: Duration, dry_run: bool) -> Pruning {
-    Pruning { used, max_age, now: SystemTime::now(), dry_run }
-}
-
-async fn open(connector: &Connector<'_>, config: &RegistryConfig) -> Result<Cleaner, Failure> {
-    let registry = Arc::new(connector.registry(config).await?);
-    let credential = credential(connector.environment, config).await?;
-    Cleaner::new(registry, config.driver, &credential, connector.environment)
-        .map_err(|error| Failure::new(Exit::Failed, "failed to set up the clean-up").because(error))
-}
-
-/// What podman printed as a key and is none, nothing is kept under.
-fn keys(texts: &[String]) -> HashSet<Tag> {
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
-}
-
-fn tell(report: &Report, events: &Events) {
-    let Report { repository, warnings, problem, .. } = report;
-    if report.count(Outcome::Removed) > 0 {
-        events.event(Event::Note(format!("layer cache {}", report.line())));
-    }
-    for warning in warnings {
-        events.event(Event::Note(format!("layer cache {repository}: {warning}")));
-    }
-    if let Some(problem) = problem {
-        let what = if problem.denied { "may not" } else { "could not" };
-        let causes = problem.causes.join(": ");
-        events.event(Event::Warning(format!("the layer cache {repository} {what} be pruned: {causes}")));
-    }
+/// The tags of steps. A key that is no tag has nothing in the cache.
+fn tags(keys: &[String]) -> HashSet<Tag> {
+    keys.iter().filter_map(|key| key.parse().ok()).collect()
 }

@@ -1,20 +1,19 @@
-//! What a run says at its end: the result as data, and its forms in GitHub's files.
+//! The result of a run as data, and its forms in GitHub's files.
 
 use std::{
-    fmt::Write as _,
     fs::OpenOptions,
     io::{self, Write as _},
     path::Path,
     sync::Arc,
 };
 
-use super::session::Session;
+use super::run::Run;
 use crate::{
     clean::Report,
     commit::{Movement, Record},
     environment::Environment,
     event::{Event, Events},
-    exit::{Exit, Failure},
+    exit::Failure,
     oci::Digest,
     registry::Registry,
     report::{
@@ -25,7 +24,7 @@ use crate::{
 
 /// A run whose tag is live.
 pub(super) fn published(
-    session: &Session,
+    run: &Run,
     records: &[Record],
     registries: &[Arc<Registry>],
     list: &Digest,
@@ -34,53 +33,53 @@ pub(super) fn published(
 ) -> Publication {
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
-        read_back_milliseconds: movement.read_back.map(milliseconds),
-        ..untouched(registry, format!("{}:{}", registry.repository(), session.plan.tag), list)
+        read_back: movement.read_back,
+        ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {
         status: Status::Published,
         digest: Some(list.clone()),
-        platforms: records.iter().map(platform).collect(),
+        platforms: records.iter().map(platform_outcome).collect(),
         registries: registries.iter().zip(movements).map(moved).collect(),
         cleanup,
-        ..skipped(session, records.iter().map(build).collect())
+        ..skipped(run, records.iter().map(build_outcome).collect())
     }
 }
 
 /// A run that put one platform's image on the registries and no tag on it.
-pub(super) fn staged(session: &Session, record: &Record, registries: &[Arc<Registry>]) -> Publication {
+pub(super) fn staged(run: &Run, record: &Record, registries: &[Arc<Registry>]) -> Publication {
     let by_digest = |registry: &Arc<Registry>| {
-        untouched(registry, format!("{}@{}", registry.repository(), record.digest), &record.digest)
+        registry_outcome(registry, format!("{}@{}", registry.repository(), record.digest), &record.digest)
     };
     Publication {
         status: Status::Staged,
-        platforms: vec![platform(record)],
+        platforms: vec![platform_outcome(record)],
         registries: registries.iter().map(by_digest).collect(),
-        ..skipped(session, vec![build(record)])
+        ..skipped(run, vec![build_outcome(record)])
     }
 }
 
 /// A run that was asked not to push.
-pub(super) fn skipped(session: &Session, builds: Vec<BuildOutcome>) -> Publication {
+pub(super) fn skipped(run: &Run, builds: Vec<BuildOutcome>) -> Publication {
     Publication {
         status: Status::Skipped,
-        tag: session.plan.tag.to_string(),
-        kind: session.plan.kind.name().into(),
+        tag: run.plan.tag.to_string(),
+        kind: run.plan.kind.name().into(),
         digest: None,
         builds,
         platforms: Vec::new(),
         registries: Vec::new(),
         cleanup: Vec::new(),
-        timings: session.screen.timings(),
-        warnings: session.screen.warnings(),
+        timings: run.screen.timings(),
+        warnings: run.screen.warnings(),
     }
 }
 
-fn build(record: &Record) -> BuildOutcome {
+fn build_outcome(record: &Record) -> BuildOutcome {
     BuildOutcome { platform: record.platform.clone(), steps: record.steps, steps_reused: record.steps_reused }
 }
 
-fn platform(record: &Record) -> PlatformOutcome {
+fn platform_outcome(record: &Record) -> PlatformOutcome {
     PlatformOutcome {
         platform: record.platform.clone(),
         digest: record.digest.clone(),
@@ -91,7 +90,7 @@ fn platform(record: &Record) -> PlatformOutcome {
     }
 }
 
-fn untouched(registry: &Registry, reference: String, digest: &Digest) -> RegistryOutcome {
+fn registry_outcome(registry: &Registry, reference: String, digest: &Digest) -> RegistryOutcome {
     let traffic = registry.traffic();
     RegistryOutcome {
         name: registry.name().into(),
@@ -106,11 +105,10 @@ fn untouched(registry: &Registry, reference: String, digest: &Digest) -> Registr
 }
 
 /// Writes what a run leaves in files: the step's outputs and the job's summary in a GitHub workflow, and
-/// `timings.json` where it was asked for. What is only there to be read does not decide how a run ends: that it cannot be
-/// written is a warning.
+/// `timings.json` where it was asked for. A summary or `timings.json` that cannot be written is only a warning.
 ///
 /// # Errors
-/// [`Exit::Failed`] when the outputs cannot be written, which the steps that follow need.
+/// `Exit::Failed` when the outputs cannot be written, which the steps that follow need.
 pub fn write_files(
     environment: &Environment,
     publication: &Publication,
@@ -132,32 +130,28 @@ pub fn write_files(
 /// Appends to the job's summary, if this is a step of a workflow.
 ///
 /// # Errors
-/// [`Exit::Failed`] when the file cannot be written.
+/// `Exit::Failed` when the file cannot be written.
 pub fn write_summary(environment: &Environment, markdown: &str) -> Result<(), Failure> {
     let Some(file) = environment.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
     // The empty line ends the paragraph or table of an earlier step.
     append(Path::new(file), &format!("{markdown}\n"))
-        .map_err(|error| Failure::new(Exit::Failed, "failed to write the job summary").because(error))
+        .map_err(|failure| Failure::other("failed to write the job summary").because(failure))
 }
 
 /// The step's outputs: what was published, for the steps and jobs that follow.
 fn outputs(publication: &Publication) -> String {
-    let mut text = format!("tag={}\n", publication.tag);
-    if let Some(digest) = &publication.digest {
-        let _ = writeln!(text, "digest={digest}");
-    }
-    for registry in &publication.registries {
-        let _ = writeln!(text, "digest-{}={}", registry.name, registry.digest);
-    }
-    let platforms: Vec<String> = publication.platforms.iter().map(|outcome| outcome.platform.to_string()).collect();
-    // Of nothing, nothing was reused.
-    let reused = !publication.platforms.is_empty()
-        && publication.platforms.iter().all(|outcome| outcome.layers == outcome.layers_known);
-    let hit = !publication.builds.is_empty() && publication.builds.iter().all(|build| build.steps_reused > 0);
-    let _ = writeln!(text, "platforms={}", platforms.join(","));
-    let _ = writeln!(text, "layers-reused={reused}");
-    let _ = writeln!(text, "cache-hit={hit}");
-    text
+    let Publication { tag, digest, registries, platforms, builds, .. } = publication;
+    let names: Vec<String> = platforms.iter().map(|outcome| outcome.platform.to_string()).collect();
+    // An empty list reuses nothing.
+    let reused = !platforms.is_empty() && platforms.iter().all(|outcome| outcome.layers == outcome.layers_known);
+    let hit = !builds.is_empty() && builds.iter().all(|build| build.steps_reused > 0);
+    let mut lines = vec![format!("tag={tag}")];
+    lines.extend(digest.iter().map(|digest| format!("digest={digest}")));
+    lines.extend(registries.iter().map(|registry| format!("digest-{}={}", registry.name, registry.digest)));
+    lines.push(format!("platforms={}", names.join(",")));
+    lines.push(format!("layers-reused={reused}"));
+    lines.push(format!("cache-hit={hit}"));
+    lines.join("\n") + "\n"
 }
 
 /// Appends lines to one of GitHub's files.
@@ -168,5 +162,5 @@ pub(super) fn append(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn unwritten(file: &Path, error: io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("failed to write {}", file.display())).because(error)
+    Failure::other(format!("failed to write {}", file.display())).because(error)
 }

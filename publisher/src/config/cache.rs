@@ -1,20 +1,22 @@
-//! Where steps of builds are kept for later builds: in a repository that nothing is published to.
+//! The layer cache: a repository for steps of builds, beside those that are published to.
 
 use std::time::Duration;
 
 use super::{
-    ConfigError, DriverKind, RegistryConfig, SecretNames,
-    duration::max_age,
-    origin::{Given, Origin},
-    registries::usual_secrets,
+    RegistryConfig,
+    sources::Sources,
+    values::{max_age, refusal},
 };
-use crate::oci::{Host, Platform, Repository};
+use crate::{
+    exit::Failure,
+    oci::{Platform, Repository},
+};
 
-/// What switches off a cache that is configured elsewhere.
+/// The value that switches off a cache that is configured elsewhere.
 const OFF: &str = "off";
-/// How old a step may become that no build used, if nothing else is said.
+/// The default age at which a step is removed that no build used.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// What a cache is called where registries go by short names; the platform's name follows.
+/// The short name of a cache; the platform's name follows.
 const NAME: &str = "cache";
 
 const HINT: &str = "write host/repository such as ghcr.io/acme/hello-cache, or `off`";
@@ -22,77 +24,60 @@ const HINT: &str = "write host/repository such as ghcr.io/acme/hello-cache, or `
 /// The layer cache of all platforms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// The repository as it is configured. Nothing is in it: each platform has one of its own beside it.
-    repository: Repository,
-    /// Whether to speak HTTP without TLS.
-    pub plain_http: bool,
-    /// The variables that hold the credentials, where they are known.
-    pub secrets: Option<SecretNames>,
-    /// How old a step may become that the build at hand did not use; nothing if all are kept.
+    /// The repository as it is configured. It stays empty: each platform has one of its own beside it.
+    pub(super) base: RegistryConfig,
+    /// The age from which on a step is removed that the build at hand did not use; none if all are kept.
     pub max_age: Option<Duration>,
-    /// The interface through which steps are removed.
-    driver: DriverKind,
 }
 
 impl CacheConfig {
-    /// The repository of one platform: `ghcr.io/acme/hello-cache-arm64`. Not a part of its path, since Docker Hub's names
-    /// have two parts; not one for all, since podman's keys do not tell platforms apart.
-    pub fn repository(&self, platform: &Platform) -> Repository {
-        let Repository { host, name } = self.repository.clone();
-        Repository { host, name: format!("{name}-{}", platform.short_name()) }
-    }
-
-    /// The repository of one platform as a registry that can be talked to, named `cache-arm64`.
+    /// The repository of one platform, `ghcr.io/acme/hello-cache-arm64`, with the short name `cache-arm64`. The platform is
+    /// no part of the path, since Docker Hub's names have two parts; and podman's keys do not tell platforms apart, so they
+    /// cannot share a repository.
     pub fn registry(&self, platform: &Platform) -> RegistryConfig {
-        RegistryConfig {
-            name: format!("{NAME}-{}", platform.short_name()),
-            repository: self.repository(platform),
-            plain_http: self.plain_http,
-            secrets: self.secrets.clone(),
-            driver: self.driver,
-        }
-    }
-
-    /// The host, and how it is spoken to.
-    pub(super) fn transport(&mut self) -> (&Host, &mut bool) {
-        (&self.repository.host, &mut self.plain_http)
+        let platform = platform.short_name();
+        let Repository { host, name } = self.base.repository.clone();
+        let repository = Repository { host, name: format!("{name}-{platform}") };
+        RegistryConfig { name: format!("{NAME}-{platform}"), repository, ..self.base.clone() }
     }
 }
 
-/// The cache that is configured, if any. What is said about a registry on the same host is true of the cache as well.
+/// The cache that is configured, if any. What is configured for a registry on the same host holds for the cache as well.
 pub(super) fn cache(
-    given: Option<Given<String>>,
-    age: Option<&Given<String>>,
+    sources: &Sources<'_>,
     platforms: &[Platform],
     registries: &[RegistryConfig],
-) -> Result<Option<CacheConfig>, ConfigError> {
+) -> Result<Option<CacheConfig>, Failure> {
     // A mistake shows even while there is no cache.
-    let max_age = age.map_or(Ok(Some(MAX_AGE)), max_age)?;
-    let Some(Given { value, origin }) = given.filter(|given| given.value != OFF) else { return Ok(None) };
-    let refuse = |problem: String| ConfigError::invalid(origin.clone(), problem).with_hint(HINT);
-    let repository: Repository = value.parse().map_err(|error| refuse(format!("{error}")))?;
-    let neighbour = registries.iter().find(|registry| registry.repository.host == repository.host);
-    let cache = CacheConfig {
-        plain_http: neighbour.map_or_else(|| repository.host.is_loopback(), |registry| registry.plain_http),
-        secrets: neighbour.map_or_else(|| usual_secrets(&repository.host), |registry| registry.secrets.clone()),
-        driver: neighbour.map_or_else(|| DriverKind::of(&repository.host), |registry| registry.driver),
-        max_age,
-        repository,
+    let age = sources.value("cache-max-age", |settings| settings.cache_max_age.as_ref(), max_age)?;
+    let max_age = age.unwrap_or(Some(MAX_AGE));
+    let parse = |text: &str| {
+        if text == OFF {
+            return Ok(None);
+        }
+        let repository: Repository = text.parse().map_err(|error| refusal(format!("{error}"), HINT))?;
+        let neighbour = registries.iter().find(|registry| registry.repository.host == repository.host);
+        let base = match neighbour {
+            Some(neighbour) => RegistryConfig { repository, ..neighbour.clone() },
+            None => RegistryConfig::new(NAME, repository),
+        };
+        let cache = CacheConfig { base, max_age };
+        for platform in platforms {
+            check(&cache.registry(platform).repository, registries)?;
+        }
+        Ok(Some(cache))
     };
-    for platform in platforms {
-        check(&cache.repository(platform), registries, &origin)?;
-    }
-    Ok(Some(cache))
+    Ok(sources.value("cache", |settings| settings.cache.as_ref(), parse)?.flatten())
 }
 
-/// With the platform behind it, the name is still one, and nobody else's.
-fn check(repository: &Repository, registries: &[RegistryConfig], origin: &Origin) -> Result<(), ConfigError> {
-    let refuse = |problem: String| Err(ConfigError::invalid(origin.clone(), problem).with_hint(HINT));
-    if let Err(error) = repository.to_string().parse::<Repository>() {
-        return refuse(error.to_string());
-    }
+/// With the platform's name behind it, the repository's name must still be valid and not one that is published to.
+fn check(repository: &Repository, registries: &[RegistryConfig]) -> Result<(), Failure> {
+    repository.to_string().parse::<Repository>().map_err(|error| refusal(error.to_string(), HINT))?;
     match registries.iter().find(|registry| registry.repository == *repository) {
-        Some(registry) => refuse(format!("the cache would lie in {repository}, where {} publishes", registry.name)),
+        Some(registry) => {
+            let problem = format!("the cache would be in {repository}, where {} publishes", registry.name);
+            Err(refusal(problem, HINT))
+        }
         None => Ok(()),
     }
 }

@@ -1,40 +1,33 @@
-//! Reads `publish.toml` and merges it with flags, environment and defaults.
+//! Merges the settings of file and flags with environment and defaults.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs, io,
+    collections::BTreeMap,
+    fs::File,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::{
-    CacheConfig, Cleanup, ConfigError, Overrides, RegistryConfig,
+    CacheConfig, Cleanup, RegistryConfig, Settings,
     cache::cache,
-    cleanup::{choose_drivers, cleanup},
-    duration::retry_base,
-    file::File,
-    image::image,
-    origin::Given,
-    overrides,
-    registries::{allow_plain_http, by_default, configured},
-    sources::default_containerfile,
+    registries::{allow_plain_http, choose_drivers, registries},
+    sources::{Sources, flag, given, prefix},
+    values::{self, image_name, refusal},
 };
-use crate::{environment::Environment, http, oci::Platform};
+use crate::{environment::Environment, exit::Failure, http, oci::Platform};
 
-/// The configuration file that is read when no other is named.
-pub const CONFIG_FILE: &str = "publish.toml";
-
-/// The platforms that are built when nothing else is said (FR-003).
+/// The platforms that are built by default (FR-003).
 pub const DEFAULT_PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
-
-const BUILD_ARG_HINT: &str = "write KEY=VALUE, the key made of letters, digits and `_`";
+/// The names under which a build's description is looked for, in this order.
+pub const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
 
 /// What is built and where it goes: complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The image's name, owner/name in lower case. Without a name of its own, that of the first registry's repository.
     pub image: String,
-    /// The file that describes the build. Whether it exists is for [`Config::check_sources`] to say.
+    /// The file that describes the build. [`Config::check_sources`] checks that it exists.
     pub containerfile: PathBuf,
     /// The folder from which the build copies.
     pub context: PathBuf,
@@ -52,17 +45,8 @@ pub struct Config {
     pub cache: Option<CacheConfig>,
     /// Whether the image is meant to have a health check.
     pub healthcheck: bool,
-    /// The address of the source repository, `https://github.com/acme/hello`, where GitHub says it.
+    /// The address of the source repository, `https://github.com/acme/hello`, as GitHub's variables name it.
     pub source: Option<String>,
-}
-
-impl Config {
-    /// The names of the variables that hold passwords.
-    pub fn passwords(&self) -> impl Iterator<Item = &str> {
-        let of_cache = self.cache.iter().filter_map(|cache| cache.secrets.as_ref());
-        let secrets = self.registries.iter().filter_map(|registry| registry.secrets.as_ref()).chain(of_cache);
-        secrets.map(|names| names.password.as_str())
-    }
 }
 
 /// Merges the configuration of a run in `directory`.
@@ -70,111 +54,119 @@ impl Config {
 /// Paths in the configuration file start from the folder of that file, paths in flags from `directory`.
 ///
 /// # Errors
-/// When a file cannot be read, or anything in file, flags or variables is not understood.
-pub fn load(directory: &Path, overrides: &Overrides, env: &Environment) -> Result<Config, ConfigError> {
-    let (folder, file) = read(directory, overrides::nonempty(overrides.config.as_ref()))?;
-
-    let context = overrides::nonempty(overrides.context.as_ref())
-        .map(|path| directory.join(path))
-        .or_else(|| file.context.map(|path| folder.join(path.value)))
-        .unwrap_or_else(|| directory.into());
-    let containerfile = overrides::nonempty(overrides.containerfile.as_ref())
-        .map(|path| directory.join(path))
-        .or_else(|| file.containerfile.map(|path| folder.join(path.value)))
-        .unwrap_or_else(|| default_containerfile(&context));
-
-    let named = image(overrides::text(overrides.image.as_ref(), overrides::IMAGE).or(file.image), env)?;
-    let flags = overrides::list(&overrides.registries, &overrides::REGISTRIES);
-    let namespace = overrides::text(overrides.dockerhub_namespace.as_ref(), overrides::DOCKERHUB_NAMESPACE)
-        .or(file.dockerhub_namespace);
-    let mut registries = match (configured(flags, file.registries)?, &named) {
-        (Some(registries), _) => registries,
-        (None, Some(image)) => by_default(image, namespace)?,
-        (None, None) => return Err(ConfigError::NoImage),
+/// When a file cannot be read, or a value in file, flags or variables is not understood.
+pub fn load(directory: &Path, flags: &Settings, env: &Environment) -> Result<Config, Failure> {
+    let sources = Sources::read(directory, flags)?;
+    let path = |get: fn(&Settings) -> Option<&String>| {
+        let of_flag = get(flags).filter(|path| !path.is_empty()).map(|path| directory.join(path));
+        of_flag.or_else(|| get(&sources.file).map(|path| sources.folder.join(path)))
     };
-    let platforms = platforms(overrides::list(&overrides.platforms, &overrides::PLATFORMS).or(file.platforms))?;
-    let drivers = overrides::list(&overrides.drivers, &overrides::DRIVERS);
-    choose_drivers(&mut registries, drivers.unwrap_or_default())?;
-    let given = overrides::text(overrides.cache.as_ref(), overrides::CACHE).or(file.cache);
-    let age = overrides::text(overrides.cache_max_age.as_ref(), overrides::CACHE_MAX_AGE).or(file.cache_max_age);
-    let mut cache = cache(given, age.as_ref(), &platforms, &registries)?;
-    let plain = overrides::list(&overrides.plain_http, &overrides::PLAIN_HTTP);
-    allow_plain_http(&mut registries, cache.as_mut(), plain.unwrap_or_default())?;
-    let of_registry = registries.first().map(|registry| registry.repository.name.clone());
+    let context = path(|settings| settings.context.as_ref()).unwrap_or_else(|| directory.into());
+    let containerfile = path(|settings| settings.containerfile.as_ref());
 
-    let retry = overrides::text(overrides.retry_base.as_ref(), overrides::RETRY_BASE).or(file.retry_base);
-    let order = overrides::text(overrides.cleanup.as_ref(), overrides::CLEANUP).or(file.cleanup);
+    let on_github = env.get("GITHUB_REPOSITORY");
+    let named = match sources.value("image", |settings| settings.image.as_ref(), image_name)? {
+        Some(image) => Some(image),
+        None => on_github.map(image_name).transpose().map_err(|failure| prefix("`GITHUB_REPOSITORY`", failure))?,
+    };
+    let mut registries = registries(&sources, named.as_deref())?;
+    choose_drivers(&sources, &mut registries)?;
+    let platforms = platforms(&sources)?;
+    let mut cache = cache(&sources, &platforms, &registries)?;
+    allow_plain_http(&sources, &mut registries, cache.as_mut())?;
+
+    let retry_base = sources.value("retry-base", |settings| settings.retry_base.as_ref(), values::retry_base)?;
+    let cleanup = sources.value("cleanup", |settings| settings.cleanup.as_ref(), values::cleanup)?;
+    let server = env.get("GITHUB_SERVER_URL").map(|server| server.trim_end_matches('/'));
     Ok(Config {
-        image: named.or(of_registry).ok_or(ConfigError::NoImage)?,
-        containerfile,
+        image: named.or_else(|| Some(registries.first()?.repository.name.clone())).unwrap_or_default(),
+        containerfile: containerfile.unwrap_or_else(|| default_containerfile(&context)),
         context,
         platforms,
-        build_args: build_args(file.build_args, &overrides.build_args)?,
+        build_args: build_args(&sources)?,
         registries,
-        retry_base: retry.map_or(Ok(http::RETRY_BASE), retry_base)?,
+        retry_base: retry_base.unwrap_or(http::RETRY_BASE),
+        cleanup: cleanup.unwrap_or_default(),
         cache,
-        cleanup: order.map_or(Ok(Cleanup::default()), cleanup)?,
-        healthcheck: file.healthcheck.unwrap_or(true),
-        source: source(env),
+        healthcheck: sources.file.healthcheck.unwrap_or(true),
+        source: server.zip(on_github).map(|(server, repository)| format!("{server}/{repository}")),
     })
 }
 
-/// The configuration file and the folder in which it lies. One that is not named may be absent.
-fn read(directory: &Path, named: Option<&PathBuf>) -> Result<(PathBuf, File), ConfigError> {
-    let name = named.map_or(Path::new(CONFIG_FILE), PathBuf::as_path);
-    let path = directory.join(name);
-    let file = match fs::read_to_string(&path) {
-        Ok(text) => File::parse(&name.display().to_string(), &text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => File::default(),
-        Err(source) => return Err(ConfigError::Unreadable { file: name.display().to_string(), source }),
-    };
-    Ok((path.parent().unwrap_or(directory).into(), file))
-}
-
-fn platforms(given: Option<Vec<Given<String>>>) -> Result<Vec<Platform>, ConfigError> {
-    let default =
-        || DEFAULT_PLATFORMS.iter().map(|text| Given::new((*text).to_owned(), overrides::PLATFORMS)).collect();
-    let mut seen = BTreeSet::new();
+fn platforms(sources: &Sources<'_>) -> Result<Vec<Platform>, Failure> {
+    let mut texts = given(&sources.flags.platforms).to_vec();
+    if texts.is_empty() {
+        texts.clone_from(&sources.file.platforms);
+    }
+    if texts.is_empty() {
+        texts = DEFAULT_PLATFORMS.map(Into::into).to_vec();
+    }
     let mut platforms = Vec::new();
-    for Given { value, origin } in given.unwrap_or_else(default) {
-        let platform: Platform = match value.parse() {
-            Ok(platform) => platform,
-            Err(error) => return Err(ConfigError::invalid(origin, format!("{error}"))),
-        };
-        if !seen.insert(platform.clone()) {
-            return Err(ConfigError::Twice { origin, what: "platform", value: platform.to_string() });
-        }
-        platforms.push(platform);
+    for text in &texts {
+        platforms.push(sources.parse("platforms", text, |text| {
+            let platform = text.parse::<Platform>().map_err(|error| Failure::other(format!("{error}")))?;
+            if platforms.contains(&platform) {
+                return Err(Failure::other(format!("platform {platform} is given twice")));
+            }
+            Ok(platform)
+        })?);
     }
     Ok(platforms)
 }
 
-fn build_args(file: Vec<(String, Given<String>)>, flags: &[String]) -> Result<BTreeMap<String, String>, ConfigError> {
+/// The file's arguments, and those of flags, which replace arguments of the same key.
+fn build_args(sources: &Sources<'_>) -> Result<BTreeMap<String, String>, Failure> {
     let mut arguments = BTreeMap::new();
-    for (key, Given { value, origin }) in file {
-        arguments.insert(checked_key(Given::new(key, origin))?, value);
+    for (key, text) in &sources.file.build_args {
+        let checked = sources.parse(&format!("build-args.{key}"), text, |_| values::build_arg_key(key))?;
+        arguments.insert(checked, text.value.clone());
     }
-    for flag in flags.iter().filter(|flag| !flag.is_empty()) {
-        let Some((key, value)) = flag.split_once('=') else {
-            let problem = format!("`{flag}` has no `=`");
-            return Err(ConfigError::invalid(overrides::BUILD_ARGS, problem).with_hint(BUILD_ARG_HINT));
-        };
-        arguments.insert(checked_key(Given::new(key.into(), overrides::BUILD_ARGS))?, value.into());
+    for text in sources.flags.build_arg.iter().filter(|text| !text.is_empty()) {
+        let (key, value) = values::build_arg(text).map_err(|failure| prefix(&flag("build-arg"), failure))?;
+        arguments.insert(key, value);
     }
     Ok(arguments)
 }
 
-fn checked_key(given: Given<String>) -> Result<String, ConfigError> {
-    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    let key = &given.value;
-    if key.bytes().next().is_some_and(letter) && key.bytes().all(|b| letter(b) || b.is_ascii_digit()) {
-        return Ok(given.value);
-    }
-    let problem = format!("`{key}` is not the name of a build argument");
-    Err(ConfigError::invalid(given.origin, problem).with_hint(BUILD_ARG_HINT))
+/// The Containerfile that a context holds: the first that exists under one of the usual names, else the one that should.
+fn default_containerfile(context: &Path) -> PathBuf {
+    let candidates = CONTAINERFILES.map(|name| context.join(name));
+    // A dangling link counts as existing: to pass over it would silently build something else.
+    let found = candidates.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
+    found.unwrap_or_else(|| context.join(CONTAINERFILES[0]))
 }
 
-fn source(env: &Environment) -> Option<String> {
-    let (server, repository) = (env.get("GITHUB_SERVER_URL")?, env.get("GITHUB_REPOSITORY")?);
-    Some(format!("{}/{repository}", server.trim_end_matches('/')))
+impl Config {
+    /// The names of the variables that hold passwords.
+    pub fn passwords(&self) -> impl Iterator<Item = &str> {
+        let of_cache = self.cache.iter().map(|cache| &cache.base);
+        let secrets = self.registries.iter().chain(of_cache).filter_map(|registry| registry.secrets.as_ref());
+        secrets.map(|names| names.password.as_str())
+    }
+
+    /// Checks that the build context and the Containerfile are there. Not part of [`load`], because merging and cleaning
+    /// up need no sources, and their jobs may have none.
+    ///
+    /// # Errors
+    /// When the context is no folder, or the Containerfile is missing or unreadable.
+    pub fn check_sources(&self) -> Result<(), Failure> {
+        let context = self.context.display();
+        if !self.context.is_dir() {
+            let problem = format!("the build context {context} is not a folder");
+            return Err(refusal(problem, "name the folder with `context` in publish.toml or `--context`"));
+        }
+        let Err(error) = readable(&self.containerfile) else { return Ok(()) };
+        let not_chosen = self.containerfile == default_containerfile(&self.context);
+        if error.kind() == io::ErrorKind::NotFound && not_chosen && self.containerfile.symlink_metadata().is_err() {
+            return Err(refusal(
+                format!("neither `Containerfile` nor `Dockerfile` is in {context}"),
+                "write one there, or name the file with `containerfile` in publish.toml or `--containerfile`",
+            ));
+        }
+        Err(Failure::other(format!("cannot read {}", self.containerfile.display())).because(error))
+    }
+}
+
+fn readable(path: &Path) -> io::Result<()> {
+    if File::open(path)?.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
 }

@@ -1,30 +1,23 @@
 //! What is published where: `publish.toml`, flags, environment and defaults, merged into one checked [`Config`].
 //!
-//! For each setting the first that says something wins: flag, `TALLYMAN_…` variable, `publish.toml`, GitHub's own
-//! variables, built-in default. Every setting is optional. Whatever is not understood is an error that names where it
-//! was given; nothing is ever guessed or left out silently. Names of secrets stand here, their values never do.
+//! For each setting the first of these wins: flag, `TALLYMAN_` variable, `publish.toml`, GitHub's own variables, built-in
+//! default. Every setting is optional. A value that is not understood is an error that names where it was given. The
+//! configuration holds the names of secrets, never their values.
+//!
+//! A setting is declared in `settings` and read in `load`.
 
 mod cache;
-mod cleanup;
-mod duration;
-mod error;
-mod file;
-mod image;
 mod load;
-mod origin;
-mod overrides;
 mod registries;
-mod section;
+mod settings;
 mod sources;
-
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use cache::CacheConfig;
-pub use cleanup::{Cleanup, DriverKind};
-pub use duration::RETRY_BASE_MAX;
-pub use error::ConfigError;
-pub use load::{CONFIG_FILE, Config, DEFAULT_PLATFORMS, load};
-pub use origin::Origin;
-pub use overrides::Overrides;
-pub use registries::{RegistryConfig, SecretNames};
+pub use load::{CONTAINERFILES, Config, DEFAULT_PLATFORMS, load};
+pub use registries::{DriverKind, RegistryConfig, SecretNames};
+pub use settings::Settings;
+pub use sources::CONFIG_FILE;
+pub use values::{Cleanup, RETRY_BASE_MAX};

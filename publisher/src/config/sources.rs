@@ -1,50 +1,99 @@
-//! The files that a build needs: the context and the Containerfile.
+//! The two sources of settings, flags above the file, and where in them a value stands.
 
 use std::{
-    fs::File,
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{Config, ConfigError};
+use clap::{Arg, Args as _, Command};
 
-/// The names under which a build's description is looked for, in this order.
-const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
+use super::settings::{Settings, Text};
+use crate::exit::Failure;
 
-/// The Containerfile that a context holds: the first that exists under one of the usual names, else the one that should.
-pub(super) fn default_containerfile(context: &Path) -> PathBuf {
-    let candidates = CONTAINERFILES.map(|name| context.join(name));
-    // A dangling link counts as existing: passing over it would build something else without a word.
-    let found = candidates.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
-    found.unwrap_or_else(|| context.join(CONTAINERFILES[0]))
+/// The configuration file that is read when no other is named.
+pub const CONFIG_FILE: &str = "publish.toml";
+
+/// What flags and file say. A flag or variable that is set to nothing counts as absent: workflows pass empty inputs on.
+pub(super) struct Sources<'a> {
+    pub(super) flags: &'a Settings,
+    pub(super) file: Settings,
+    /// The folder of the file.
+    pub(super) folder: PathBuf,
+    file_name: String,
+    file_text: String,
 }
 
-impl Config {
-    /// Looks whether there is something to build. Apart from [`load`](super::load) because merging and cleaning up need
-    /// no sources, and their jobs may have none.
-    ///
-    /// # Errors
-    /// When the context is no folder, or the Containerfile is missing or unreadable.
-    pub fn check_sources(&self) -> Result<(), ConfigError> {
-        if !self.context.is_dir() {
-            return Err(ConfigError::NoContext(self.context.display().to_string()));
-        }
-        match readable(&self.containerfile) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.nothing_to_find() => {
-                Err(ConfigError::NoContainerfile(self.context.display().to_string()))
-            }
-            Err(source) => Err(ConfigError::Unreadable { file: self.containerfile.display().to_string(), source }),
-        }
+impl<'a> Sources<'a> {
+    /// Reads the configuration file. One that is not named may be absent.
+    pub(super) fn read(directory: &Path, flags: &'a Settings) -> Result<Self, Failure> {
+        let named = flags.config.as_deref().filter(|name| !name.is_empty());
+        let file_name = named.unwrap_or(CONFIG_FILE).to_owned();
+        let path = directory.join(&file_name);
+        let file_text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
+            Err(error) => return Err(Failure::other(format!("cannot read {file_name}")).because(error)),
+        };
+        let file = toml::from_str(&file_text).map_err(|error| {
+            let (line, column) = position(&file_text, error.span().unwrap_or_default().start);
+            Failure::other(format!("{file_name} line {line} column {column}: {}", error.message()))
+        })?;
+        let folder = path.parent().unwrap_or(directory).into();
+        Ok(Self { flags, file, folder, file_name, file_text })
     }
 
-    /// Whether the Containerfile was not chosen but looked for, and nothing was found.
-    fn nothing_to_find(&self) -> bool {
-        let default = default_containerfile(&self.context);
-        self.containerfile == default && default.symlink_metadata().is_err()
+    /// The value of a key: the flag's, else the file's.
+    pub(super) fn value<T>(
+        &self,
+        key: &str,
+        get: fn(&Settings) -> Option<&Text>,
+        parse: impl FnOnce(&str) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let flag = get(self.flags).filter(|text| !text.value.is_empty());
+        flag.or_else(|| get(&self.file)).map(|text| self.parse(key, text, parse)).transpose()
+    }
+
+    /// Reads a value; an error names where it stands.
+    pub(super) fn parse<T>(
+        &self,
+        key: &str,
+        text: &Text,
+        parse: impl FnOnce(&str) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        parse(&text.value).map_err(|failure| {
+            let origin = match &text.span {
+                Some(span) => format!("`{key}` in {} line {}", self.file_name, position(&self.file_text, span.start).0),
+                None => flag(key),
+            };
+            prefix(&origin, failure)
+        })
     }
 }
 
-fn readable(path: &Path) -> io::Result<()> {
-    if File::open(path)?.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+/// Puts the place of a value before an error about it.
+pub(super) fn prefix(origin: &str, mut failure: Failure) -> Failure {
+    failure.message = format!("{origin}: {}", failure.message);
+    failure
+}
+
+/// The entries of a flag that is a list; none if nothing but an empty text was given.
+pub(super) fn given(list: &[Text]) -> &[Text] {
+    if list.iter().all(|text| text.value.is_empty()) { &[] } else { list }
+}
+
+/// A flag with the variable that stands in for it; which of the two a value came from is not known.
+pub(super) fn flag(name: &str) -> String {
+    let command = Settings::augment_args(Command::new("publisher"));
+    let variable = command.get_arguments().find(|flag| flag.get_long() == Some(name)).and_then(Arg::get_env);
+    match variable {
+        Some(variable) => format!("`--{name}` or `{}`", variable.display()),
+        None => format!("`--{name}`"),
+    }
+}
+
+/// Line and column, counted from 1.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

@@ -2,12 +2,11 @@
 //!
 //! Emulators are recognised by the ELF header that they are registered for, not by name: qemu's registrations have
 //! several names, and there are other emulators. A missing one is a warning: a Containerfile that compiles for another
-//! platform and only copies the result needs none, and so does a machine that builds its own platform alone.
+//! platform and only copies the result needs none, nor does a machine that only builds its own platform.
 
-use super::{
-    finding::{Finding, Status},
-    machine::Machine,
-};
+use std::ops::Range;
+
+use super::{finding::Finding, machine::Machine};
 use crate::{
     oci::Platform,
     podman::{host_architecture, runs_natively},
@@ -18,20 +17,21 @@ const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 /// The flag with which the kernel opens the emulator once, so that it need not be in the container's file system.
 const FIX_BINARY: char = 'F';
 
-/// Architectures by their Go names: the ELF header's class and, as its bytes stand, its machine.
-const ELF: [(&str, u8, [u8; 2]); 8] = [
-    ("386", 1, [0x03, 0x00]),
-    ("amd64", 2, [0x3e, 0x00]),
-    ("arm", 1, [0x28, 0x00]),
-    ("arm64", 2, [0xb7, 0x00]),
-    ("loong64", 2, [0x02, 0x01]),
-    ("ppc64le", 2, [0x15, 0x00]),
-    ("riscv64", 2, [0xf3, 0x00]),
-    ("s390x", 2, [0x00, 0x16]),
+/// Architectures by their Go names, with what an ELF header has for them, in hexadecimal: its class (1 is 32 bits, 2 is
+/// 64 bits) and its machine.
+const ELF: [(&str, &str, &str); 8] = [
+    ("386", "01", "0300"),
+    ("amd64", "02", "3e00"),
+    ("arm", "01", "2800"),
+    ("arm64", "02", "b700"),
+    ("loong64", "02", "0201"),
+    ("ppc64le", "02", "1500"),
+    ("riscv64", "02", "f300"),
+    ("s390x", "02", "0016"),
 ];
-/// Where these stand in an ELF header.
-const ELF_CLASS: usize = 4;
-const ELF_MACHINE: usize = 18;
+/// Where class and machine are in the digits of an ELF header.
+const ELF_CLASS: Range<usize> = 8..10;
+const ELF_MACHINE: Range<usize> = 36..40;
 
 /// One finding for each platform that this machine does not run by itself.
 pub(super) fn findings(machine: &Machine<'_>, platforms: &[Platform]) -> Vec<Finding> {
@@ -43,77 +43,56 @@ fn finding(machine: &Machine<'_>, platform: &Platform) -> Finding {
     let name = format!("emulation of {platform}");
     let cannot = format!("RUN steps for {platform} cannot run here");
     let qemu = "apt-get install qemu-user-static binfmt-support, or ./setup.sh";
-    let Some(registered) = registered(machine) else {
-        let mend = format!("as root: mount -t binfmt_misc binfmt_misc {BINFMT}, or ./setup.sh");
-        return Finding::bad(name, Status::Warning, format!("{BINFMT} is not mounted, so it is not known"), mend);
-    };
-    let mut fitting = registered.iter().filter(|emulator| emulator.runs(platform.architecture())).peekable();
-    if fitting.peek().is_none() {
-        return Finding::bad(name, Status::Warning, format!("no emulator; {cannot}"), qemu);
-    }
-    match fitting.clone().find(|emulator| emulator.fixed) {
-        Some(emulator) => Finding::ok(name, emulator.name.clone()),
-        None => Finding::bad(
-            name,
-            Status::Warning,
-            format!("registered without the flag {FIX_BINARY}, so containers do not find the emulator; {cannot}"),
-            qemu,
-        ),
-    }
-}
-
-/// An enabled registration.
-#[derive(Debug)]
-struct Emulator {
-    name: String,
-    fixed: bool,
-    header: Vec<u8>,
-}
-
-impl Emulator {
-    /// Reads what the kernel shows of one registration; a disabled one counts as absent.
-    fn parse(name: &str, text: &str) -> Option<Self> {
-        let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
-        let enabled = text.lines().next() == Some("enabled") && field("offset ") == Some("0");
-        let header = bytes(field("magic ").filter(|_| enabled)?)?;
-        Some(Self { name: name.into(), fixed: field("flags:")?.contains(FIX_BINARY), header })
-    }
-
-    fn runs(&self, architecture: &str) -> bool {
-        ELF.iter().any(|&(name, class, machine)| {
-            name == architecture
-                && self.header.get(ELF_CLASS) == Some(&class)
-                && self.header.get(ELF_MACHINE..ELF_MACHINE + machine.len()) == Some(&machine)
-        })
-    }
-}
-
-/// What is registered, or nothing where the kernel does not show it.
-fn registered(machine: &Machine<'_>) -> Option<Vec<Emulator>> {
     let folder = machine.path(BINFMT);
     if !folder.join("status").exists() {
-        return None;
+        let fix = format!("as root: mount -t binfmt_misc binfmt_misc {BINFMT}, or ./setup.sh");
+        return Finding::warning(name, format!("{BINFMT} is not mounted, so it is not known"), fix);
     }
-    let names = folder.read_dir().ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut emulators: Vec<_> =
-        names.filter_map(|name| Emulator::parse(&name, &machine.text(format!("{BINFMT}/{name}")))).collect();
-    emulators.sort_by(|a, b| a.name.cmp(&b.name));
-    Some(emulators)
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let mut without_flag = false;
+    for emulator in names {
+        let registration = machine.text(format!("{BINFMT}/{emulator}"));
+        if !runs(&registration, platform.architecture()) {
+            continue;
+        }
+        if field(&registration, "flags:").contains(FIX_BINARY) {
+            return Finding::ok(name, emulator);
+        }
+        without_flag = true;
+    }
+    let detail = if without_flag {
+        format!("registered without the flag {FIX_BINARY}, so containers do not find the emulator; {cannot}")
+    } else {
+        format!("no emulator; {cannot}")
+    };
+    Finding::warning(name, detail, qemu)
 }
 
-/// The bytes that hexadecimal digits stand for.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        hex.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits?;
-    let pairs = digits.chunks_exact(2);
-    pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
+/// Whether an emulator is enabled and registered for an architecture.
+fn runs(registration: &str, architecture: &str) -> bool {
+    let (header, enabled) = (field(registration, "magic "), registration.starts_with("enabled\n"));
+    let digits = |range: &Range<usize>| header.get(range.clone());
+    enabled
+        && field(registration, "offset ") == "0"
+        && ELF.iter().any(|(name, class, machine)| {
+            *name == architecture && digits(&ELF_CLASS) == Some(class) && digits(&ELF_MACHINE) == Some(machine)
+        })
+}
+
+/// A field of a registration, as the kernel shows it; empty if it is not there.
+fn field<'a>(registration: &'a str, key: &str) -> &'a str {
+    registration.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::machine::tests::{environment, machine_with};
+    use crate::doctor::{
+        finding::Status,
+        machine::tests::{environment, machine_with},
+    };
 
     const STATUS: (&str, &str) = ("/proc/sys/fs/binfmt_misc/status", "enabled\n");
 
@@ -158,7 +137,7 @@ mod tests {
         let text = registration(state, flags, class, machine);
         let found = examine(&[STATUS, ("/proc/sys/fs/binfmt_misc/qemu-aarch64", &text)], "linux/arm64");
         assert_eq!(found.status, Status::Warning);
-        assert!(found.detail.starts_with(says) && found.mend.is_some(), "{found:?}");
+        assert!(found.detail.starts_with(says) && found.fix.is_some(), "{found:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub enum Status {
     Ok,
     /// It is not, but a build may do without.
     Warning,
-    /// It is there in a version that will not do.
+    /// Its version is too old.
     TooOld,
     /// It is not, and nothing can be built.
     Missing,
@@ -29,45 +29,45 @@ impl Status {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one examination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at: `podman`, `emulation of linux/arm64`.
+    /// What was examined: `podman`, `emulation of linux/arm64`.
     pub name: String,
     /// Whether it is as it has to be.
     pub status: Status,
     /// What was found.
     pub detail: String,
-    /// How to mend it.
-    pub mend: Option<String>,
+    /// How to fix it.
+    #[serde(rename = "mend")]
+    pub fix: Option<String>,
 }
 
 impl Finding {
     pub(super) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), status: Status::Ok, detail: detail.into(), mend: None }
+        Self { name: name.into(), status: Status::Ok, detail: detail.into(), fix: None }
     }
 
-    pub(super) fn bad(
-        name: impl Into<String>,
-        status: Status,
-        detail: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
-        Self { name: name.into(), status, detail: detail.into(), mend: Some(mend.into()) }
+    pub(super) fn warning(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Warning, fix: Some(fix.into()), ..Self::ok(name, detail) }
+    }
+
+    /// Makes a warning of it, if something is missing that a build may do without.
+    pub(super) fn not_required(self) -> Self {
+        if self.status == Status::Missing { Self { status: Status::Warning, ..self } } else { self }
+    }
+
+    pub(super) fn missing(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { status: Status::Missing, ..Self::warning(name, detail, fix) }
     }
 }
 
-/// How a package is installed.
-pub(super) fn install(package: &str) -> String {
-    format!("apt-get install {package}, or ./setup.sh")
-}
-
-/// All that was looked at, as an aligned table or as JSON.
+/// All findings, as an aligned table or as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// Whether all that is required is there.
+    /// Whether everything is there that is required.
     pub fit: bool,
-    /// What was found, in a fixed order.
+    /// The findings, in a fixed order.
     pub findings: Vec<Finding>,
 }
 
@@ -80,12 +80,11 @@ impl From<Vec<Finding>> for Diagnosis {
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name_width = self.findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or_default();
-        let word_width = Status::TooOld.word().len();
-        for Finding { name, status, detail, mend } in &self.findings {
-            writeln!(f, "{:<word_width$}  {name:<name_width$}  {detail}", status.word())?;
-            if let Some(mend) = mend {
-                writeln!(f, "{:<word_width$}  {:<name_width$}  mend: {mend}", "", "")?;
+        let width = self.findings.iter().map(|finding| finding.name.chars().count()).max().unwrap_or_default();
+        for Finding { name, status, detail, fix } in &self.findings {
+            writeln!(f, "{:<7}  {name:<width$}  {detail}", status.word())?;
+            if let Some(fix) = fix {
+                writeln!(f, "{:<7}  {:<width$}  fix: {fix}", "", "")?;
             }
         }
         Ok(())
@@ -107,16 +106,16 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_aligned_and_says_how_to_mend() {
+    fn the_table_is_aligned_and_says_how_to_fix() {
         let diagnosis = Diagnosis::from(vec![
             Finding::ok("podman", "5.8.6"),
-            Finding::bad("newuidmap", Status::Missing, "not found", install("uidmap")),
+            Finding::missing("newuidmap", "not found", "apt-get install uidmap"),
         ]);
         insta::assert_snapshot!(diagnosis, @r"
         ok       podman     5.8.6
         missing  newuidmap  not found
-                            mend: apt-get install uidmap, or ./setup.sh
+                            fix: apt-get install uidmap
         ");
-        insta::assert_snapshot!(serde_json::to_string(&diagnosis).unwrap(), @r#"{"fit":false,"findings":[{"name":"podman","status":"ok","detail":"5.8.6","mend":null},{"name":"newuidmap","status":"missing","detail":"not found","mend":"apt-get install uidmap, or ./setup.sh"}]}"#);
+        insta::assert_snapshot!(serde_json::to_string(&diagnosis).unwrap(), @r#"{"fit":false,"findings":[{"name":"podman","status":"ok","detail":"5.8.6","mend":null},{"name":"newuidmap","status":"missing","detail":"not found","mend":"apt-get install uidmap"}]}"#);
     }
 }

@@ -1,33 +1,28 @@
-//! The machine as the examination sees it: its files, its programs, its user.
+//! The files and programs of the machine that is examined.
 
 use std::{
-    fs::{self, OpenOptions},
-    io,
+    fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
-use super::finding::{Finding, Status, install};
+use super::finding::Finding;
 use crate::environment::Environment;
 
 /// Where podman looks for its helpers before `PATH` (`helper_binaries_dir` in containers.conf).
 const HELPER_FOLDERS: [&str; 4] =
     ["/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman"];
 
-/// What is looked at; a test looks at a folder of its own.
+/// The machine; a test examines a folder of its own.
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
-    environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     root: PathBuf,
 }
 
 impl<'a> Machine<'a> {
     pub(super) fn new(environment: &'a Environment, root: impl Into<PathBuf>) -> Self {
         Self { environment, root: root.into() }
-    }
-
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(name)
     }
 
     /// An absolute path on this machine.
@@ -41,29 +36,20 @@ impl<'a> Machine<'a> {
         fs::read_to_string(self.path(absolute)).unwrap_or_default()
     }
 
-    /// Whether this user may read and write a file. Opening is the one test that no permission or mount escapes.
-    pub(super) fn opens(&self, absolute: impl AsRef<Path>) -> io::Result<()> {
-        OpenOptions::new().read(true).write(true).open(self.path(absolute)).map(drop)
-    }
-
-    /// A program of `PATH`.
+    /// A program of podman's own folders or of `PATH`.
     pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
-        let path = self.variable("PATH").unwrap_or_default();
-        std::env::split_paths(path).map(|folder| self.path(folder).join(name)).find(|file| is_executable(file))
+        let path = self.environment.get("PATH").unwrap_or_default();
+        let folders = HELPER_FOLDERS.iter().map(PathBuf::from).chain(std::env::split_paths(path));
+        folders.map(|folder| self.path(folder).join(name)).find(|file| is_executable(file))
     }
 
-    /// A program of `PATH` or of podman's own folders.
-    pub(super) fn helper(&self, name: &str) -> Option<PathBuf> {
-        let helpers = HELPER_FOLDERS.iter().map(|folder| self.path(folder).join(name));
-        helpers.into_iter().find(|file| is_executable(file)).or_else(|| self.program(name))
-    }
-
-    /// A finding on a program of `PATH` that belongs to a package.
-    pub(super) fn program_finding(&self, name: &str, package: &str, otherwise: Status, why: &str) -> Finding {
-        match self.program(name) {
-            Some(file) => Finding::ok(name, file.display().to_string()),
-            None => Finding::bad(name, otherwise, format!("not found; {why}"), install(package)),
+    /// Examines whether a program is installed.
+    pub(super) fn examine_program(&self, name: &str, program: &str, package: &str, without: &str) -> Finding {
+        if let Some(file) = self.program(program) {
+            return Finding::ok(name, file.display().to_string());
         }
+        let fix = format!("apt-get install {package}, or ./setup.sh");
+        Finding::missing(name, format!("{program} not found; {without}"), fix)
     }
 }
 
@@ -95,15 +81,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn programs_are_executable_files_of_path_and_helpers_of_podmans_folders_too() {
+    fn programs_are_executable_files_of_path_and_of_podmans_folders() {
         let root = machine_with(&[("/usr/bin/git", ""), ("/usr/lib/podman/netavark", ""), ("/opt/bin/other", "")]);
         fs::create_dir(root.path().join("usr/bin/folder")).unwrap();
         fs::write(root.path().join("usr/bin/text"), "").unwrap();
         let environment = environment();
         let machine = Machine::new(&environment, root.path());
         assert_eq!(machine.program("git"), Some(root.path().join("usr/bin/git")));
-        assert_eq!(machine.helper("netavark"), Some(root.path().join("usr/lib/podman/netavark")));
-        for name in ["folder", "text", "other", "netavark", "absent"] {
+        assert_eq!(machine.program("netavark"), Some(root.path().join("usr/lib/podman/netavark")));
+        for name in ["folder", "text", "other", "absent"] {
             assert_eq!(machine.program(name), None, "{name}");
         }
     }

@@ -2,66 +2,66 @@
 
 use semver::Version;
 
-use super::InitError;
+use crate::{exit::Failure, git};
 
+const FROM_HINT: &str = "write --from OWNER/REPO or --from OWNER/REPO@COMMIT";
 /// The digits of a commit's id.
 const COMMIT_DIGITS: usize = 40;
-/// What an owner and a repository are called with, besides letters and digits.
+/// The characters of owners and repositories, besides letters and digits.
 const IN_NAMES: &[u8] = b"-_.";
 
 /// A commit of a repository that holds Tallyman.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
+pub(super) struct Pin {
     /// `owner/name` on GitHub.
     pub(super) repository: String,
     pub(super) commit: String,
-    /// What people call that commit.
+    /// The git tag of the release, if it is one.
     pub(super) release: Option<String>,
 }
 
 impl Pin {
-    /// The commit that this program was compiled from, as far as whoever compiled it said so.
+    /// The pin that `--from` asks for: a commit, or the newest release of a repository; by default the commit that this
+    /// program was compiled from.
     ///
     /// # Errors
-    /// When nobody did.
-    pub fn of_this_program() -> Result<Self, InitError> {
+    /// When it is not understood or not known.
+    pub(super) async fn choose(from: Option<&str>) -> Result<Self, Failure> {
+        let Some(from) = from else { return Self::of_this_program() };
+        if let Some((repository, commit)) = from.split_once('@') {
+            return Self::at(repository, commit);
+        }
+        check_repository(from)?;
+        let refs = git::refs(&format!("https://github.com/{from}")).await;
+        Self::newest(from, &refs.unwrap_or_default())
+    }
+
+    fn of_this_program() -> Result<Self, Failure> {
         let (Some(repository), Some(commit)) = (option_env!("TALLYMAN_REPOSITORY"), option_env!("TALLYMAN_COMMIT"))
         else {
-            return Err(InitError::NoOrigin);
+            let message =
+                "this publisher was compiled by hand, so it does not know whose workflow to call, nor at which commit";
+            return Err(Failure::other(message).hint(
+                "say it: --from OWNER/REPO, where Tallyman is on GitHub; --from OWNER/REPO@COMMIT pins a commit of your choice",
+            ));
         };
         let release = option_env!("TALLYMAN_RELEASE").filter(|release| !release.is_empty());
         Ok(Self { release: release.map(str::to_owned), ..Self::at(repository, commit)? })
     }
 
     /// This commit of this repository.
-    ///
-    /// # Errors
-    /// When one of them cannot be that.
-    pub fn at(repository: &str, commit: &str) -> Result<Self, InitError> {
-        Self::check(repository)?;
+    fn at(repository: &str, commit: &str) -> Result<Self, Failure> {
+        check_repository(repository)?;
         if commit.len() != COMMIT_DIGITS || !commit.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(InitError::BadCommit(commit.into()));
+            let message = format!("`{commit}` is not the id of a commit, which has {COMMIT_DIGITS} hexadecimal digits");
+            return Err(Failure::other(message).hint(FROM_HINT));
         }
         Ok(Self { repository: repository.into(), commit: commit.to_ascii_lowercase(), release: None })
     }
 
-    /// Whether that can be a repository on GitHub.
-    ///
-    /// # Errors
-    /// When it cannot.
-    pub fn check(repository: &str) -> Result<(), InitError> {
-        let named =
-            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || IN_NAMES.contains(&b));
-        let good = repository.split_once('/').is_some_and(|(owner, name)| named(owner) && named(name));
-        if good { Ok(()) } else { Err(InitError::BadFrom(repository.into())) }
-    }
-
-    /// The commit of a repository's newest release, else of its main branch, out of what `git ls-remote` says of it: an id
+    /// The commit of a repository's newest release, else of its main branch, from the output of `git ls-remote`: an id
     /// and a ref a line, for an annotated tag also `refs/tags/v1.2.3^{}` with the commit that it is on.
-    ///
-    /// # Errors
-    /// When it names no commit.
-    pub fn newest(repository: &str, refs: &str) -> Result<Self, InitError> {
+    fn newest(repository: &str, refs: &str) -> Result<Self, Failure> {
         let refs = || refs.lines().filter_map(|line| line.split_once('\t'));
         let release = |(commit, name): (&'_ str, &'_ str)| {
             let name = name.strip_prefix("refs/tags/")?;
@@ -73,9 +73,22 @@ impl Pin {
             return Ok(Self { release: Some(name), ..Self::at(repository, &commit)? });
         }
         let head = refs().find(|(_, name)| *name == "HEAD");
-        let (commit, _) = head.ok_or_else(|| InitError::NoCommit(repository.into()))?;
+        let (commit, _) = head.ok_or_else(|| {
+            let message = format!("https://github.com/{repository} does not tell its commits");
+            Failure::other(message).hint("name the commit, in all its 40 digits: --from OWNER/REPO@COMMIT")
+        })?;
         Self::at(repository, commit)
     }
+}
+
+/// Whether that can be a repository on GitHub.
+fn check_repository(repository: &str) -> Result<(), Failure> {
+    let is_name =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || IN_NAMES.contains(&b));
+    if repository.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name)) {
+        return Ok(());
+    }
+    Err(Failure::other(format!("`{repository}` is no repository on GitHub")).hint(FROM_HINT))
 }
 
 #[cfg(test)]
@@ -89,10 +102,10 @@ mod tests {
     fn a_pin_is_a_repository_and_a_whole_commit() {
         assert_eq!(Pin::at("acme/tallyman", &A.to_uppercase()).unwrap().commit, A);
         for bad in ["v1", "0123456", "main", ""] {
-            assert!(matches!(Pin::at("acme/tallyman", bad), Err(InitError::BadCommit(_))), "{bad}");
+            assert!(Pin::at("acme/tallyman", bad).is_err(), "{bad}");
         }
         for bad in ["acme", "acme/", "/tallyman", "a/b/c", "acme/tally man", "https://github.com/acme/tallyman"] {
-            assert!(matches!(Pin::at(bad, A), Err(InitError::BadFrom(_))), "{bad}");
+            assert!(Pin::at(bad, A).is_err(), "{bad}");
         }
     }
 
@@ -109,6 +122,6 @@ mod tests {
         // The tag has an id of its own; after it comes the commit that it is on.
         let annotated = format!("{head}{A}\trefs/tags/v1.0.0\n{B}\trefs/tags/v1.0.0^{{}}\n");
         assert_eq!(newest(&annotated).unwrap(), release(B, "v1.0.0"));
-        assert!(matches!(newest(""), Err(InitError::NoCommit(_))));
+        assert!(newest("").is_err());
     }
 }

@@ -1,177 +1,200 @@
-//! What a repository says about how it is to be published, and what the user says instead.
+//! Finds out how a repository is to be published: from flags, else from its files and from git.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{InitError, containerfile, remote};
+use super::{InitArgs, WORKFLOW_FILE};
 use crate::{
-    config::{Overrides, load},
+    config::{CONTAINERFILES, RegistryConfig, Settings, load},
     containerfile::Containerfile,
     environment::Environment,
-    oci::{Host, Repository},
+    exit::Failure,
+    git,
+    oci::Host,
+    plan::MAIN_BRANCH,
 };
 
-/// What in a workflow tells that it publishes images, too.
+/// Folders of other people's files.
+const FOREIGN: [&str; 4] = ["node_modules", "target", "third_party", "vendor"];
+/// What a workflow contains that publishes images.
 const PUBLISHING: [&str; 5] =
     ["docker/build-push-action", "docker push", "podman push", "buildah push", "redhat-actions/push"];
-/// What a branch may be made of, so that a workflow's filter takes it literally.
+/// The characters, besides letters and digits, that a workflow's filter of branches takes literally.
 const PLAIN_IN_BRANCH: &[u8] = b"-_./";
 
-/// What the user says; what is not said is found out.
-#[derive(Debug, Default)]
-pub struct Wishes {
-    /// The image's name.
-    pub image: Option<String>,
-    /// Registries, each `name=host/repository`.
-    pub registries: Vec<String>,
-    /// The file to build from, its path starting at the root.
-    pub containerfile: Option<String>,
-    /// The branch whose builds are latest.
-    pub branch: Option<String>,
-}
-
-/// One registry that differs from the defaults.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// The short name.
-    pub name: String,
-    /// Where the image goes.
-    pub repository: Repository,
-}
-
 /// What is to be set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
-    /// The image's name: that of the repository on GitHub, or the one given.
-    pub image: String,
-    /// Whether it was given, and is not what it would be without saying.
-    pub renamed: bool,
+pub(super) struct Survey {
+    /// The image's name, in lower case.
+    pub(super) image: String,
+    /// Whether that is not the name of the repository on GitHub.
+    pub(super) renamed: bool,
     /// The file to build from, its path starting at the root.
-    pub containerfile: String,
+    pub(super) containerfile: String,
     /// What that file says.
-    pub build: Containerfile,
+    pub(super) build: Containerfile,
     /// The branch whose builds are latest.
-    pub branch: String,
-    /// Registries in place of the default ones; none if those will do.
-    pub destinations: Vec<Destination>,
+    pub(super) branch: String,
+    /// Where the image goes.
+    pub(super) registries: Vec<RegistryConfig>,
+    /// Whether these are not the default registries.
+    pub(super) has_own_registries: bool,
     /// Workflows that seem to publish images already.
-    pub rivals: Vec<String>,
+    pub(super) other_workflows: Vec<String>,
 }
 
 impl Survey {
-    /// Where the image goes.
-    pub fn repositories(&self) -> Vec<String> {
-        if self.destinations.is_empty() {
-            return vec![format!("ghcr.io/{}", self.image), format!("docker.io/{}", self.image)];
-        }
-        self.destinations.iter().map(|destination| destination.repository.to_string()).collect()
-    }
-
     /// The secrets that the workflow hands on, and that have to be set.
-    pub fn secrets(&self) -> Vec<&'static str> {
-        let hosts = || self.destinations.iter().map(|destination| &destination.repository.host);
+    pub(super) fn secrets(&self) -> Vec<&'static str> {
+        let any = |test: fn(&Host) -> bool| self.registries.iter().any(|registry| test(&registry.repository.host));
         let mut secrets = Vec::new();
-        if self.destinations.is_empty() || hosts().any(Host::is_docker_hub) {
+        if any(Host::is_docker_hub) {
             secrets.extend(["DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN"]);
         }
-        if hosts().any(is_stranger) {
+        if any(has_own_secrets) {
             secrets.extend(["REGISTRY_USERNAME", "REGISTRY_TOKEN"]);
         }
         secrets
     }
 }
 
-/// Whether nothing is known about a registry by its host.
-pub(super) fn is_stranger(host: &Host) -> bool {
+/// Whether a registry's credentials have no usual names.
+pub(super) fn has_own_secrets(host: &Host) -> bool {
     !host.is_ghcr() && !host.is_docker_hub()
-}
-
-/// What git says about a repository.
-#[derive(Debug, Default)]
-pub struct GitFacts {
-    /// The address of `origin`, else of the only other remote.
-    pub remote: Option<String>,
-    /// The branch that the remote shows first, else the one that is checked out.
-    pub branch: Option<String>,
 }
 
 /// Looks at the repository in `root`.
 ///
 /// # Errors
-/// When something is neither said nor to be found out, or what is said makes no sense.
-pub fn survey(root: &Path, git: &GitFacts, wishes: &Wishes) -> Result<Survey, InitError> {
-    let on_github = match &git.remote {
-        Some(url) => remote::on_github(url).ok_or_else(|| InitError::NotOnGitHub { url: remote::harmless(url) }),
-        None => Err(InitError::NoRemote),
+/// When something is neither given nor found, or a flag is not understood.
+pub(super) async fn survey(root: &Path, args: &InitArgs) -> Result<Survey, Failure> {
+    let remote = git::remote(root).await;
+    let on_github = remote.as_deref().and_then(on_github);
+    let image = match (&args.image, &on_github) {
+        (Some(name), _) | (None, Some(name)) => name.as_str(),
+        (None, None) if remote.is_some() => {
+            let hint = "if the repository is on GitHub as well, say so: --image OWNER/NAME";
+            return Err(Failure::other("the remote is not on GitHub, where the workflow runs").hint(hint));
+        }
+        (None, None) => {
+            let message = "the repository has no remote, so nothing says what the image is called".to_owned();
+            return Err(Failure::other(message).hint(
+                "`git remote add origin git@github.com:OWNER/NAME.git`, or say what the image is called: --image OWNER/NAME",
+            ));
+        }
     };
-    let image = match (&wishes.image, &on_github) {
-        (Some(image), _) => image.clone(),
-        (None, Ok(name)) => name.clone(),
-        (None, Err(_)) => return Err(on_github.err().unwrap_or(InitError::NoRemote)),
-    };
-    let image = image.to_ascii_lowercase();
-    check(&image, &wishes.registries)?;
-    let containerfile = match &wishes.containerfile {
+    let registries = args.registries.iter().map(|text| text.as_str().into()).collect();
+    let settings = Settings { image: Some(image.into()), registries, ..Settings::default() };
+    // A folder that is not there has no configuration file that could interfere.
+    let config = load(Path::new("/nonexistent"), &settings, &Environment::default())?;
+    let files = git::files(root).await;
+    let containerfile = match &args.containerfile {
         Some(file) if root.join(file).is_file() => file.clone(),
-        Some(file) => return Err(InitError::NotThere(file.clone())),
-        None => containerfile::find(root)?,
+        Some(file) => {
+            let message = format!("there is no file {file} in the repository");
+            return Err(Failure::other(message).hint("the path starts at the repository's root"));
+        }
+        None => find_containerfile(&files)?,
     };
-    let branch =
-        wishes.branch.clone().or_else(|| git.branch.clone()).unwrap_or_else(|| crate::plan::MAIN_BRANCH.into());
+    let branch = match &args.branch {
+        Some(branch) => branch.clone(),
+        None => git::main_branch(root).await.unwrap_or_else(|| MAIN_BRANCH.into()),
+    };
     if !branch.bytes().all(|b| b.is_ascii_alphanumeric() || PLAIN_IN_BRANCH.contains(&b)) {
-        return Err(InitError::BadBranch(branch));
+        let message = format!("the branch `{branch}` has characters that mean something else in a workflow");
+        return Err(Failure::other(message).hint("name another one: --branch NAME"));
     }
-    let path = root.join(&containerfile);
-    let text = fs::read(&path).map_err(|source| InitError::File { action: "read", path, source })?;
     Ok(Survey {
-        build: Containerfile::parse(&String::from_utf8_lossy(&text)),
-        renamed: wishes.image.is_some() && on_github.ok().is_none_or(|name| name.to_ascii_lowercase() != image),
-        image,
+        build: Containerfile::parse(&read(root, &containerfile)?),
+        renamed: on_github.is_none_or(|name| name.to_ascii_lowercase() != config.image),
+        image: config.image,
         containerfile,
         branch,
-        destinations: wishes.registries.iter().map(|text| destination(text)).collect::<Result<_, _>>()?,
-        rivals: rivals(root)?,
+        registries: config.registries,
+        has_own_registries: !args.registries.is_empty(),
+        other_workflows: files.into_iter().filter(|file| publishes(root, file)).collect(),
     })
 }
 
-/// Whether a configuration with these values would be accepted; what it says of them is left to the run itself.
-fn check(image: &str, registries: &[String]) -> Result<(), InitError> {
-    let overrides = Overrides { image: Some(image.into()), registries: registries.to_vec(), ..Overrides::default() };
-    // A folder that is not there has no configuration file that could interfere.
-    let accepted = load(Path::new("/nonexistent"), &overrides, &Environment::default());
-    match accepted {
-        Ok(_) => Ok(()),
-        Err(_) if registries.is_empty() => Err(InitError::BadImage(image.into())),
-        Err(error) => Err(InitError::BadRegistry(format!("{} ({error})", registries.join(", ")))),
-    }
-}
-
-fn destination(text: &str) -> Result<Destination, InitError> {
-    let bad = || InitError::BadRegistry(text.into());
-    let (name, repository) = text.split_once('=').ok_or_else(bad)?;
-    Ok(Destination { name: name.into(), repository: repository.parse().map_err(|_| bad())? })
-}
-
-fn rivals(root: &Path) -> Result<Vec<String>, InitError> {
-    let folder = root.join(".github/workflows");
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let unread = |path: PathBuf| move |source| InitError::File { action: "read", path, source };
-    let mut rivals = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(unread(folder.clone()))? {
-        let path = entry.map_err(unread(folder.clone()))?.path();
-        let is_workflow = path.extension().is_some_and(|it| it == "yml" || it == "yaml");
-        let ours = path.file_name().is_some_and(|name| super::WORKFLOW_FILE.ends_with(&*name.to_string_lossy()));
-        if is_workflow && !ours {
-            let text = fs::read_to_string(&path).map_err(unread(path.clone()))?;
-            if PUBLISHING.iter().any(|it| text.contains(it)) {
-                rivals.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+/// The file to build from: the root's own, else the only one below it; of two names in one folder the first.
+fn find_containerfile(files: &[String]) -> Result<String, Failure> {
+    let mut by_folder = BTreeMap::new();
+    for name in CONTAINERFILES {
+        for file in files {
+            let (folder, file_name) = file.rsplit_once('/').unwrap_or(("", file));
+            let foreign = folder.split('/').any(|part| part.starts_with('.') || FOREIGN.contains(&part));
+            if file_name == name && !foreign {
+                by_folder.entry(folder).or_insert(file.clone());
             }
         }
     }
-    rivals.sort();
-    Ok(rivals)
+    if let Some(file) = by_folder.remove("") {
+        return Ok(file);
+    }
+    let mut found: Vec<_> = by_folder.into_values().collect();
+    match found.len() {
+        0 => Err(Failure::other("there is no Containerfile and no Dockerfile")
+            .hint("write one; docs/adopt.md describes what it needs")),
+        1 => Ok(found.remove(0)),
+        _ => Err(Failure::other(format!("there are several files to build from: {}", found.join(", ")))
+            .hint("say which: --containerfile FILE")),
+    }
+}
+
+/// Whether a file is a workflow, other than ours, that publishes images.
+fn publishes(root: &Path, file: &str) -> bool {
+    let is_workflow = file.starts_with(".github/workflows/") && file != WORKFLOW_FILE;
+    is_workflow && read(root, file).is_ok_and(|text| PUBLISHING.iter().any(|command| text.contains(command)))
+}
+
+fn read(root: &Path, file: &str) -> Result<String, Failure> {
+    let bytes = fs::read(root.join(file));
+    let bytes = bytes.map_err(|error| Failure::other(format!("failed to read {file}")).because(error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `owner/name` on GitHub, from a remote's address in any of git's forms: `scheme://user@host:port/path`, `user@host:path`.
+fn on_github(url: &str) -> Option<String> {
+    let (server, path) = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?,
+        None => url.split_once(':')?,
+    };
+    let host = server.rsplit('@').next()?.split(':').next()?;
+    let path = path.trim_matches('/');
+    let (owner, name) = path.strip_suffix(".git").unwrap_or(path).split_once('/')?;
+    let complete = !owner.is_empty() && !name.is_empty() && !name.contains('/');
+    (host.eq_ignore_ascii_case("github.com") && complete).then(|| format!("{owner}/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("git@github.com:Acme/Hello.git", Some("Acme/Hello"))]
+    #[case("github.com:acme/hello", Some("acme/hello"))]
+    #[case("ssh://git@github.com/acme/hello.git", Some("acme/hello"))]
+    #[case("ssh://git@github.com:22/acme/hello", Some("acme/hello"))]
+    #[case("https://github.com/acme/hello", Some("acme/hello"))]
+    #[case("https://token@GitHub.com/acme/hello.git/", Some("acme/hello"))]
+    #[case("https://gitlab.com/acme/hello", None)]
+    #[case("https://github.com.evil.example/acme/hello", None)]
+    #[case("https://github.com/acme", None)]
+    #[case("https://github.com/acme/hello/tree", None)]
+    #[case("/srv/git/hello.git", None)]
+    #[case("../hello", None)]
+    fn github_is_recognised(#[case] url: &str, #[case] expected: Option<&str>) {
+        assert_eq!(on_github(url).as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case(&["Dockerfile", "api/Containerfile"], Some("Dockerfile"))]
+    #[case(&["Dockerfile", "Containerfile"], Some("Containerfile"))]
+    #[case(&["api/Dockerfile", "vendor/x/Dockerfile", ".ci/Dockerfile", "api/Containerfile"], Some("api/Containerfile"))]
+    #[case(&["api/Dockerfile", "web/Dockerfile"], None)]
+    #[case(&["Containerfile.old"], None)]
+    fn the_only_containerfile_is_found(#[case] files: &[&str], #[case] expected: Option<&str>) {
+        let files: Vec<_> = files.iter().map(ToString::to_string).collect();
+        assert_eq!(find_containerfile(&files).ok().as_deref(), expected);
+    }
 }

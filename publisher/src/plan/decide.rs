@@ -1,23 +1,28 @@
-//! The decision itself: a pure function from an event to a plan.
-
-use std::collections::BTreeSet;
+//! The decision itself: a pure function from a trigger to a plan.
 
 use semver::Version;
 use serde::{Serialize, Serializer};
 
-use super::{
-    Event, PlanError,
-    event::{PULL_REQUEST, PUSH, WORKFLOW_DISPATCH},
-    version,
+use super::trigger::{COMMIT_HINT, PULL_REQUEST, PUSH, REFERENCE_HINT, Trigger, WORKFLOW_DISPATCH};
+use crate::{
+    exit::{Exit, Failure},
+    oci::{Platform, Tag},
 };
-use crate::oci::{Platform, Tag};
 
 /// How many digits of a commit id people need to tell commits apart.
 const SHORT_SHA_DIGITS: usize = 7;
 /// How many hexadecimal digits a commit id has: SHA-1, SHA-256.
 const SHA_DIGITS: [usize; 2] = [40, 64];
 
-/// What sort of build a plan is for.
+const TRIGGER_HINT: &str = "push to the main branch, push a tag v<major>.<minor>.<patch>, or start the workflow by hand \
+    (workflow_dispatch, `--tag-name`)";
+const RELEASE_HINT: &str =
+    "delete the tag and push one of that form; a pre-release can be published by starting the workflow by hand";
+const RESERVED_HINT: &str =
+    "`latest` is published by a push to the main branch, a version by pushing its tag v<major>.<minor>.<patch>";
+const NOT_MANUAL_HINT: &str = "leave it out, or start the workflow by hand (`--event-name workflow_dispatch`)";
+
+/// What kind of build a plan is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A build of the main branch.
@@ -35,7 +40,7 @@ pub enum Kind {
 pub struct Plan {
     /// The tag on every registry.
     pub tag: Tag,
-    /// What sort of build it is.
+    /// What kind of build it is.
     pub kind: Kind,
     /// The platforms, in the order of the configuration.
     pub platforms: Vec<Platform>,
@@ -71,62 +76,91 @@ impl Serialize for Kind {
     }
 }
 
-/// Decides what an event publishes, out of the configured platforms.
+/// Decides what a trigger publishes, out of the configured platforms.
 ///
 /// # Errors
-/// When the event publishes nothing, the tag is not acceptable, or an input means nothing. The tag is judged first.
-pub fn plan(event: &Event, configured: &[Platform]) -> Result<Plan, PlanError> {
-    let (kind, tag) = match event.name.as_str() {
-        PUSH => of_push(event)?,
-        WORKFLOW_DISPATCH => (Kind::Manual, manual_tag(event)?),
-        PULL_REQUEST => (Kind::PullRequest, pull_request_tag(event)?),
-        _ => return Err(PlanError::OtherEvent(event.name.clone())),
+/// When the trigger publishes nothing, the tag is not acceptable ([`Exit::InvalidTag`]), or an input is not understood. The
+/// tag is judged first.
+pub fn plan(trigger: &Trigger, configured: &[Platform]) -> Result<Plan, Failure> {
+    let (kind, tag) = match trigger.event.as_str() {
+        PUSH => pushed(trigger)?,
+        WORKFLOW_DISPATCH => (Kind::Manual, manual_tag(trigger)?),
+        PULL_REQUEST => (Kind::PullRequest, pull_request_tag(trigger)?),
+        other => return Err(Failure::other(format!("the event `{other}` does not publish")).hint(TRIGGER_HINT)),
     };
-    let commit = commit(&event.sha)?;
-    let push = !skip_push(event)? && kind != Kind::PullRequest;
-    let platforms = match (&event.inputs.platforms, &kind) {
-        (None, _) => configured.to_vec(),
-        (Some(chosen), Kind::Manual) => subset(chosen, configured)?,
-        (Some(_), _) => return Err(not_manual("platforms", event)),
+    let inputs = &trigger.inputs;
+    for (input, value) in [("tag_name", &inputs.tag_name), ("platforms", &inputs.platforms)] {
+        if value.is_some() && kind != Kind::Manual {
+            let message = format!("the input `{input}` is for manual builds, the event is `{}`", trigger.event);
+            return Err(Failure::other(message).hint(NOT_MANUAL_HINT));
+        }
+    }
+    let commit = commit(&trigger.sha)?;
+    let skip_push = match inputs.skip_push.as_deref() {
+        None | Some("" | "false") => false,
+        Some("true") => true,
+        Some(other) => {
+            return Err(Failure::other(format!("the input `skip_push` is `{other}`, expected true or false")));
+        }
+    };
+    let push = !skip_push && kind != Kind::PullRequest;
+    let platforms = match &inputs.platforms {
+        Some(chosen) => subset(chosen, configured)?,
+        None => configured.to_vec(),
     };
     Ok(Plan { tag, kind, platforms, push, commit })
 }
 
-fn of_push(event: &Event) -> Result<(Kind, Tag), PlanError> {
-    let planned = if let Some(name) = event.reference.strip_prefix("refs/tags/") {
-        let refuse = || PlanError::NotARelease(name.into());
-        let version = version::of_git_tag(name).ok_or_else(refuse)?;
-        let tag = version.to_string().parse().map_err(|_| refuse())?;
-        (Kind::Release(version), tag)
-    } else if let Some(branch) = event.reference.strip_prefix("refs/heads/") {
-        if branch != event.main_branch {
-            return Err(PlanError::OtherBranch { branch: branch.into(), main: event.main_branch.clone() });
-        }
-        (Kind::Latest, Tag::latest())
-    } else {
-        return Err(PlanError::BadReference(event.reference.clone()));
-    };
-    if event.inputs.tag_name.is_some() { Err(not_manual("tag_name", event)) } else { Ok(planned) }
-}
-
-/// The name of a pull request's build, for people: it is put on no registry.
-fn pull_request_tag(event: &Event) -> Result<Tag, PlanError> {
-    if event.inputs.tag_name.is_some() {
-        return Err(not_manual("tag_name", event));
+fn pushed(trigger: &Trigger) -> Result<(Kind, Tag), Failure> {
+    let (reference, main) = (&trigger.reference, &trigger.main_branch);
+    if let Some(name) = reference.strip_prefix("refs/tags/") {
+        let version = released_version(name).and_then(|version| Some((version.to_string().parse().ok()?, version)));
+        let (tag, version) = version.ok_or_else(|| {
+            let message =
+                format!("tag `{name}` is not a release version, expected v<major>.<minor>.<patch> such as v1.2.0");
+            Failure::new(Exit::InvalidTag, message).hint(RELEASE_HINT)
+        })?;
+        return Ok((Kind::Release(version), tag));
     }
-    let number = event.reference.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next());
-    let name = format!("pull-{}", number.unwrap_or(short_commit(&commit(&event.sha)?)));
-    name.parse().map_err(|_| PlanError::BadReference(event.reference.clone()))
+    match reference.strip_prefix("refs/heads/") {
+        Some(branch) if branch == main => Ok((Kind::Latest, Tag::latest())),
+        Some(branch) => {
+            Err(Failure::other(format!("branch `{branch}` is not published, only `{main}` is")).hint(TRIGGER_HINT))
+        }
+        None => Err(bad_reference(reference)),
+    }
 }
 
-fn manual_tag(event: &Event) -> Result<Tag, PlanError> {
-    let Some(name) = &event.inputs.tag_name else {
-        let commit = commit(&event.sha)?;
-        return format!("manual-{}", short_commit(&commit)).parse().map_err(PlanError::BadTagName);
+/// The name of a pull request's build in messages; no registry gets it.
+fn pull_request_tag(trigger: &Trigger) -> Result<Tag, Failure> {
+    let number = trigger.reference.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next());
+    let name = format!("pull-{}", number.unwrap_or(short_commit(&commit(&trigger.sha)?)));
+    name.parse().map_err(|_| bad_reference(&trigger.reference))
+}
+
+fn manual_tag(trigger: &Trigger) -> Result<Tag, Failure> {
+    let name = match &trigger.inputs.tag_name {
+        Some(name) => name.clone(),
+        None => format!("manual-{}", short_commit(&commit(&trigger.sha)?)),
     };
-    let tag: Tag = name.parse().map_err(PlanError::BadTagName)?;
-    let reserved = tag == Tag::latest() || version::strict(name).is_some() || version::of_git_tag(name).is_some();
-    if reserved { Err(PlanError::ReservedTagName(name.clone())) } else { Ok(tag) }
+    let invalid = |message: String| Failure::new(Exit::InvalidTag, message);
+    let tag: Tag = name.parse().map_err(|error| invalid(format!("the input `tag_name` is not acceptable: {error}")))?;
+    if tag == Tag::latest() || strict_version(&name).is_some() || released_version(&name).is_some() {
+        let message = format!("the input `tag_name` is `{name}`, which a manual build may not use");
+        return Err(invalid(message).hint(RESERVED_HINT));
+    }
+    Ok(tag)
+}
+
+/// A version of exactly three numbers, `1.2.3`: no leading zeros, no pre-release, no build metadata, each number within
+/// 64 bits.
+fn strict_version(text: &str) -> Option<Version> {
+    Version::parse(text).ok().filter(|version| version.pre.is_empty() && version.build.is_empty())
+}
+
+/// The version that a git tag releases, `v1.2.3`.
+fn released_version(git_tag: &str) -> Option<Version> {
+    git_tag.strip_prefix('v').and_then(strict_version)
 }
 
 /// A commit id as people read it, and as it stands in the tag of a manual build without a name.
@@ -134,36 +168,35 @@ pub(super) fn short_commit(commit: &str) -> &str {
     commit.get(..SHORT_SHA_DIGITS).unwrap_or(commit)
 }
 
-fn commit(sha: &str) -> Result<String, PlanError> {
-    let good = SHA_DIGITS.contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit());
-    if good { Ok(sha.to_ascii_lowercase()) } else { Err(PlanError::BadCommit(sha.into())) }
-}
-
-fn skip_push(event: &Event) -> Result<bool, PlanError> {
-    match event.inputs.skip_push.as_deref() {
-        None | Some("" | "false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(PlanError::BadSkipPush(other.into())),
+fn commit(sha: &str) -> Result<String, Failure> {
+    if SHA_DIGITS.contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(sha.to_ascii_lowercase());
     }
+    Err(Failure::other(format!("`{sha}` is not a commit, expected 40 or 64 hexadecimal digits")).hint(COMMIT_HINT))
 }
 
 /// The configured platforms that were chosen, in the order of the configuration.
-fn subset(chosen: &str, configured: &[Platform]) -> Result<Vec<Platform>, PlanError> {
-    let mut wanted = BTreeSet::new();
+fn subset(chosen: &str, configured: &[Platform]) -> Result<Vec<Platform>, Failure> {
+    let mut wanted = Vec::new();
     for entry in chosen.split(',') {
-        let platform: Platform = entry.trim().parse().map_err(PlanError::BadPlatform)?;
+        let platform: Platform = entry
+            .trim()
+            .parse()
+            .map_err(|error| Failure::other(format!("the input `platforms` is not acceptable: {error}")))?;
         if !configured.contains(&platform) {
             let configured = configured.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return Err(PlanError::UnknownPlatform { platform: platform.to_string(), configured });
+            let message =
+                format!("the input `platforms` names {platform}, which is not configured; configured are {configured}");
+            return Err(Failure::other(message).hint("add it to `platforms` in publish.toml, or leave it out"));
         }
-        let shown = platform.to_string();
-        if !wanted.insert(platform) {
-            return Err(PlanError::RepeatedPlatform(shown));
+        if wanted.contains(&platform) {
+            return Err(Failure::other(format!("the input `platforms` names {platform} twice")));
         }
+        wanted.push(platform);
     }
     Ok(configured.iter().filter(|platform| wanted.contains(platform)).cloned().collect())
 }
 
-fn not_manual(input: &'static str, event: &Event) -> PlanError {
-    PlanError::NotManual { input, event: event.name.clone() }
+fn bad_reference(reference: &str) -> Failure {
+    Failure::other(format!("`{reference}` is neither a branch nor a tag")).hint(REFERENCE_HINT)
 }

@@ -93,12 +93,12 @@ pub fn json(plan: &Plan, config: &Config) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Overrides, load};
+    use crate::config::{Settings, load};
 
     fn config() -> Config {
         let folder = tempfile::tempdir().unwrap();
         let env = [("GITHUB_REPOSITORY", "Acme/Hello")].into_iter().collect();
-        load(folder.path(), &Overrides::default(), &env).unwrap()
+        load(folder.path(), &Settings::default(), &env).unwrap()
     }
 
     fn plan(kind: Kind, tag: &str, platforms: &[&str]) -> Plan {

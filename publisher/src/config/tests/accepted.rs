@@ -18,7 +18,7 @@ fn registries(config: &Config) -> Vec<String> {
 }
 
 #[test]
-fn without_a_word_said_the_defaults_hold() {
+fn by_default_no_setting_is_needed() {
     let run = Run::bare();
     let config = run.config();
     assert_eq!(config.image, "acme/hello");
@@ -37,7 +37,7 @@ fn without_a_word_said_the_defaults_hold() {
 }
 
 #[test]
-fn everything_can_be_said_in_the_file() {
+fn the_file_has_a_key_for_everything() {
     let run = Run::new(
         r#"
         image = "acme/tools/hello"
@@ -80,7 +80,7 @@ fn everything_can_be_said_in_the_file() {
 }
 
 #[test]
-fn flags_stand_above_the_file() {
+fn flags_win_over_the_file() {
     let run = Run::new(
         "image = 'acme/hello'\ncontext = 'a'\ncontainerfile = 'a/b'\nplatforms = ['linux/arm64']\nretry-base = '3s'\n\
          [build-args]\nONE = '1'\nTWO = '2'\n",
@@ -238,8 +238,7 @@ fn the_flags_explain_themselves() {
         Usage: publisher [OPTIONS]
 
         Options:
-              --flag-of-its-own  Stands under the usual title
-          -h, --help             Print help
+          -h, --help  Print help
 
         Configuration:
               --config <FILE>
@@ -266,8 +265,8 @@ fn the_flags_explain_themselves() {
                   Publishes to this user's or organisation's repository on Docker Hub, where no registries
                   are configured; by default the image's owner [env: TALLYMAN_DOCKERHUB_NAMESPACE]
               --plain-http <HOST>
-                  Speaks plain HTTP with this registry, host or host:port, for tests; localhost needs no
-                  saying [env: TALLYMAN_PLAIN_HTTP]
+                  Speaks plain HTTP with this registry, host or host:port, for tests; localhost does not
+                  need it [env: TALLYMAN_PLAIN_HTTP]
               --build-arg <KEY=VALUE>
                   Hands this argument to the build, as KEY=VALUE, in addition to the configured ones;
                   repeatable. Never a secret: arguments stay readable in the image's history
@@ -280,15 +279,15 @@ fn the_flags_explain_themselves() {
                   default, switches off what is configured [env: TALLYMAN_CACHE]
               --cache-max-age <AGE>
                   Removes steps from the layer cache that are older than this, in days or hours (30d, 12h),
-                  and of no use to the build at hand; by default 30d; off keeps them all [env:
+                  and that the build at hand does not use; by default 30d; off keeps them all [env:
                   TALLYMAN_CACHE_MAX_AGE]
               --cleanup <after|before|off>
                   Removes the image that latest pointed at before: after the tag has moved (the default),
                   before it is set, or off [env: TALLYMAN_CLEANUP]
               --driver <NAME=DRIVER>
                   Removes images from this registry by this interface, as name=driver: github, dockerhub,
-                  distribution or none; by default as the registry's host tells; repeat the flag for each
-                  registry [env: TALLYMAN_DRIVERS]
+                  distribution or none; by default the one that fits the registry's host; repeat the flag
+                  for each registry [env: TALLYMAN_DRIVERS]
     ");
 }
 
@@ -302,7 +301,7 @@ fn the_order_of_the_clean_up_can_be_chosen(#[case] file: &str, #[case] flags: &[
 }
 
 #[test]
-fn drivers_are_told_by_the_host_unless_somebody_says_otherwise() {
+fn drivers_depend_on_the_host_by_default() {
     let table = |name: &str, repository: &str, driver: &str| {
         format!("[[registry]]\nname = '{name}'\nrepository = '{repository}/acme/hello'\n{driver}\n")
     };

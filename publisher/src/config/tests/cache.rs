@@ -8,9 +8,9 @@ use super::run::Run;
 fn cache(run: &Run) -> String {
     let config = run.config();
     let Some(cache) = config.cache else { return "none".into() };
-    let repositories = config.platforms.iter().map(|platform| cache.repository(platform).to_string());
-    let secrets = cache.secrets.as_ref().map(|names| format!("{} {}", names.username, names.password));
-    let plain = cache.plain_http.then(|| "plain".to_owned());
+    let repositories = config.platforms.iter().map(|platform| cache.registry(platform).repository.to_string());
+    let secrets = cache.base.secrets.as_ref().map(|names| format!("{} {}", names.username, names.password));
+    let plain = cache.base.plain_http.then(|| "plain".to_owned());
     repositories.chain(plain).chain(secrets).collect::<Vec<_>>().join(" ")
 }
 
@@ -29,7 +29,11 @@ fn cache(run: &Run) -> String {
 #[case("cache = 'ghcr.io/acme/c'", &["--cache", "off"], "none")]
 #[case("cache = 'off'", &["--cache", ""], "none")]
 #[case("cache = 'ghcr.io/acme/c'\nplatforms = ['linux/amd64']", &["--cache", ""], "ghcr.io/acme/c-amd64 GITHUB_ACTOR GITHUB_TOKEN")]
-fn it_is_where_flag_or_file_say_and_off_otherwise(#[case] file: &str, #[case] flags: &[&str], #[case] expected: &str) {
+fn flag_or_file_name_the_repository_and_it_is_off_by_default(
+    #[case] file: &str,
+    #[case] flags: &[&str],
+    #[case] expected: &str,
+) {
     assert_eq!(cache(&Run::new(file).flags(flags)), expected);
 }
 
@@ -44,14 +48,14 @@ fn it_is_where_flag_or_file_say_and_off_otherwise(#[case] file: &str, #[case] fl
     &["--plain-http", "registry.example"],
     "registry.example/c-arm64 plain CORP_USER CORP_TOKEN"
 )]
-fn it_is_spoken_to_as_the_registry_on_its_host_is(
+fn it_is_connected_to_like_the_registry_on_its_host(
     #[case] registry: &str,
-    #[case] place: &str,
+    #[case] repository: &str,
     #[case] flags: &[&str],
     #[case] expected: &str,
 ) {
     let file = format!(
-        "cache = '{place}'\nplatforms = ['linux/arm64']\n\
+        "cache = '{repository}'\nplatforms = ['linux/arm64']\n\
          [[registry]]\nname = 'corp'\nrepository = 'registry.example/acme/hello'\n{registry}\n"
     );
     assert_eq!(cache(&Run::new(&file).flags(flags)), expected);
@@ -73,11 +77,7 @@ fn it_is_spoken_to_as_the_registry_on_its_host_is(
     &["--driver", "a=none"],
     "None 30d"
 )]
-fn it_is_pruned_as_the_registry_on_its_host_is_cleaned(
-    #[case] file: &str,
-    #[case] flags: &[&str],
-    #[case] expected: &str,
-) {
+fn it_is_pruned_like_the_registry_on_its_host(#[case] file: &str, #[case] flags: &[&str], #[case] expected: &str) {
     let config = Run::new(file).flags(flags).config();
     let seen = config.cache.map_or("off by default".into(), |cache| {
         let age = cache.max_age.map_or("off".into(), |age| format!("{}d", age.as_secs() / 86_400));
@@ -87,7 +87,7 @@ fn it_is_pruned_as_the_registry_on_its_host_is_cleaned(
 }
 
 #[test]
-fn an_age_that_is_none_is_refused_even_while_there_is_no_cache() {
+fn an_invalid_age_is_refused_even_while_there_is_no_cache() {
     insta::assert_snapshot!(Run::new("cache-max-age = '30'\n").refusal(), @"
     `cache-max-age` in publish.toml line 1: `30` is not an age
     hint: write a whole number of days or hours such as `30d` or `12h`, or `off`
@@ -102,15 +102,15 @@ fn a_registry_on_this_machine_that_has_tls_has_it_for_the_cache_too() {
 }
 
 #[test]
-fn what_is_no_place_for_a_cache_is_refused() {
+fn an_invalid_repository_is_refused() {
     insta::assert_snapshot!(Run::new("cache = 'acme/cache'\n").refusal(), @"
     `cache` in publish.toml line 1: `acme/cache` names no registry, expected host/name such as ghcr.io/acme/hello
     hint: write host/repository such as ghcr.io/acme/hello-cache, or `off`
     ");
-    insta::assert_snapshot!(Run::new("cache = true\n").refusal(), @"`cache` in publish.toml line 1 must be a string, not true or false");
+    insta::assert_snapshot!(Run::new("cache = true\n").refusal(), @"publish.toml line 1 column 9: invalid type: boolean `true`, expected a string");
     let flags = ["--cache", "a.example/c", "--registry", "one=a.example/c-arm64"];
     insta::assert_snapshot!(Run::bare().flags(&flags).refusal(), @"
-    `--cache` or `TALLYMAN_CACHE`: the cache would lie in a.example/c-arm64, where one publishes
+    `--cache` or `TALLYMAN_CACHE`: the cache would be in a.example/c-arm64, where one publishes
     hint: write host/repository such as ghcr.io/acme/hello-cache, or `off`
     ");
 }

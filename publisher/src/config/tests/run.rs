@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use tempfile::TempDir;
 
 use crate::{
-    config::{Config, ConfigError, Overrides, load},
+    config::{Config, Settings, load},
     environment::Environment,
     exit::{Exit, Failure},
 };
@@ -15,10 +15,7 @@ use crate::{
 #[derive(Parser)]
 pub(super) struct Command {
     #[command(flatten)]
-    _overrides: Overrides,
-    /// Stands under the usual title
-    #[arg(long)]
-    _flag_of_its_own: bool,
+    _settings: Settings,
 }
 
 /// A folder with `publish.toml`, the flags and the variables of a run.
@@ -61,12 +58,12 @@ impl Run {
         self.folder.path()
     }
 
-    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+    pub(super) fn load(&self) -> Result<Config, Failure> {
         let arguments = std::iter::once("publisher").chain(self.flags.iter().map(String::as_str));
         // The variables of whoever runs the tests are kept out.
         let command = Command::command().mut_args(|flag| flag.env(None));
-        let overrides = Overrides::from_arg_matches(&command.try_get_matches_from(arguments).unwrap()).unwrap();
-        load(self.path(), &overrides, &self.env)
+        let settings = Settings::from_arg_matches(&command.try_get_matches_from(arguments).unwrap()).unwrap();
+        load(self.path(), &settings, &self.env)
     }
 
     pub(super) fn config(&self) -> Config {
@@ -75,11 +72,10 @@ impl Run {
 
     /// The message, its causes and the hint, as a user sees them, without the name of the temporary folder.
     pub(super) fn refusal(&self) -> String {
-        self.shown(self.load().unwrap_err())
+        self.shown(&self.load().unwrap_err())
     }
 
-    pub(super) fn shown(&self, error: ConfigError) -> String {
-        let failure = Failure::from(error);
+    pub(super) fn shown(&self, failure: &Failure) -> String {
         assert_eq!(failure.exit, Exit::Failed);
         let hint = failure.hint.iter().map(|hint| format!("hint: {hint}"));
         let lines: Vec<_> = failure.chain().into_iter().chain(hint).collect();

@@ -115,7 +115,7 @@ async fn nothing_is_overwritten_without_force() {
 #[rstest]
 #[case(OWN_WORKFLOW, &[], &["the repository has no remote", "git remote add origin", "--image OWNER/NAME"])]
 #[case(ROOT, &["--image", "hello"], &["`hello` is not an image name", "owner/name"])]
-#[case(ROOT, &["--registry", "quay.io/acme/hello"], &["is no registry", "name=host/repository"])]
+#[case(ROOT, &["--registry", "quay.io/acme/hello"], &["`quay.io/acme/hello` has no `=`", "name=host/repository"])]
 #[case(ROOT, &["--containerfile", "api/Dockerfile"], &["there is no file api/Dockerfile"])]
 #[case(ROOT, &["--branch", "a*"], &["the branch `a*`"])]
 #[case(ROOT, &["--from", "tallyman"], &["`tallyman` is no repository on GitHub", "--from OWNER/REPO"])]

@@ -5,38 +5,39 @@ use std::{
     sync::Arc,
 };
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use futures::future::try_join_all;
 
-use super::{connect::Connector, gate::Gate, git};
+use super::{connect::Connector, gate::Gate, secrets::missing_secrets};
 use crate::{
-    auth,
     commit::Identity,
-    config::{self, Config, Overrides, RegistryConfig},
+    config::{self, Config, Settings},
     environment::Environment,
     event::{Event, Events, Phase},
-    exit::{Exit, Failure, NOTHING_PUBLISHED},
-    plan::{self, Event as Trigger, EventFlags, Plan, PlanError},
-    podman::Podman,
-    registry::{Registry, RegistryError},
+    exit::{Failure, NOTHING_PUBLISHED},
+    git,
+    plan::{self, Plan, Trigger, TriggerFlags},
+    registry::Registry,
     report::{Screen, is_actions},
 };
 
-/// What a run leaves behind that ends before anything is built.
+/// The state after a run that ends before anything is built.
 const NOTHING_BUILT: &str = "nothing was built, nothing was published";
+const SECRETS_HINT: &str = "set them as repository secrets (Settings, Secrets and variables, Actions) and hand them to the step \
+     in `env`; GITHUB_TOKEN is there as github.token. Elsewhere `podman login` does";
 
 /// The flags of every subcommand that publishes.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// What started the run.
     #[command(flatten)]
-    pub event: EventFlags,
+    pub trigger: TriggerFlags,
     /// Moves a tag that every build moves even if it points at a newer commit: for one whose date was wrong
-    #[arg(long, env = "TALLYMAN_EVEN_IF_OLDER", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "TALLYMAN_EVEN_IF_OLDER", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub even_if_older: bool,
     /// What is published where.
     #[command(flatten)]
-    pub config: Overrides,
+    pub settings: Settings,
 }
 
 /// The flags of every subcommand that builds what it publishes.
@@ -48,8 +49,8 @@ pub struct SourceArgs {
     pub allow_dirty: bool,
 }
 
-/// A run: what it was asked for and what it decided before doing anything.
-pub struct Session {
+/// A run: its configuration and what it decided before doing anything.
+pub struct Run {
     /// The run's environment.
     pub environment: Environment,
     /// The merged configuration.
@@ -60,7 +61,7 @@ pub struct Session {
     pub commit_time: Option<u64>,
     /// The commits that it was made from, if git knows.
     pub parents: Option<String>,
-    /// Where events go.
+    /// Receives the events, and remembers what the result needs of them.
     pub screen: Arc<Screen>,
     /// Until when the run can be cancelled.
     pub gate: Gate,
@@ -68,44 +69,51 @@ pub struct Session {
     pub even_if_older: bool,
     /// The ref that is published; empty where none is named.
     reference: String,
-    /// Where paths are relative to.
+    /// The folder that paths of the command line start from.
     folder: PathBuf,
 }
 
-impl Session {
+impl Run {
     /// Reads everything that decides what the run does, and checks it: nothing slow, nothing visible.
     ///
     /// # Errors
-    /// [`Exit::InvalidTag`] for a tag that must not be published, [`Exit::Failed`] for all else, missing secrets by name.
+    /// `Exit::InvalidTag` for a tag that must not be published, `Exit::Failed` for all else, missing secrets by name.
     pub async fn open(
         args: &RunArgs,
         environment: Environment,
         screen: Arc<Screen>,
         gate: Gate,
     ) -> Result<Self, Failure> {
-        let folder = std::env::current_dir()
-            .map_err(|error| Failure::new(Exit::Failed, "failed to find out the current folder").because(error))?;
-        let mut flags = args.event.clone();
+        let folder = current_folder()?;
+        let mut flags = args.trigger.clone();
         if flags.sha.is_none() && environment.get("GITHUB_SHA").is_none() {
             flags.sha = git::head(&folder).await;
         }
-        let event = Trigger::from_environment(&environment, &flags)?;
-        let config = config::load(&folder, &args.config, &environment)?;
-        let environment = environment.withholding(config.passwords());
-        let plan = plan::plan(&event, &config.platforms)?;
-        let commit_time = git::commit_time(&folder, &plan.commit).await;
-        let parents = git::parents(&folder, &plan.commit).await;
-        let (reference, even_if_older) = (event.reference, args.even_if_older);
-        let session =
-            Self { environment, config, plan, commit_time, parents, screen, gate, even_if_older, reference, folder };
-        session.require_secrets().await?;
-        if session.commit_time.is_none() && session.plan.floating() {
-            session.events().event(Event::Warning(format!(
-                "git does not know when commit {} was made, so nothing keeps `{}` from moving back to it",
-                session.plan.commit, session.plan.tag
-            )));
+        let trigger = Trigger::from_environment(&environment, &flags)?;
+        let config = config::load(&folder, &args.settings, &environment)?;
+        let plan = plan::plan(&trigger, &config.platforms)?;
+        let run = Self {
+            environment: environment.withholding(config.passwords()),
+            commit_time: git::commit_time(&folder, &plan.commit).await,
+            parents: git::parents(&folder, &plan.commit).await,
+            config,
+            plan,
+            screen,
+            gate,
+            even_if_older: args.even_if_older,
+            reference: trigger.reference,
+            folder,
+        };
+        if run.plan.push {
+            run.require_secrets().await?;
         }
-        Ok(session)
+        if run.commit_time.is_none() && run.plan.floating() {
+            run.warn(format!(
+                "git does not know when commit {} was made, so nothing keeps `{}` from moving back to it",
+                run.plan.commit, run.plan.tag
+            ));
+        }
+        Ok(run)
     }
 
     /// Where events go.
@@ -113,12 +121,12 @@ impl Session {
         Arc::clone(&self.screen) as Events
     }
 
-    /// podman, as the environment names it.
-    pub fn podman(&self) -> Podman {
-        Podman::new(&self.environment)
+    /// Reports something that does not stop the run.
+    pub fn warn(&self, warning: String) {
+        self.events().event(Event::Warning(warning));
     }
 
-    /// Which run this is.
+    /// The identity of this run for its hand-over files.
     pub fn identity(&self) -> Identity {
         let run_attempt = self.environment.get("GITHUB_RUN_ATTEMPT").and_then(|text| text.parse().ok()).unwrap_or(1);
         Identity {
@@ -149,49 +157,44 @@ impl Session {
         Ok(value)
     }
 
-    /// Clients for all registries, each of which has answered once: a wrong password or a host that is not there ends
-    /// the run early.
-    ///
-    /// # Errors
-    /// [`Exit::Failed`] when no credential can be read, [`Exit::PushFailed`] when a registry refuses us.
-    pub async fn connect(&self) -> Result<Vec<Arc<Registry>>, Failure> {
-        self.clients(async |registry| registry.resolve(&self.plan.tag).await.map(drop)).await
+    /// What makes clients for this run's registries.
+    pub(super) fn connector(&self) -> Result<Connector<'_>, Failure> {
+        Connector::new(&self.environment, &self.config, self.events())
     }
 
-    /// Clients for all registries, each of which has let us open an upload: a missing right to push or a missing
-    /// repository ends the run before anything is built, too.
+    /// Clients for all registries, each of which has answered once, so that a wrong password or an unreachable host ends the
+    /// run early. With `to_push` each has let us open an upload: a missing right to push or a missing repository ends
+    /// the run before anything is built, too.
     ///
     /// # Errors
-    /// Those of [`Session::connect`].
-    pub async fn connect_to_push(&self) -> Result<Vec<Arc<Registry>>, Failure> {
-        self.clients(async |registry| registry.check_push().await).await
-    }
-
-    async fn clients(
-        &self,
-        check: impl AsyncFn(&Registry) -> Result<(), RegistryError>,
-    ) -> Result<Vec<Arc<Registry>>, Failure> {
-        let connector = Connector::new(&self.environment, &self.config, self.events())?;
-        try_join_all(self.config.registries.iter().map(async |config| {
-            let registry = connector.registry(config).await.map_err(|failure| failure.left(NOTHING_PUBLISHED))?;
-            check(&registry).await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
-            Ok(Arc::new(registry))
-        }))
-        .await
+    /// `Exit::Failed` when no credential can be read, `Exit::PushFailed` when a registry refuses us.
+    pub async fn connect(&self, to_push: bool) -> Result<Vec<Arc<Registry>>, Failure> {
+        let connector = self.connector()?;
+        let connect = async |config| {
+            let registry = connector.registry(config).await?;
+            if to_push {
+                registry.check_push().await?;
+            } else {
+                registry.resolve(&self.plan.tag).await?;
+            }
+            Ok(registry)
+        };
+        let registries = try_join_all(self.config.registries.iter().map(connect)).await;
+        registries.map_err(|failure: Failure| failure.left(NOTHING_PUBLISHED))
     }
 
     /// Makes sure that what is built is the commit that the image will name. On GitHub the checkout is the workflow's own;
     /// what is not pushed may be built from anything. `except` is a folder that the run itself writes to.
     ///
     /// # Errors
-    /// [`Exit::Failed`] when the working tree is not that commit.
+    /// `Exit::Failed` when the working tree is not that commit.
     pub async fn require_commit(&self, source: &SourceArgs, except: Option<&Path>) -> Result<(), Failure> {
         if source.allow_dirty || !self.plan.push || is_actions(&self.environment) {
             return Ok(());
         }
         let Some(head) = git::head(&self.folder).await else { return Ok(()) };
         let refuse = |message: String, hint: &str| {
-            Err(Failure::new(Exit::Failed, message).hint(format!("{hint}, or give --allow-dirty")).left(NOTHING_BUILT))
+            Err(Failure::other(message).hint(format!("{hint}, or give --allow-dirty")).left(NOTHING_BUILT))
         };
         let of_reference = git::commit_of(&self.folder, &self.reference).await;
         let named = [("the commit to publish", Some(self.plan.commit.clone())), (&self.reference, of_reference)];
@@ -209,25 +212,16 @@ impl Session {
     }
 
     async fn require_secrets(&self) -> Result<(), Failure> {
-        if !self.plan.push {
-            return Ok(());
-        }
-        let mut known = Vec::new();
-        for config in &self.config.registries {
-            // What is wrong with a credential is told by `connect`; here it only counts whether there is one.
-            let found = auth::find(&self.environment, &config.repository, None).await;
-            if found.is_ok_and(|found| !found.credential.is_anonymous()) {
-                known.push(&config.name);
-            }
-        }
-        let missing = plan::missing_secrets(&self.config, &self.environment, |config| known.contains(&&config.name));
+        let missing = missing_secrets(&self.config, &self.environment).await;
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Failure::from(PlanError::MissingSecrets(missing)).left(NOTHING_BUILT))
+        let message = format!("missing secrets: {}", missing.join(", "));
+        Err(Failure::other(message).hint(SECRETS_HINT).left(NOTHING_BUILT))
     }
 }
 
-pub(super) fn credential_names(config: &RegistryConfig) -> Option<(&str, &str)> {
-    config.secrets.as_ref().map(|names| (names.username.as_str(), names.password.as_str()))
+/// The folder that the program was started in.
+pub(super) fn current_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::other("failed to find out the current folder").because(error))
 }

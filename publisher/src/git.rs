@@ -1,4 +1,4 @@
-//! What git is asked: which commit this is and when it was made, and for `init` what the repository is.
+//! Questions to git: which commit this is and when it was made, and for `init` what the repository is.
 
 use std::{
     ffi::OsString,
@@ -12,27 +12,27 @@ use tokio::{process::Command, time::timeout};
 /// How long another repository may take to answer.
 const REMOTE_MAX: Duration = Duration::from_secs(30);
 
-/// What git needs of the environment: where programs are, where its user's own configuration is, and whose checkouts root
-/// works on under `sudo`. Everything else it does not get, neither secrets nor `GIT_DIR`.
+/// The variables that git gets: the path of programs, the folder of the user's own configuration, and the user whose
+/// checkouts root works on under `sudo`. It gets nothing else, neither secrets nor `GIT_DIR`.
 const ENVIRONMENT: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID"];
 
-/// What it needs beside to ask another repository: the way there, and whom to trust.
+/// The variables that it also gets to ask another repository: proxies and trusted certificates.
 const REMOTE_ENVIRONMENT: &[&str] =
     &["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO", "SSL_CERT_FILE"];
 
 /// The commit that is checked out, if this is a git checkout.
-pub(super) async fn head(folder: &Path) -> Option<String> {
+pub(crate) async fn head(folder: &Path) -> Option<String> {
     ask(folder, &["rev-parse", "--verify", "HEAD"]).await
 }
 
 /// The commit that a ref leads to, if the checkout has it.
-pub(super) async fn commit_of(folder: &Path, reference: &str) -> Option<String> {
+pub(crate) async fn commit_of(folder: &Path, reference: &str) -> Option<String> {
     ask(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")]).await
 }
 
 /// The files that differ from the commit that is checked out, new ones included, apart from those below `except`; none if
 /// there are none or this is no checkout.
-pub(super) async fn changed(folder: &Path, except: Option<&Path>) -> Vec<String> {
+pub(crate) async fn changed(folder: &Path, except: Option<&Path>) -> Vec<String> {
     let status =
         ["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "--untracked-files=all"];
     let (changed, root) = tokio::join!(ask(folder, &status), root(folder));
@@ -44,26 +44,35 @@ pub(super) async fn changed(folder: &Path, except: Option<&Path>) -> Vec<String>
 }
 
 /// When a commit was made, in seconds since 1970, if the checkout has it.
-pub(super) async fn commit_time(folder: &Path, commit: &str) -> Option<u64> {
+pub(crate) async fn commit_time(folder: &Path, commit: &str) -> Option<u64> {
     ask(folder, &["show", "--no-patch", "--format=%ct", commit]).await?.parse().ok()
 }
 
-/// The commits that a commit was made from, divided by blanks. The commit itself names them, also in a shallow clone that
+/// The parents of a commit, separated by spaces. The commit itself names them, also in a shallow clone that
 /// has none of them.
-pub(super) async fn parents(folder: &Path, commit: &str) -> Option<String> {
+pub(crate) async fn parents(folder: &Path, commit: &str) -> Option<String> {
     let commit = ask(folder, &["cat-file", "commit", commit]).await?;
     let headers = commit.lines().take_while(|line| !line.is_empty());
     let parents: Vec<_> = headers.filter_map(|line| line.strip_prefix("parent ")).collect();
     if parents.is_empty() { None } else { Some(parents.join(" ")) }
 }
 
+/// The files of the checkout, new ones included, ignored ones not; each path starts at `root`.
+pub(crate) async fn files(root: &Path) -> Vec<String> {
+    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let listed = ask(root, &list).await.unwrap_or_default();
+    let mut files: Vec<String> = listed.split('\0').filter(|file| !file.is_empty()).map(Into::into).collect();
+    files.sort_unstable();
+    files
+}
+
 /// The folder that holds the whole checkout.
-pub(super) async fn root(folder: &Path) -> Option<PathBuf> {
+pub(crate) async fn root(folder: &Path) -> Option<PathBuf> {
     ask(folder, &["rev-parse", "--show-toplevel"]).await.map(PathBuf::from)
 }
 
 /// The address of the remote `origin`, else of the only one.
-pub(super) async fn remote(folder: &Path) -> Option<String> {
+pub(crate) async fn remote(folder: &Path) -> Option<String> {
     let remotes = ask(folder, &["remote"]).await?;
     let names: Vec<&str> = remotes.lines().collect();
     let name = match names.as_slice() {
@@ -74,7 +83,7 @@ pub(super) async fn remote(folder: &Path) -> Option<String> {
 }
 
 /// The branch that `origin` shows first, else the one that is checked out.
-pub(super) async fn main_branch(folder: &Path) -> Option<String> {
+pub(crate) async fn main_branch(folder: &Path) -> Option<String> {
     let of_origin = ask(folder, &["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]).await;
     match of_origin.as_deref().and_then(|name| name.strip_prefix("origin/")) {
         Some(branch) => Some(branch.to_owned()),
@@ -82,9 +91,9 @@ pub(super) async fn main_branch(folder: &Path) -> Option<String> {
     }
 }
 
-/// The commits that another repository shows: its main branch and what may be releases. The folder keeps the settings of the
-/// checkout at hand out of it; nobody is asked for a password.
-pub(super) async fn refs(url: &str) -> Option<String> {
+/// The main branch and the possible releases of another repository, with their commits. git runs in `/`, so that the
+/// configuration of this checkout does not apply, and never asks for a password.
+pub(crate) async fn refs(url: &str) -> Option<String> {
     let mut git = git(Path::new("/"));
     git.envs(REMOTE_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .envs([("GIT_ALLOW_PROTOCOL", "https:file"), ("GIT_TERMINAL_PROMPT", "0")])
@@ -107,8 +116,8 @@ async fn answer(mut git: Command) -> Option<String> {
 /// git in a folder, so that it only looks: no program is run that a configuration or a variable names (a hook, a file
 /// monitor, a pager, one that verifies signatures), and nothing that is not here is fetched.
 ///
-/// In a container the checkout often belongs to somebody else, and git would not read it. This very folder is trusted all
-/// the same, and no other: a folder above it may have been put there for us to find. Who works below such a checkout
+/// In a container the checkout often belongs to another user, and git would not read it. This very folder is trusted all
+/// the same, and no other: a folder above it may have been put there by an attacker. Who works below such a checkout
 /// says so as usual (`git config --global --add safe.directory`), or hands in the commit.
 fn git(folder: &Path) -> Command {
     let mut trusted = OsString::from("safe.directory=");
@@ -215,8 +224,8 @@ mod tests {
         assert!(!ran.exists(), "by asking for what was changed");
     }
 
-    /// git plays a checkout of another user when it is told to, for its own tests.
-    async fn is_read_as_somebody_elses(folder: &Path) -> bool {
+    /// git has a variable for its own tests that makes every checkout one of another user.
+    async fn is_read_as_another_users(folder: &Path) -> bool {
         let mut git = git(folder);
         git.env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1").args(["rev-parse", "HEAD"]);
         git.output().await.unwrap().status.success()
@@ -230,8 +239,8 @@ mod tests {
         let (below, link) = (folder.path().join("below"), folder.path().join("link"));
         std::fs::create_dir(&below).unwrap();
         std::os::unix::fs::symlink(folder.path(), &link).unwrap();
-        assert!(is_read_as_somebody_elses(folder.path()).await && is_read_as_somebody_elses(&link).await);
-        assert!(!is_read_as_somebody_elses(&below).await);
+        assert!(is_read_as_another_users(folder.path()).await && is_read_as_another_users(&link).await);
+        assert!(!is_read_as_another_users(&below).await);
         assert!(head(&below).await.is_some(), "our own is read from below, too");
     }
 }
