@@ -24,7 +24,7 @@ use crate::{
 
 /// An image in podman's store.
 pub(super) struct Built {
-    image: ImageId,
+    image: Digest,
     steps: Steps,
     platform: Platform,
 }

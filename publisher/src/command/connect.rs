@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     auth::{self, AuthError, Credential},
-    clean::Site,
+    clean::Cleaner,
     config::{Config, RegistryConfig},
     environment::Environment,
     event::Events,
@@ -60,9 +60,9 @@ pub(super) async fn site(
     environment: &Environment,
     registry: &Arc<Registry>,
     config: &RegistryConfig,
-) -> Result<Site, Failure> {
+) -> Result<Cleaner, Failure> {
     let credential = credential(environment, config).await?;
-    Site::new(Arc::clone(registry), config.driver, &credential, environment)
+    Cleaner::new(Arc::clone(registry), config.driver, &credential, environment)
         .map_err(|error| Failure::other("failed to set up the clean-up").because(error))
 }
 

@@ -33,7 +33,7 @@ pub(super) fn published(
 ) -> Publication {
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
-        read_back: movement.read_back,
+        read_back_milliseconds: movement.read_back.map(milliseconds),
         ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {

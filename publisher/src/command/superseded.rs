@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use super::{connect::site, run::Run};
 use crate::{
-    clean::{Outcome, Problem, Report, Site, Task},
+    clean::{Cleaner, Outcome, Problem, Report, Task},
     commit::Mover,
     config::{Cleanup, RegistryConfig},
     event::Event,
@@ -22,11 +22,11 @@ pub(super) struct Superseded<'a> {
     run: &'a Run,
     list: &'a RawManifest,
     /// One for each registry; none where nothing is removed.
-    sites: Vec<Option<&'a Site>>,
+    sites: Vec<Option<&'a Cleaner>>,
 }
 
 /// The registries with the interfaces through which images are removed there; none where that cannot be set up.
-pub(super) async fn open_sites(run: &Run, registries: &[Arc<Registry>]) -> Vec<Option<Site>> {
+pub(super) async fn open_sites(run: &Run, registries: &[Arc<Registry>]) -> Vec<Option<Cleaner>> {
     let open = async |(registry, config): (&Arc<Registry>, &RegistryConfig)| {
         let opened = site(&run.environment, registry, config).await;
         let warn = |causes: String| run.warn(format!("{}: superseded images stay: {causes}", registry.name()));
@@ -37,7 +37,7 @@ pub(super) async fn open_sites(run: &Run, registries: &[Arc<Registry>]) -> Vec<O
 
 impl<'a> Superseded<'a> {
     /// Prepares to clean up after the tag, if this run is to.
-    pub(super) fn new(run: &'a Run, sites: &'a [Option<Site>], list: &'a RawManifest) -> Option<Self> {
+    pub(super) fn new(run: &'a Run, sites: &'a [Option<Cleaner>], list: &'a RawManifest) -> Option<Self> {
         if run.config.cleanup == Cleanup::Off || !run.plan.floating() {
             return None;
         }
@@ -58,7 +58,7 @@ impl<'a> Superseded<'a> {
             return;
         }
         let tag = &self.run.plan.tag;
-        let vacate = async |(at, site): (usize, &Site)| {
+        let vacate = async |(at, site): (usize, &Cleaner)| {
             let Some(previous) = self.previous(mover, at) else { return };
             if let Err(error) = site.vacate(tag, previous).await {
                 let (name, causes) = (site.registry().name(), Problem::from(&error).causes.join(": "));
@@ -81,7 +81,7 @@ impl<'a> Superseded<'a> {
         let elsewhere = (0..self.sites.len()).filter_map(|at| mover.before(at)).map(|manifest| &manifest.digest);
         let superseded = elsewhere.chain(mover.overwritten()).filter(|digest| **digest != self.list.digest);
         let superseded: Vec<Digest> = superseded.cloned().collect();
-        let clean = async |(at, site): (usize, &Site)| {
+        let clean = async |(at, site): (usize, &Cleaner)| {
             let previous = self.previous(mover, at);
             let own = previous.map(|manifest| manifest.digest.clone());
             let recorded: Vec<Digest> = own.into_iter().chain(superseded.clone()).collect();
@@ -100,7 +100,7 @@ impl<'a> Superseded<'a> {
     }
 
     /// The registries that are cleaned, each with its index.
-    fn cleaned(&self) -> impl Iterator<Item = (usize, &'a Site)> {
+    fn cleaned(&self) -> impl Iterator<Item = (usize, &'a Cleaner)> {
         self.sites.iter().enumerate().filter_map(|(at, site)| Some((at, (*site)?)))
     }
 
