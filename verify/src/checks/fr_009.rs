@@ -11,20 +11,20 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching(
+    Check::pipeline(
         "superseded_images_are_gone_from_docker_hub",
         &["FR-009", "SC-006"],
         Scenario::Accumulation,
         |evidence| superseded_gone(evidence, "dockerhub"),
     ),
-    Check::watching(
+    Check::pipeline(
         "superseded_images_are_gone_from_ghcr",
         &["FR-009", "SC-006"],
         Scenario::Accumulation,
         |evidence| superseded_gone(evidence, "ghcr"),
     ),
-    Check::watching("no_manifest_is_left_without_a_tag", &["FR-009"], Scenario::Accumulation, no_orphans),
-    Check::watching(
+    Check::pipeline("no_manifest_is_left_without_a_tag", &["FR-009"], Scenario::Accumulation, no_orphans),
+    Check::pipeline(
         "the_old_latest_goes_only_after_the_new_one_is_there",
         &["FR-009", "SC-006"],
         Scenario::Accumulation,

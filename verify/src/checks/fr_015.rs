@@ -14,21 +14,21 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
-    Check::reading("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
-    Check::reading("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
-    Check::watching("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
-    Check::watching(
+    Check::workflow("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
+    Check::workflow("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
+    Check::workflow("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
+    Check::pipeline("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
+    Check::pipeline(
         "a_success_names_the_tag_and_the_digest",
         &["FR-015"],
         Scenario::Releases,
         names_what_was_published,
     ),
-    Check::watching("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
-    Check::watching("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
-    Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
-    Check::watching("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
-    Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, version_annotated),
+    Check::pipeline("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
+    Check::pipeline("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
+    Check::pipeline("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
+    Check::pipeline("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
+    Check::pipeline("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, version_annotated),
 ];
 
 fn summed_up(evidence: &Evidence) -> Judgement {

@@ -14,51 +14,51 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
-    Check::reading("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
-    Check::watching(
+    Check::workflow("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
+    Check::workflow("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
+    Check::pipeline(
         "nothing_is_published_when_one_platform_fails_to_build",
         &["FR-017", "SC-008"],
         Scenario::BuildFails,
         |evidence| nothing_published(evidence, "arm64 fails"),
     ),
-    Check::watching(
+    Check::pipeline(
         "latest_is_still_there_when_a_build_fails",
         &["FR-017", "SC-006"],
         Scenario::BuildFails,
         |evidence| still_there(evidence, "arm64 fails"),
     ),
-    Check::watching(
+    Check::pipeline(
         "nothing_is_published_when_one_platform_cannot_be_pushed",
         &["FR-017", "SC-008"],
         Scenario::PushFails,
         |evidence| faults_fired(evidence).and_then(|()| nothing_published(evidence, "arm64 cannot be pushed")),
     ),
-    Check::watching(
+    Check::pipeline(
         "nothing_is_published_when_a_hand_over_is_missing",
         &["FR-017", "SC-008"],
         Scenario::HandoverMissing,
         |evidence| merge_refuses(evidence, "amd64 only"),
     ),
-    Check::watching(
+    Check::pipeline(
         "nothing_is_published_when_a_hand_over_is_foreign",
         &["FR-017", "SC-008"],
         Scenario::HandoverForeign,
         |evidence| merge_refuses(evidence, "mixed"),
     ),
-    Check::watching(
+    Check::pipeline(
         "what_one_registry_does_not_take_is_tagged_nowhere",
         &["FR-017", "SC-006"],
         Scenario::TagRefused,
         tagged_nowhere,
     ),
-    Check::watching(
+    Check::pipeline(
         "no_tag_moves_before_everything_is_everywhere",
         &["FR-017", "SC-008"],
         Scenario::Releases,
         staged_first,
     ),
-    Check::watching("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
+    Check::pipeline("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
 ];
 
 fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {

@@ -13,16 +13,16 @@ const ATTEMPTS_MAX: usize = 3;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("trouble_that_passes_is_survived", &["FR-018"], Scenario::Transients, survived),
-    Check::watching("no_operation_is_tried_more_than_three_times", &["FR-018"], Scenario::Refusals, three_times),
-    Check::watching("no_kind_of_request_is_tried_more_than_three_times", &["FR-018"], Scenario::Outages, any_kind),
-    Check::watching("what_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Outages, any_down_fails),
-    Check::watching("waits_grow_exponentially", &["FR-018"], Scenario::Transients, exponential),
-    Check::watching("waits_that_a_registry_asks_for_are_kept", &["FR-018"], Scenario::RateLimits, kept),
-    Check::watching("a_rate_limit_is_survived", &["FR-018"], Scenario::RateLimits, limits_survived),
-    Check::watching("what_cannot_succeed_is_tried_once", &["FR-018"], Scenario::Refusals, once),
-    Check::watching("a_registry_that_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Refusals, down_fails),
-    Check::watching("an_upload_that_breaks_off_is_made_whole", &["FR-018"], Scenario::BrokenUpload, made_whole),
+    Check::pipeline("trouble_that_passes_is_survived", &["FR-018"], Scenario::Transients, survived),
+    Check::pipeline("no_operation_is_tried_more_than_three_times", &["FR-018"], Scenario::Refusals, three_times),
+    Check::pipeline("no_kind_of_request_is_tried_more_than_three_times", &["FR-018"], Scenario::Outages, any_kind),
+    Check::pipeline("what_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Outages, any_down_fails),
+    Check::pipeline("waits_grow_exponentially", &["FR-018"], Scenario::Transients, exponential),
+    Check::pipeline("waits_that_a_registry_asks_for_are_kept", &["FR-018"], Scenario::RateLimits, kept),
+    Check::pipeline("a_rate_limit_is_survived", &["FR-018"], Scenario::RateLimits, limits_survived),
+    Check::pipeline("what_cannot_succeed_is_tried_once", &["FR-018"], Scenario::Refusals, once),
+    Check::pipeline("a_registry_that_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Refusals, down_fails),
+    Check::pipeline("an_upload_that_breaks_off_is_made_whole", &["FR-018"], Scenario::BrokenUpload, made_whole),
 ];
 
 fn survived(evidence: &Evidence) -> Judgement {

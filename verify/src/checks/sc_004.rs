@@ -19,9 +19,9 @@ const PUSH_MAX_MS: u64 = 20_000;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("a_clean_build_is_quick", &["SC-004"], Scenario::Releases, build),
-    Check::watching("the_push_to_each_registry_is_quick", &["SC-004"], Scenario::Releases, push),
-    Check::watching("a_layer_that_is_there_is_not_sent_again", &["SC-004"], Scenario::Releases, sent_once),
+    Check::pipeline("a_clean_build_is_quick", &["SC-004"], Scenario::Releases, build),
+    Check::pipeline("the_push_to_each_registry_is_quick", &["SC-004"], Scenario::Releases, push),
+    Check::pipeline("a_layer_that_is_there_is_not_sent_again", &["SC-004"], Scenario::Releases, sent_once),
 ];
 
 fn build(evidence: &Evidence) -> Judgement {

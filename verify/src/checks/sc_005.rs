@@ -16,9 +16,9 @@ const CACHED_MAX_MS: u64 = 120_000;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("a_cached_build_takes_half_of_a_clean_one", &["SC-005"], Scenario::Cached, half),
-    Check::watching("a_step_whose_input_did_not_change_is_not_run_again", &["SC-005"], Scenario::Cached, not_run_again),
-    Check::watching("a_cache_that_takes_nothing_fails_no_build", &["SC-005"], Scenario::CacheDown, no_failure),
+    Check::pipeline("a_cached_build_takes_half_of_a_clean_one", &["SC-005"], Scenario::Cached, half),
+    Check::pipeline("a_step_whose_input_did_not_change_is_not_run_again", &["SC-005"], Scenario::Cached, not_run_again),
+    Check::pipeline("a_cache_that_takes_nothing_fails_no_build", &["SC-005"], Scenario::CacheDown, no_failure),
 ];
 
 fn took(evidence: &Evidence, stage: &StageRun) -> u64 {

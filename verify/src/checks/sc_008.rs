@@ -10,8 +10,8 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("nobody_ever_sees_half_an_image", &["SC-008", "SC-006"], Scenario::Releases, never_half),
-    Check::watching("no_build_leaves_another_number_of_images_than_two", &["SC-008"], Scenario::Releases, two_each),
+    Check::pipeline("nobody_ever_sees_half_an_image", &["SC-008", "SC-006"], Scenario::Releases, never_half),
+    Check::pipeline("no_build_leaves_another_number_of_images_than_two", &["SC-008"], Scenario::Releases, two_each),
 ];
 
 /// Whoever pulled `latest` at any moment got a list with both platforms.

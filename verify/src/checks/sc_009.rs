@@ -20,9 +20,9 @@ const FAILURE_MAX_MS: u64 = 10_000;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("every_job_has_a_limit_of_time", &["SC-009"], limited),
-    Check::watching("a_bad_version_fails_at_once", &["SC-009", "FR-021"], Scenario::BadVersion, bad_version),
-    Check::watching("a_registry_that_is_down_fails_the_run_soon", &["SC-009", "FR-018"], Scenario::Refusals, down),
+    Check::workflow("every_job_has_a_limit_of_time", &["SC-009"], limited),
+    Check::pipeline("a_bad_version_fails_at_once", &["SC-009", "FR-021"], Scenario::BadVersion, bad_version),
+    Check::pipeline("a_registry_that_is_down_fails_the_run_soon", &["SC-009", "FR-018"], Scenario::Refusals, down),
 ];
 
 fn bad_version(evidence: &Evidence) -> Judgement {
