@@ -5,5 +5,5 @@ mod pace;
 mod run;
 
 pub use gathered::{Evidence, Moment};
-pub use pace::Beat;
+pub use pace::{Beat, SLOW_MACHINE, at_most};
 pub use run::{Call, End, Run, Stage, StageRun};
