@@ -55,7 +55,11 @@ fn agree(evidence: &Evidence) -> Judgement {
 /// The machine in the header of every executable that the entry point and the health check reach.
 fn right_machine(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
+    let mut unread = None;
     for publication in publications(evidence)? {
+        if publication.platforms().next().is_none() {
+            unread.get_or_insert_with(|| Inconclusive(format!("{} has no image that can be read", publication.name())));
+        }
         for child in publication.platforms() {
             let image = format!("{} {}", publication.name(), child.platform_name());
             if child.executables.is_none() {
@@ -67,7 +71,10 @@ fn right_machine(evidence: &Evidence) -> Judgement {
             }
         }
     }
-    Ok(violations)
+    match unread {
+        Some(cause) if violations.is_empty() => Err(cause),
+        _ => Ok(violations),
+    }
 }
 
 fn each_image(evidence: &Evidence, wrong: impl Fn(&Publication, &Child) -> Option<Violation>) -> Judgement {

@@ -4,8 +4,7 @@ use super::support::{after, explained, run, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, Run},
-    history::Exchange,
-    oracle::{self, Order, Violation, leftovers, within},
+    oracle::{Violation, deleted_early, leftovers, within},
     scenario::{REPOSITORY, Scenario},
 };
 
@@ -65,8 +64,7 @@ fn order(evidence: &Evidence) -> Judgement {
     works(evidence, LAST)?;
     let servers: Vec<&str> = evidence.registries.iter().map(String::as_str).collect();
     let spans = evidence.runs.iter().map(Run::span_ms);
-    let moved_first = |part: &[Exchange]| oracle::order(part, REPOSITORY, "latest", &servers, Order::MoveFirst);
-    Ok(within(&evidence.history, spans, moved_first))
+    Ok(within(&evidence.history, spans, |part| deleted_early(part, REPOSITORY, "latest", &servers)))
 }
 
 fn unknown(server: &str) -> Inconclusive {

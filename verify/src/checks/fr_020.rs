@@ -111,7 +111,7 @@ fn next(evidence: &Evidence) -> Judgement {
 }
 
 /// Runs that a newer one of the same ref must cancel.
-const EVENTS: [Event; 2] = [Event::MAIN, Event::Tag("v1.2.3")];
+const EVENTS: [Event; 3] = [Event::MAIN, Event::Tag("v1.2.3"), Event::Tag("v1.2.4")];
 /// Contexts that are another in each run.
 const OF_THE_RUN: [&str; 5] =
     ["github.run_id", "github.run_number", "github.sha", "github.event.after", "github.event.head_commit.id"];
@@ -187,11 +187,12 @@ fn group_of_refs(workflow: &Workflow, concurrency: &Concurrency) -> Result<Vec<V
             violations.push(Violation::new(expected, format!("{older} and {newer}")));
         }
     }
-    let [branch, tag] = EVENTS;
-    let shared = named(branch, 1)?;
-    if shared == named(tag, 1)? {
-        let expected = format!("{}: {} and {} are in two groups", workflow.path, branch.words(), tag.words());
-        violations.push(Violation::new(expected, shared));
+    for (one, other) in [(EVENTS[0], EVENTS[1]), (EVENTS[1], EVENTS[2])] {
+        let shared = named(one, 1)?;
+        if shared == named(other, 1)? {
+            let expected = format!("{}: {} and {} are in two groups", workflow.path, one.words(), other.words());
+            violations.push(Violation::new(expected, shared));
+        }
     }
     Ok(violations)
 }

@@ -51,8 +51,7 @@ fn push(evidence: &Evidence) -> Judgement {
         let (first, last) =
             writes.fold((u64::MAX, 0), |(first, last), it| (first.min(it.began_ms), last.max(it.ended_ms)));
         let took = evidence.idle_ms(last.saturating_sub(first), stages(run, Stage::Build)?);
-        violations
-            .extend(within(&format!("the push to {server} takes {PUSH_MAX_MS} ms at most"), &took, PUSH_MAX_MS)?);
+        violations.extend(within(&format!("the push to {server} takes {PUSH_MAX_MS} ms at most"), &took, PUSH_MAX_MS)?);
     }
     Ok(violations)
 }

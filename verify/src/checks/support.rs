@@ -8,7 +8,7 @@ use crate::{
     harness::podman::ContainerRun,
     history::{Exchange, Kind, Operation},
     look::Publication,
-    oracle::{Snapshot, Violation},
+    oracle::{Snapshot, Violation, is_referrers_tag},
 };
 
 /// A run by its name, which the scenario must have.
@@ -109,7 +109,7 @@ pub(super) fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Vi
     for (index, exchange) in during(evidence, run) {
         let Some(operation) = exchange.operation.as_ref().filter(|it| it.kind == Kind::ManifestPut) else { continue };
         let ours = operation.repository.as_deref() == Some(crate::scenario::REPOSITORY);
-        if let Some(tag) = operation.tag().filter(|tag| ours && !may.contains(tag)) {
+        if let Some(tag) = operation.tag().filter(|tag| ours && !may.contains(tag) && !is_referrers_tag(tag)) {
             written.entry((&exchange.server, tag)).or_default().push(index);
         }
     }

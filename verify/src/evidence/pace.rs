@@ -34,11 +34,7 @@ impl Evidence {
     }
 
     /// The least and the most that a time would have been on an idle machine, in milliseconds. `stages` are what worked in it.
-    pub fn idle_ms<'a>(
-        &self,
-        took_ms: u64,
-        stages: impl IntoIterator<Item = &'a StageRun>,
-    ) -> RangeInclusive<u64> {
+    pub fn idle_ms<'a>(&self, took_ms: u64, stages: impl IntoIterator<Item = &'a StageRun>) -> RangeInclusive<u64> {
         let mut stages: Vec<&StageRun> = stages.into_iter().collect();
         stages.sort_by_key(|stage| stage.began_ms);
         // Of stages at the same time, only the one counts that lost the most: they waited at the same time, too.
