@@ -1,65 +1,27 @@
 //! An image in podman's store.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::path::{Path, PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use oci_spec::image::{Digest, DigestAlgorithm};
 use serde::Deserialize;
-use thiserror::Error;
+use serde_json::Value;
 
 use super::{Podman, PodmanError, StoredLayer};
 use crate::oci::{Platform, digest_of};
 
-/// An image by the digest of its configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ImageId(Digest);
-
-/// Why a text is no image id.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is no image id")]
-pub struct ImageIdError(String);
-
-impl ImageId {
-    /// The digest of the configuration.
-    pub fn digest(&self) -> &Digest {
-        &self.0
-    }
-
-    /// The 64 hexadecimal digits, podman's own notation.
-    pub fn hex(&self) -> &str {
-        self.0.digest()
-    }
+/// Reads an image's id: the SHA-256 digest of its configuration, with or without the algorithm, as podman prints both.
+pub(super) fn parse_image_id(text: &str) -> Option<Digest> {
+    let digest: Digest = if text.contains(':') { text.parse() } else { format!("sha256:{text}").parse() }.ok()?;
+    Some(digest).filter(|digest| *digest.algorithm() == DigestAlgorithm::Sha256)
 }
 
-impl FromStr for ImageId {
-    type Err = ImageIdError;
-
-    /// Takes the digest with or without its algorithm, as podman prints both.
-    fn from_str(text: &str) -> Result<Self, ImageIdError> {
-        let digest = if text.contains(':') { text.parse() } else { format!("sha256:{text}").parse() };
-        match digest {
-            Ok(digest @ Digest { .. }) if digest.algorithm() == &DigestAlgorithm::Sha256 => Ok(Self(digest)),
-            _ => Err(ImageIdError(text.into())),
-        }
-    }
-}
-
-impl fmt::Display for ImageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// What an image is for and what it consists of.
+/// An image as podman describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageInfo {
-    /// The image.
-    pub id: ImageId,
+    /// The image's id: the digest of its configuration.
+    pub id: Digest,
     /// The operating system.
     pub os: String,
     /// The architecture by its Go name.
@@ -70,12 +32,10 @@ pub struct ImageInfo {
     pub diff_ids: Vec<Digest>,
     /// Where the store holds them, in the same order; empty where podman does not tell, or tells otherwise.
     pub stored: Vec<StoredLayer>,
-    /// The size of all layers in bytes.
-    pub size: u64,
-    /// The exact bytes of the configuration, whose SHA-256 is the image's id, or nothing where only [`Podman::export`]
+    /// The exact bytes of the configuration, whose SHA-256 is the image's id, or nothing where only [`Podman::save`]
     /// has them.
     ///
-    /// They lie in podman's store as a file. Its place is an implementation detail of containers/storage (tried with
+    /// They lie in podman's store as a file. Its place is an implementation detail of containers/storage (tested with
     /// podman 4.3 and 5.8), so it is believed only when the digest agrees, and its absence is no error.
     pub config: Option<Bytes>,
 }
@@ -88,98 +48,60 @@ impl ImageInfo {
 }
 
 impl Podman {
-    /// Looks at an image.
+    /// Inspects an image.
     ///
     /// # Errors
     /// podman does not have it.
-    pub async fn inspect(&self, id: &ImageId) -> Result<ImageInfo, PodmanError> {
+    pub async fn inspect(&self, id: &Digest) -> Result<ImageInfo, PodmanError> {
         const COMMAND: &str = "podman image inspect";
-        let unclear = |reason: String| PodmanError::Answer { command: COMMAND, reason };
-        let answer = self.ask(COMMAND, &["image", "inspect", &id.to_string()]).await?;
-        let answer: Vec<Inspected> = serde_json::from_slice(&answer).map_err(|error| unclear(error.to_string()))?;
-        let image = answer.into_iter().next().ok_or_else(|| unclear("it is empty".into()))?;
-        let diff_ids = image.root_fs.layers.unwrap_or_default();
-        let stored = image.graph_driver.as_ref().and_then(GraphDriver::layers);
-        let stored = stored.filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
-        let config = match image.graph_driver.as_ref().and_then(|driver| driver.config_file(id)) {
-            Some(file) => tokio::fs::read(file).await.ok().map(Bytes::from),
+        let answer = self.output(COMMAND, &["image", "inspect", &id.to_string()]).await?;
+        let unclear = |error: serde_json::Error| PodmanError::answer(COMMAND, error);
+        let [image] = serde_json::from_slice::<[Value; 1]>(&answer).map_err(unclear)?;
+        let text = |field: &str| image[field].as_str().unwrap_or_default().to_owned();
+        // An image without layers has no list.
+        let diff_ids = Option::<Vec<Digest>>::deserialize(&image["RootFS"]["Layers"]).map_err(unclear)?;
+        let diff_ids = diff_ids.unwrap_or_default();
+        let driver = &image["GraphDriver"];
+        let stored = layers(driver).filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
+        let config = match config_file(driver, id) {
+            Some(file) => tokio::fs::read(file).await.ok().filter(|bytes| digest_of(bytes) == *id),
             None => None,
         };
-        let config = config.filter(|bytes| digest_of(bytes) == *id.digest());
         // podman does not print the variant.
-        let variant = config.as_ref().and_then(|config| serde_json::from_slice::<WithVariant>(config).ok()?.variant);
+        let variant = config.as_ref().and_then(|config| {
+            let config: Value = serde_json::from_slice(config).ok()?;
+            Some(config.get("variant")?.as_str()?.to_owned()).filter(|variant| !variant.is_empty())
+        });
         Ok(ImageInfo {
             id: id.clone(),
-            os: image.os,
-            architecture: image.architecture,
-            variant: variant.filter(|variant| !variant.is_empty()),
+            os: text("Os"),
+            architecture: text("Architecture"),
+            variant,
             diff_ids,
             stored,
-            size: image.size,
-            config,
+            config: config.map(Bytes::from),
         })
     }
 }
 
-/// How and where an image's layers are stored.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GraphDriver {
-    name: String,
-    #[serde(default)]
-    data: Option<Directories>,
+/// The folder of the top layer's files: `<graph root>/<driver>/<layer>/diff`.
+fn upper_dir(driver: &Value) -> Option<&Path> {
+    driver["Data"]["UpperDir"].as_str().map(Path::new)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Directories {
-    #[serde(default)]
-    upper_dir: PathBuf,
-    /// Folders with colons between them, the highest first.
-    #[serde(default)]
-    lower_dir: String,
+/// `<graph root>/<driver>-images/<id>/=<base64 of the digest>`: a record's file is named by its key in base64 where the
+/// key holds more than digits, lower-case letters and dots.
+fn config_file(driver: &Value, id: &Digest) -> Option<PathBuf> {
+    let images = upper_dir(driver)?.ancestors().nth(3)?.join(format!("{}-images", driver["Name"].as_str()?));
+    Some(images.join(id.digest()).join(format!("={}", STANDARD.encode(id.to_string()))))
 }
 
-impl GraphDriver {
-    /// `<graph root>/<driver>-images/<id>/=<base64 of the digest>`: a record's file is named by its key in base64 where
-    /// the key holds more than digits, lower-case letters and dots. The top layer lies in
-    /// `<graph root>/<driver>/<layer>/diff`.
-    fn config_file(&self, id: &ImageId) -> Option<PathBuf> {
-        let graph_root = self.data.as_ref()?.upper_dir.ancestors().nth(3)?;
-        let images = graph_root.join(format!("{}-images", self.name));
-        Some(images.join(id.hex()).join(format!("={}", STANDARD.encode(id.to_string()))))
-    }
-
-    /// The layers, lowest first.
-    fn layers(&self) -> Option<Vec<StoredLayer>> {
-        let folders = self.data.as_ref().filter(|_| self.name == "overlay")?;
-        let lower = folders.lower_dir.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
-        lower.rev().chain([&*folders.upper_dir]).map(StoredLayer::of).collect()
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    os: String,
-    architecture: String,
-    #[serde(rename = "RootFS")]
-    root_fs: RootFs,
-    graph_driver: Option<GraphDriver>,
-    #[serde(default)]
-    size: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RootFs {
-    /// None where the image has none.
-    layers: Option<Vec<Digest>>,
-}
-
-#[derive(Deserialize)]
-struct WithVariant {
-    variant: Option<String>,
+/// The layers, lowest first. `LowerDir` has folders with colons between them, the highest first.
+fn layers(driver: &Value) -> Option<Vec<StoredLayer>> {
+    let upper = upper_dir(driver).filter(|_| driver["Name"] == "overlay")?;
+    let lower = driver["Data"]["LowerDir"].as_str().unwrap_or_default();
+    let lower = lower.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
+    lower.rev().chain([upper]).map(StoredLayer::of).collect()
 }
 
 #[cfg(test)]
@@ -187,13 +109,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::podman::fake::fake_podman;
+    use crate::podman::tests::fake_podman;
 
     const CONFIG: &[u8] = br#"{"architecture":"arm","os":"linux","variant":"v7"}"#;
     const LAYER: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-    fn id() -> ImageId {
-        ImageId(digest_of(CONFIG))
+    fn id() -> Digest {
+        digest_of(CONFIG)
     }
 
     /// A podman whose store holds `CONFIG` as these bytes.
@@ -202,7 +124,7 @@ mod tests {
         let (folder, podman) = fake_podman(&format!(
             "echo '[{{\"Os\":\"linux\",\"Architecture\":\"arm\",\"Size\":7,\"RootFS\":{{\"Layers\":[\"{LAYER}\"]}},\"GraphDriver\":{driver}}}]'"
         ));
-        let record = folder.path().join("store/overlay-images").join(id().hex());
+        let record = folder.path().join("store/overlay-images").join(id().digest());
         std::fs::create_dir_all(&record).unwrap();
         if let Some(bytes) = stored {
             std::fs::write(record.join(format!("={}", STANDARD.encode(id().to_string()))), bytes).unwrap();
@@ -217,7 +139,7 @@ mod tests {
     #[case("../../etc/passwd", false)]
     #[case("", false)]
     fn ids_are_whole_digests(#[case] text: &str, #[case] good: bool) {
-        assert_eq!(text.parse::<ImageId>().map(|id| id.to_string()).is_ok_and(|id| id == LAYER), good);
+        assert_eq!(parse_image_id(text).is_some_and(|id| id.as_ref() == LAYER), good);
     }
 
     #[rstest::rstest]
@@ -234,7 +156,6 @@ mod tests {
             variant: variant.map(Into::into),
             diff_ids: vec![LAYER.parse().unwrap()],
             stored: StoredLayer::of(&folder.path().join("store/overlay/0123/diff")).into_iter().collect(),
-            size: 7,
             config: variant.and(stored).map(Bytes::from_static),
         };
         assert_eq!(podman.inspect(&id()).await.unwrap(), expected);

@@ -1,11 +1,11 @@
-//! A container that is really run: only that shows that podman and what runs its containers (crun) fit together.
+//! Runs a container: only that shows that podman and its container runtime (crun) fit together.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::{Podman, PodmanError, host_architecture};
 
-/// Machine code that ends with status 0, by architecture: its number in ELF headers, and the code.
-const ENDS: [(&str, u16, &[u8]); 2] = [
+/// Programs that exit with status 0: architecture, its number in ELF headers, machine code.
+const EXIT_PROGRAMS: [(&str, u16, &[u8]); 2] = [
     // mov eax, 60; xor edi, edi; syscall
     ("amd64", 62, &[0xb8, 0x3c, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05]),
     // mov x8, 93; mov x0, 0; svc 0
@@ -23,13 +23,13 @@ impl Podman {
     /// # Errors
     /// The container did not run.
     pub async fn try_container(&self) -> Result<(), PodmanError> {
-        let Some((_, machine, code)) = ENDS.iter().find(|(name, ..)| *name == host_architecture()) else {
+        let Some((_, machine, code)) = EXIT_PROGRAMS.iter().find(|(name, ..)| *name == host_architecture()) else {
             return Ok(());
         };
         let folder = tempfile::tempdir().map_err(PodmanError::Temporary)?;
         write_program(&folder.path().join("program"), *machine, code).map_err(PodmanError::Temporary)?;
         let files = folder.path().to_string_lossy();
-        self.ask("podman run", &["run", "--rm", "--network=none", "--rootfs", &files, "/program"]).await.map(drop)
+        self.output("podman run", &["run", "--rm", "--network=none", "--rootfs", &files, "/program"]).await.map(drop)
     }
 }
 
@@ -62,11 +62,13 @@ fn write_program(file: &Path, machine: u16, code: &[u8]) -> std::io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::podman::fake::fake_podman;
+    use crate::podman::tests::fake_podman;
 
     #[test]
     fn the_program_runs_on_this_machine() {
-        let Some((_, machine, code)) = ENDS.iter().find(|(name, ..)| *name == host_architecture()) else { return };
+        let Some((_, machine, code)) = EXIT_PROGRAMS.iter().find(|(name, ..)| *name == host_architecture()) else {
+            return;
+        };
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
         write_program(&program, *machine, code).unwrap();

@@ -25,7 +25,7 @@ const LEVEL: i32 = 1;
 /// How many blocks wait for each compressing thread, so that reading and compressing overlap.
 const BLOCKS_WAITING: usize = 2;
 
-/// What a layer became.
+/// A compressed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compressed {
     /// SHA-256 over what was read.
@@ -42,14 +42,14 @@ struct Job {
     done: SyncSender<io::Result<Vec<u8>>>,
 }
 
-/// Compresses everything that `input` gives into `output`. `progress` is told the bytes read so far.
+/// Compresses all of `input` into `output`. `progress` gets the bytes read so far, and can stop the work with an error.
 ///
 /// # Errors
-/// Those of `input` and `output`.
+/// Those of `input`, `output` and `progress`.
 pub fn compress(
     input: &mut dyn Read,
     output: &mut (dyn Write + Send),
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<Compressed> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     compress_on(threads, input, output, progress)
@@ -59,7 +59,7 @@ fn compress_on(
     threads: usize,
     input: &mut dyn Read,
     output: &mut (dyn Write + Send),
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<Compressed> {
     thread::scope(|scope| {
         let mut workers = Vec::with_capacity(threads);
@@ -79,13 +79,13 @@ fn compress_on(
     })
 }
 
-/// Reads, hashes and hands out the blocks in turn; stops early without an error when the writer has given up, whose
-/// own error says why.
+/// Reads, hashes and hands out the blocks in turn; stops early without an error when the writer has failed, whose own
+/// error is returned.
 fn read_blocks(
     input: &mut dyn Read,
     workers: &[SyncSender<Job>],
     ordered: &SyncSender<Receiver<io::Result<Vec<u8>>>>,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<Digest> {
     let (mut hash, mut read) = (Sha256::new(), 0);
     for worker in workers.iter().cycle() {
@@ -97,7 +97,7 @@ fn read_blocks(
         }
         hash.update(&block);
         read += block.len() as u64;
-        progress(read);
+        progress(read)?;
         let last = block.len() < BLOCK;
         let (done, result) = sync_channel(1);
         if worker.send(Job { block, done }).is_err() || ordered.send(result).is_err() || last {
@@ -118,7 +118,7 @@ fn work(todo: &Receiver<Job>) {
             member.truncate(length);
             member
         });
-        // Nobody waits for it any more when the writer has failed.
+        // The receiver is gone when the writer has failed.
         let _ = done.send(result);
     }
 }
@@ -153,7 +153,7 @@ mod tests {
 
     fn compressed(threads: usize, input: &[u8]) -> (Compressed, Vec<u8>) {
         let mut output = Vec::new();
-        let result = compress_on(threads, &mut &*input, &mut output, &|_| ()).unwrap();
+        let result = compress_on(threads, &mut &*input, &mut output, &|_| Ok(())).unwrap();
         (result, output)
     }
 
@@ -164,7 +164,7 @@ mod tests {
     #[case(BLOCK)]
     #[case(BLOCK + 1)]
     #[case(5 * BLOCK + 17)]
-    fn what_went_in_comes_out_and_the_digests_are_right(#[case] length: usize) {
+    fn a_layer_is_decompressed_to_the_same_bytes_and_the_digests_are_right(#[case] length: usize) {
         let input = sample(length);
         let (result, output) = compressed(3, &input);
         let mut back = Vec::new();
@@ -178,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn threads_and_pace_change_no_byte() {
-        /// Gives its bytes in small, uneven pieces.
-        struct Trickle<'a>(&'a [u8], fastrand::Rng);
-        impl Read for Trickle<'_> {
+    fn threads_and_small_reads_change_no_byte() {
+        /// Gives its bytes in small, uneven parts.
+        struct SmallReads<'a>(&'a [u8], fastrand::Rng);
+        impl Read for SmallReads<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
                 let length = self.1.usize(1..70_000).min(buffer.len());
                 self.0.read(&mut buffer[..length])
@@ -190,8 +190,8 @@ mod tests {
         let input = sample(3 * BLOCK + 5);
         let expected = compressed(1, &input);
         let mut output = Vec::new();
-        let mut trickle = Trickle(&input, fastrand::Rng::with_seed(1));
-        let result = compress_on(4, &mut trickle, &mut output, &|_| ()).unwrap();
+        let mut input_in_parts = SmallReads(&input, fastrand::Rng::with_seed(1));
+        let result = compress_on(4, &mut input_in_parts, &mut output, &|_| Ok(())).unwrap();
         assert_eq!((result, digest_of(&output)), (expected.0, digest_of(&expected.1)));
     }
 
@@ -214,7 +214,7 @@ mod tests {
             }
         }
         let input = sample(20 * BLOCK);
-        let error = compress_on(2, &mut &*input, &mut Full, &|_| ()).unwrap_err();
+        let error = compress_on(2, &mut &*input, &mut Full, &|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
@@ -226,7 +226,7 @@ mod tests {
                 Err(io::ErrorKind::ConnectionReset.into())
             }
         }
-        let error = compress_on(2, &mut Broken, &mut Vec::new(), &|_| ()).unwrap_err();
+        let error = compress_on(2, &mut Broken, &mut Vec::new(), &|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

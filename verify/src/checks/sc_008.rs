@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     check::{Check, Judgement},
+    client::Sample,
     evidence::Evidence,
-    look::Sample,
     oracle::Violation,
     scenario::Scenario,
 };

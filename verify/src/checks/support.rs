@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     check::Inconclusive,
+    client::Publication,
     evidence::{Evidence, Run, Stage, StageRun, at_most},
     harness::podman::ContainerRun,
     history::{Exchange, Kind, Operation},
-    look::Publication,
     oracle::{Snapshot, Violation, is_referrers_tag},
 };
 

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     check::Check,
     checks::all,
+    client::{SETTLE_MAX, process_environment},
     evidence::Evidence,
     harness::HarnessError,
-    look::{Environment, SETTLE_MAX},
     report::{Looked, Outcome, Report},
     target::{Live, LiveOptions, Reference, ReferenceError, checked_digest},
     verdict::Verdict,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Reads what is published and judges it.
 pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
-    let Some(checks) = local::chosen_or_told(&arguments.published.only) else { return Ok(exit::USAGE) };
+    let Some(checks) = local::chosen_or_error(&arguments.published.only) else { return Ok(exit::USAGE) };
     if let Some((claim, _)) = arguments.waive.iter().find(|(claim, _)| !all().iter().any(|it| is_of(&it.id(), claim))) {
         printing::progress(&format!("error: no check is called {claim}\nhint: verify list"));
         return Ok(exit::USAGE);
@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
         Ok(options) => options,
         Err(error) => return Ok(printing::usage(&error, error.hint())),
     };
-    let live = Live::new(options, &Environment::of_process()).await.map_err(HarnessError::other("cannot look"))?;
+    let live = Live::new(options, &process_environment()).await.map_err(HarnessError::other("cannot look"))?;
     let digest = arguments.expect_digest.iter().map(|it| format!("--expect-digest {it}"));
     let named: Vec<String> = named(&arguments.published).into_iter().chain(digest).collect();
     let mut report = look(&live, &checks, &named).await;
@@ -90,6 +90,6 @@ pub(super) async fn look(live: &Live, checks: &[&'static Check], named: &[String
         outcomes,
         looked: publications.iter().map(Looked::from).collect(),
         waits: waits.clone(),
-        timelines: Vec::new(),
+        ..Report::default()
     }
 }

@@ -25,7 +25,7 @@ use super::{
     watch,
 };
 use crate::{
-    evidence::{Call, End, Stage, StageRun},
+    evidence::{Call, Exit, Stage, StageRun},
     history::Recorder,
 };
 
@@ -186,11 +186,11 @@ impl Subject {
         }
         let (end, worked_ms) = match ended {
             Ok(worked_ms) => (end_of(child.wait().await?), worked_ms?),
-            Err(_) => (End::TimedOut, 0),
+            Err(_) => (Exit::TimedOut, 0),
         };
         // What is left of it would keep its output open, and the registries busy.
-        let left_behind = if end == End::TimedOut { marked::with(&mark)? } else { left_behind(&mark, group).await? };
-        if let (End::TimedOut, Some(group)) = (end, group) {
+        let left_behind = if end == Exit::TimedOut { marked::with(&mark)? } else { left_behind(&mark, group).await? };
+        if let (Exit::TimedOut, Some(group)) = (end, group) {
             // It may have ended by itself in this moment.
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -226,7 +226,7 @@ impl Subject {
             summary: call.secrets.blot(&found.summary),
             handover: found.handover.iter().map(|(name, content)| (name.clone(), call.secrets.blot(content))).collect(),
             calls: found.calls.iter().map(|it| blotted(it, call.secrets)).collect(),
-            left_behind: if end == End::TimedOut {
+            left_behind: if end == Exit::TimedOut {
                 Vec::new()
             } else {
                 left_behind.into_iter().map(|it| it.words).collect()
@@ -334,10 +334,10 @@ fn left_files(folders: &[&Path]) -> Vec<(String, String)> {
     left
 }
 
-fn end_of(status: ExitStatus) -> End {
+fn end_of(status: ExitStatus) -> Exit {
     match (status.code(), status.signal()) {
-        (Some(code), _) => End::Code(code),
-        (None, signal) => End::Signal(signal.unwrap_or_default()),
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
     }
 }
 

@@ -12,6 +12,7 @@ use hyper::StatusCode;
 
 use super::{AMD64, ARM64, OWNER, REPOSITORY};
 use crate::{
+    client::{Client, Depth, Poller, Publication, Reader, Repository},
     harness::{
         HarnessError,
         contents::StoredManifest,
@@ -26,7 +27,6 @@ use crate::{
         token::{Access, Account, Right, TokenService, TokenSettings},
     },
     history::{Kind, Recorder, Service},
-    look::{Depth, Looker, Place, Poller, Publication, Reader},
     oracle::Snapshot,
 };
 
@@ -205,26 +205,26 @@ impl Registries {
     }
 
     /// Where the harness itself reads: directly at the registry, unless TLS ends at the proxy.
-    fn place(&self, registry: &ProxiedRegistry) -> Result<Place, HarnessError> {
+    fn place(&self, registry: &ProxiedRegistry) -> Result<Repository, HarnessError> {
         let secret = if registry.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
         let repository = match self.ca {
             Some(_) => registry.repository(REPOSITORY),
             None => format!("{}/{REPOSITORY}", registry.registry.host()),
         };
-        let place = Place::open(registry.name, &repository)
+        let place = Repository::parse(registry.name, &repository)
             .ok_or_else(|| HarnessError::other("cannot look at a registry")(format!("{repository} names none")))?;
         let place = place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default());
         Ok(self.ca.iter().fold(place, |place, ca| place.with_ca(ca.clone())))
     }
 
-    fn lookers(&self) -> Result<Vec<Looker>, HarnessError> {
-        let looker = |it| Looker::new(self.place(it)?).map_err(HarnessError::other("cannot look at a registry"));
-        self.both().into_iter().map(looker).collect()
+    fn clients(&self) -> Result<Vec<Client>, HarnessError> {
+        let client = |it| Client::new(self.place(it)?).map_err(HarnessError::other("cannot look at a registry"));
+        self.both().into_iter().map(client).collect()
     }
 
     /// Begins to poll a tag.
     pub(super) fn poll(&self, tag: &str, recorder: &Recorder) -> Result<Poller, HarnessError> {
-        Ok(Poller::start(self.lookers()?, tag, recorder))
+        Ok(Poller::start(self.clients()?, tag, recorder))
     }
 
     /// Reads, layers too, what has another digest now than before, by tag.
@@ -234,10 +234,10 @@ impl Registries {
         now: &[Snapshot],
     ) -> Result<Vec<Publication>, HarnessError> {
         let mut publications = Vec::new();
-        for (looker, new) in self.lookers()?.into_iter().zip(now) {
+        for (client, new) in self.clients()?.into_iter().zip(now) {
             let old = before.iter().find(|old| old.server == new.server);
             let moved = |(tag, digest): &(&String, &String)| old.and_then(|old| old.tags.get(*tag)) != Some(*digest);
-            publications.extend(read_tags(looker, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
+            publications.extend(read_tags(client, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
         }
         Ok(publications)
     }
@@ -245,8 +245,8 @@ impl Registries {
     /// Reads tags from both registries, layers too.
     pub(super) async fn read(&self, tags: &BTreeSet<&String>) -> Result<Vec<Publication>, HarnessError> {
         let mut publications = Vec::new();
-        for looker in self.lookers()? {
-            publications.extend(read_tags(looker, tags.iter().copied()).await?);
+        for client in self.clients()? {
+            publications.extend(read_tags(client, tags.iter().copied()).await?);
         }
         Ok(publications)
     }
@@ -328,8 +328,8 @@ fn parsed(list: &StoredManifest) -> Result<serde_json::Value, HarnessError> {
 }
 
 /// Reads tags of one registry. What several of them name is read once.
-async fn read_tags(looker: Looker, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
-    let mut reader = Reader::new(looker, Depth::Layers);
+async fn read_tags(client: Client, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
+    let mut reader = Reader::new(client, Depth::Layers);
     let mut publications = Vec::new();
     for tag in tags {
         let publication = reader.publication(tag).await;

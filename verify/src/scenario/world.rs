@@ -18,6 +18,7 @@ use super::{
     source::{LabelledSource, small_source},
 };
 use crate::{
+    client::Poller,
     evidence::{Evidence, Moment, Stage},
     harness::{
         HarnessError,
@@ -30,7 +31,6 @@ use crate::{
         sweep, watch,
     },
     history::{Exchange, Recorder},
-    look::Poller,
     target::LocalOptions,
 };
 

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{PodmanHost, command::podman};
 use crate::{
+    client::{IDENTITY_TOKEN_USER, Repository},
     harness::HarnessError,
-    look::{IDENTITY_TOKEN_USER, Place},
 };
 
 /// How often a container's health is asked for.
@@ -49,9 +49,9 @@ impl Witness {
     ///
     /// # Errors
     /// Files that cannot be written.
-    pub fn new(folder: &Path, places: &[Place]) -> Result<Self, HarnessError> {
+    pub fn new(folder: &Path, places: &[Repository]) -> Result<Self, HarnessError> {
         let host = PodmanHost::empty(folder)?;
-        let entry = |place: &Place| {
+        let entry = |place: &Repository| {
             let account = place.credentials.as_ref()?;
             if account.user == IDENTITY_TOKEN_USER {
                 return Some((
@@ -76,7 +76,7 @@ impl Witness {
     /// podman that is missing or hangs; what an image does wrong is told.
     pub async fn see(
         &mut self,
-        place: &Place,
+        place: &Repository,
         reference: &str,
         platform: &str,
         argument: &str,
@@ -108,7 +108,7 @@ impl Witness {
 
     /// The options by which podman trusts a place's own CA and nobody else (containers-certs.d(5)). On this machine it would
     /// otherwise take any certificate.
-    fn trust(&self, place: &Place) -> Result<Vec<String>, HarnessError> {
+    fn trust(&self, place: &Repository) -> Result<Vec<String>, HarnessError> {
         let Some(ca) = &place.ca else { return Ok(Vec::new()) };
         let folder = self.host.folder("certificates")?;
         fs::copy(ca, folder.join("ca.crt")).map_err(HarnessError::at("copy", ca))?;

@@ -12,6 +12,7 @@ mod filesystem;
 mod image;
 #[cfg(test)]
 mod leaks;
+mod listing;
 mod media;
 mod process;
 #[cfg(test)]
