@@ -11,13 +11,13 @@ pub fn deleted_early(history: &[Exchange], repository: &str, tag: &str, servers:
         exchange.operation.as_ref().is_some_and(|asked| asked.kind.deletes()) && succeeded(exchange)
     };
     for server in servers {
-        let moves = |exchange: &Exchange| {
+        let is_move = |exchange: &Exchange| {
             let put = exchange.operation.as_ref().filter(|asked| asked.kind == Kind::ManifestPut);
             put.is_some_and(|put| put.tag() == Some(tag) && put.repository.as_deref() == Some(repository))
                 && exchange.server == *server
                 && succeeded(exchange)
         };
-        let moved = history.iter().position(moves);
+        let moved = history.iter().position(is_move);
         for (index, deletion) in history.iter().enumerate().filter(|(_, exchange)| deletes(exchange)) {
             if moved.is_some_and(|moved| moved < index && history[moved].ended_ms <= deletion.began_ms) {
                 continue;

@@ -101,7 +101,9 @@ pub fn growth<'a>(parts: impl IntoIterator<Item = &'a [Exchange]>, base_ms: u64)
             }
         }
     }
-    waits.iter_mut().for_each(|waits| waits.sort_by(f64::total_cmp));
+    for waits in &mut waits {
+        waits.sort_by(f64::total_cmp);
+    }
     let [first, second] = waits;
     if first.len() < 2 || second.len() < 2 {
         return Growth::No;

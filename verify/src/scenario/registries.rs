@@ -288,7 +288,7 @@ impl Registries {
             }
             for number in first..first + MORE_THAN_A_PAGE {
                 // Another number of blanks makes another digest of the same JSON.
-                let bytes = [&list.bytes[..], " ".repeat(number).as_bytes()].concat().into();
+                let bytes = [&list.bytes[..], " ".repeat(number).as_bytes()].concat();
                 registry.put(StoredManifest { bytes, ..list.clone() }, &format!("0-other-{number}")).await?;
             }
         }
