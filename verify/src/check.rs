@@ -10,14 +10,8 @@ pub enum Need {
     Image,
     /// podman, to pull and run a published image.
     Podman,
-    /// A pipeline that can be made to run.
+    /// A pipeline that can be run, with its requests recorded and made to fail.
     Subject,
-    /// Faults that can be injected.
-    Faults,
-    /// The history of all requests.
-    History,
-    /// Everything that a registry holds, untagged manifests too.
-    Contents,
     /// A GitHub workflow that can be read.
     Workflow,
     /// A workflow's matrix of platforms that is written down, not computed while it runs.
@@ -25,22 +19,19 @@ pub enum Need {
 }
 
 impl Need {
-    /// In words: what is missing where it is missing.
+    /// In words, for a check that is not run for the lack of it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Image => "an image",
             Self::Podman => "podman and emulation",
             Self::Subject => "a pipeline to run",
-            Self::Faults => "faults to inject",
-            Self::History => "the history of all requests",
-            Self::Contents => "what registries hold without a tag",
             Self::Workflow => "a workflow",
             Self::Matrix => "a matrix of platforms that is written down",
         }
     }
 }
 
-/// Why nobody can tell whether a claim holds, though the harness works: what it is about did not come about.
+/// Why it is unknown whether a claim holds although the harness works, such as a fault that never met a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Inconclusive(pub String);
@@ -64,8 +55,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check that only looks at a published image.
-    pub const fn looking(
+    /// A check of published images as they are read from a registry.
+    pub const fn image(
         claim: &'static str,
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
@@ -73,32 +64,27 @@ impl Check {
         Self { claim, requirements, needs: &[Need::Image], scenario: Some(Scenario::Images), judge }
     }
 
-    /// A check that looks at what podman makes of a published image.
-    pub const fn running(
+    /// A check of published images as podman pulls and runs them.
+    pub const fn container(
         claim: &'static str,
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        Self { claim, requirements, needs: &[Need::Image, Need::Podman], scenario: Some(Scenario::Images), judge }
+        Self { needs: &[Need::Image, Need::Podman], ..Self::image(claim, requirements, judge) }
     }
 
-    /// A check that watches a pipeline in a scenario.
-    pub const fn watching(
+    /// A check of what a pipeline does in a scenario.
+    pub const fn pipeline(
         claim: &'static str,
         requirements: &'static [&'static str],
         scenario: Scenario,
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        let needs: &[Need] = if scenario.injects_faults() {
-            &[Need::Subject, Need::History, Need::Contents, Need::Faults]
-        } else {
-            &[Need::Subject, Need::History, Need::Contents]
-        };
-        Self { claim, requirements, needs, scenario: Some(scenario), judge }
+        Self { claim, requirements, needs: &[Need::Subject], scenario: Some(scenario), judge }
     }
 
-    /// A check that reads a workflow.
-    pub const fn reading(
+    /// A check of a workflow's file.
+    pub const fn workflow(
         claim: &'static str,
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
@@ -106,13 +92,13 @@ impl Check {
         Self { claim, requirements, needs: &[Need::Workflow], scenario: None, judge }
     }
 
-    /// A check that reads a workflow's matrix.
-    pub const fn reading_matrix(
+    /// A check of a workflow's matrix.
+    pub const fn matrix(
         claim: &'static str,
         requirements: &'static [&'static str],
         judge: fn(&Evidence) -> Judgement,
     ) -> Self {
-        Self { claim, requirements, needs: &[Need::Workflow, Need::Matrix], scenario: None, judge }
+        Self { needs: &[Need::Workflow, Need::Matrix], ..Self::workflow(claim, requirements, judge) }
     }
 
     /// Its name within a target: `fr_017::nothing_is_published_when_one_platform_fails`.
@@ -125,23 +111,20 @@ impl Check {
         self.claim.replace('_', " ")
     }
 
-    /// Judges evidence. Evidence whose taking had trouble, or whose faults never met a request, proves nothing. A request of a
-    /// kind that nobody knows excuses nothing; but where it may have changed something, no judge knows whether all is well.
+    /// Judges evidence. If the harness had trouble, the claim is unknown. A request of an unknown kind excuses no violation;
+    /// but if it may have written, a claim without violations is unknown, too.
     pub fn verdict(&self, evidence: &Evidence) -> Verdict {
         if let Some(trouble) = evidence.trouble.first() {
             return Verdict::Unknown { cause: trouble.clone() };
         }
-        match (self.judge)(evidence) {
-            Ok(violations) if violations.is_empty() && self.needs.contains(&Need::History) => {
-                match evidence.unknown_request().filter(|it| !it.only_reads()) {
-                    Some(it) => {
-                        Verdict::Unknown { cause: format!("nobody knows the request {} {}", it.method, it.path) }
-                    }
-                    None => Verdict::Pass,
-                }
+        let unknown_request =
+            evidence.unknown_request().filter(|it| self.needs.contains(&Need::Subject) && !it.only_reads());
+        match ((self.judge)(evidence), unknown_request) {
+            (Ok(violations), Some(it)) if violations.is_empty() => {
+                Verdict::Unknown { cause: format!("the request {} {} is of an unknown kind", it.method, it.path) }
             }
-            Ok(violations) => Verdict::of(violations),
-            Err(Inconclusive(cause)) => Verdict::Unknown { cause },
+            (Ok(violations), _) => Verdict::of(violations),
+            (Err(Inconclusive(cause)), _) => Verdict::Unknown { cause },
         }
     }
 }
@@ -161,7 +144,7 @@ mod tests {
         Ok(vec![Violation::new("something", "nothing")])
     }
 
-    /// A request of a kind that nobody knows is told beside what was judged.
+    /// A request of an unknown kind does not hide a failure.
     #[rstest]
     #[case::a_failure_stays_one("POST", does_not, "FAIL")]
     #[case::what_only_reads_changes_nothing("GET", holds, "PASS")]
@@ -172,7 +155,7 @@ mod tests {
             "headers": {}, "sent": 0, "forwarded": true, "status": 404, "answer_headers": {}, "received": 0,
         });
         let evidence = Evidence { history: vec![serde_json::from_value(exchange).unwrap()], ..Evidence::default() };
-        let check = Check::watching("it_is_so", &["FR-001"], Scenario::Releases, judge);
+        let check = Check::pipeline("it_is_so", &["FR-001"], Scenario::Releases, judge);
         assert_eq!(check.verdict(&evidence).word(), word);
     }
 }

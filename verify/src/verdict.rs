@@ -1,4 +1,6 @@
-//! What becomes of a check. Only one of the five is green.
+//! The verdict on a check.
+//!
+//! FAIL and UNKNOWN make a report fail. NOT RUN and WAIVED are listed and change nothing, but a report without any PASS fails.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +17,12 @@ pub enum Verdict {
         /// All ways that were found.
         violations: Vec<Violation>,
     },
-    /// Nobody can tell: the harness broke, or what the check is about did not come about.
+    /// Whether the claim holds is unknown: the harness broke, or what the check judges did not happen.
     Unknown {
         /// Why.
         cause: String,
     },
-    /// The target has not what the check needs. Known before anything runs.
+    /// The target lacks what the check needs. Known before anything runs.
     NotRun {
         /// What is missing.
         reason: String,
@@ -49,7 +51,7 @@ impl Verdict {
         }
     }
 
-    /// Whether it is a pass. Nothing else is.
+    /// Whether it is PASS: the one verdict that says that the claim holds.
     pub const fn is_green(&self) -> bool {
         matches!(self, Self::Pass)
     }

@@ -10,9 +10,9 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("a_push_to_main_starts_it", &["FR-001", "SC-001"], starts),
-    Check::reading("no_change_to_main_is_left_out", &["FR-001"], all_files),
-    Check::reading("a_push_to_main_publishes", &["FR-001"], main_publishes),
+    Check::workflow("a_push_to_main_starts_it", &["FR-001", "SC-001"], starts),
+    Check::workflow("no_change_to_main_is_left_out", &["FR-001"], all_files),
+    Check::workflow("a_push_to_main_publishes", &["FR-001"], main_publishes),
 ];
 
 fn starts(evidence: &Evidence) -> Judgement {

@@ -12,8 +12,8 @@ const VERSIONS: [&str; 3] = ["v1.2.3", "v0.0.1", "v10.20.30"];
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("every_pushed_version_tag_starts_it", &["FR-002"], starts),
-    Check::reading("a_pushed_version_tag_publishes", &["FR-002"], version_publishes),
+    Check::workflow("every_pushed_version_tag_starts_it", &["FR-002"], starts),
+    Check::workflow("a_pushed_version_tag_publishes", &["FR-002"], version_publishes),
 ];
 
 fn starts(evidence: &Evidence) -> Judgement {

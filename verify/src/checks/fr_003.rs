@@ -16,11 +16,11 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading_matrix("no_platform_is_left_out_of_the_matrix", &["FR-003", "SC-008"], whole_matrix),
-    Check::reading_matrix("each_platform_has_a_runner_of_its_kind", &["FR-003"], native_runners),
-    Check::looking("every_tag_covers_both_platforms", &["FR-003", "SC-003", "SC-008"], covers_both),
-    Check::looking("list_and_image_agree_on_the_platform", &["FR-003", "SC-003"], agree),
-    Check::looking("every_program_is_made_for_its_platform", &["FR-003", "SC-003"], right_machine),
+    Check::matrix("no_platform_is_left_out_of_the_matrix", &["FR-003", "SC-008"], whole_matrix),
+    Check::matrix("each_platform_has_a_runner_of_its_kind", &["FR-003"], native_runners),
+    Check::image("every_tag_covers_both_platforms", &["FR-003", "SC-003", "SC-008"], covers_both),
+    Check::image("list_and_image_agree_on_the_platform", &["FR-003", "SC-003"], agree),
+    Check::image("every_program_is_made_for_its_platform", &["FR-003", "SC-003"], right_machine),
 ];
 
 fn covers_both(evidence: &Evidence) -> Judgement {
@@ -55,7 +55,11 @@ fn agree(evidence: &Evidence) -> Judgement {
 /// The machine in the header of every executable that the entry point and the health check reach.
 fn right_machine(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
+    let mut unread = None;
     for publication in publications(evidence)? {
+        if publication.platforms().next().is_none() {
+            unread.get_or_insert_with(|| Inconclusive(format!("{} has no image that can be read", publication.name())));
+        }
         for child in publication.platforms() {
             let image = format!("{} {}", publication.name(), child.platform_name());
             if child.executables.is_none() {
@@ -67,7 +71,10 @@ fn right_machine(evidence: &Evidence) -> Judgement {
             }
         }
     }
-    Ok(violations)
+    match unread {
+        Some(cause) if violations.is_empty() => Err(cause),
+        _ => Ok(violations),
+    }
 }
 
 fn each_image(evidence: &Evidence, wrong: impl Fn(&Publication, &Child) -> Option<Violation>) -> Judgement {

@@ -17,9 +17,9 @@ const UNFENCED: &[&str] =
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("no_step_builds_as_root", &["FR-004"], unprivileged_steps),
-    Check::watching("nothing_runs_as_root_or_asks_for_it", &["FR-004"], Scenario::Releases, no_root),
-    Check::watching("builds_stay_fenced", &["FR-004"], Scenario::Releases, fenced),
+    Check::workflow("no_step_builds_as_root", &["FR-004"], unprivileged_steps),
+    Check::pipeline("nothing_runs_as_root_or_asks_for_it", &["FR-004"], Scenario::Releases, no_root),
+    Check::pipeline("builds_stay_fenced", &["FR-004"], Scenario::Releases, fenced),
 ];
 
 fn no_root(evidence: &Evidence) -> Judgement {

@@ -10,7 +10,7 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] =
-    &[Check::watching("every_run_publishes_to_docker_hub", &["FR-005"], Scenario::Releases, |evidence| {
+    &[Check::pipeline("every_run_publishes_to_docker_hub", &["FR-005"], Scenario::Releases, |evidence| {
         published(evidence, "dockerhub")
     })];
 

@@ -13,9 +13,9 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("a_build_of_main_is_tagged_latest", &["FR-007", "FR-001", "SC-001"], Scenario::Releases, tagged),
-    Check::watching("a_build_of_main_moves_no_other_tag", &["FR-007", "SC-007"], Scenario::Releases, nothing_else),
-    Check::watching(
+    Check::pipeline("a_build_of_main_is_tagged_latest", &["FR-007", "FR-001", "SC-001"], Scenario::Releases, tagged),
+    Check::pipeline("a_build_of_main_moves_no_other_tag", &["FR-007", "SC-007"], Scenario::Releases, nothing_else),
+    Check::pipeline(
         "an_older_build_never_replaces_a_newer_latest",
         &["FR-007", "FR-020"],
         Scenario::Overtaken,

@@ -13,9 +13,9 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("a_release_is_tagged_with_its_version", &["FR-008", "FR-002"], Scenario::Releases, tagged),
-    Check::watching("a_release_moves_no_other_tag", &["FR-008", "SC-006", "SC-007"], Scenario::Releases, nothing_else),
-    Check::watching("every_version_becomes_its_own_tag", &["FR-008"], Scenario::Versions, every_version),
+    Check::pipeline("a_release_is_tagged_with_its_version", &["FR-008", "FR-002"], Scenario::Releases, tagged),
+    Check::pipeline("a_release_moves_no_other_tag", &["FR-008", "SC-006", "SC-007"], Scenario::Releases, nothing_else),
+    Check::pipeline("every_version_becomes_its_own_tag", &["FR-008"], Scenario::Versions, every_version),
 ];
 
 fn tagged(evidence: &Evidence) -> Judgement {

@@ -4,27 +4,26 @@ use super::support::{after, explained, run, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, Run},
-    history::Exchange,
-    oracle::{self, Order, Violation, leftovers, within},
+    oracle::{Violation, deleted_early, leftovers, within},
     scenario::{REPOSITORY, Scenario},
 };
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching(
+    Check::pipeline(
         "superseded_images_are_gone_from_docker_hub",
         &["FR-009", "SC-006"],
         Scenario::Accumulation,
         |evidence| superseded_gone(evidence, "dockerhub"),
     ),
-    Check::watching(
+    Check::pipeline(
         "superseded_images_are_gone_from_ghcr",
         &["FR-009", "SC-006"],
         Scenario::Accumulation,
         |evidence| superseded_gone(evidence, "ghcr"),
     ),
-    Check::watching("no_manifest_is_left_without_a_tag", &["FR-009"], Scenario::Accumulation, no_orphans),
-    Check::watching(
+    Check::pipeline("no_manifest_is_left_without_a_tag", &["FR-009"], Scenario::Accumulation, no_orphans),
+    Check::pipeline(
         "the_old_latest_goes_only_after_the_new_one_is_there",
         &["FR-009", "SC-006"],
         Scenario::Accumulation,
@@ -65,8 +64,7 @@ fn order(evidence: &Evidence) -> Judgement {
     works(evidence, LAST)?;
     let servers: Vec<&str> = evidence.registries.iter().map(String::as_str).collect();
     let spans = evidence.runs.iter().map(Run::span_ms);
-    let moved_first = |part: &[Exchange]| oracle::order(part, REPOSITORY, "latest", &servers, Order::MoveFirst);
-    Ok(within(&evidence.history, spans, moved_first))
+    Ok(within(&evidence.history, spans, |part| deleted_early(part, REPOSITORY, "latest", &servers)))
 }
 
 fn unknown(server: &str) -> Inconclusive {

@@ -23,10 +23,10 @@ const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("no_step_makes_ocis_format", &["FR-010"], formats),
-    Check::looking("every_image_has_dockers_media_types", &["FR-010"], media_types),
-    Check::looking("the_health_check_is_in_every_image", &["FR-010", "FR-012"], health_check),
-    Check::running("every_container_turns_healthy", &["FR-010", "SC-003"], healthy),
+    Check::workflow("no_step_makes_ocis_format", &["FR-010"], formats),
+    Check::image("every_image_has_dockers_media_types", &["FR-010"], media_types),
+    Check::image("the_health_check_is_in_every_image", &["FR-010", "FR-012"], health_check),
+    Check::container("every_container_turns_healthy", &["FR-010", "SC-003"], healthy),
 ];
 
 /// Of manifests, configurations and layers, by what their own bytes and their descriptors say.

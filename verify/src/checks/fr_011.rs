@@ -13,10 +13,10 @@ const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::looking("every_tag_is_a_docker_manifest_list", &["FR-011", "FR-010"], docker_list),
-    Check::looking("every_list_is_whole", &["FR-011", "SC-002"], whole),
-    Check::looking("every_descriptor_tells_the_truth", &["FR-011"], truth),
-    Check::looking("no_platform_is_listed_twice", &["FR-011", "FR-003"], once),
+    Check::image("every_tag_is_a_docker_manifest_list", &["FR-011", "FR-010"], docker_list),
+    Check::image("every_list_is_whole", &["FR-011", "SC-002"], whole),
+    Check::image("every_descriptor_tells_the_truth", &["FR-011"], truth),
+    Check::image("no_platform_is_listed_twice", &["FR-011", "FR-003"], once),
 ];
 
 fn docker_list(evidence: &Evidence) -> Judgement {

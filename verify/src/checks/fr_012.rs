@@ -9,7 +9,7 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] =
-    &[Check::watching("what_the_containerfile_says_is_in_the_image", &["FR-012"], Scenario::Images, containerfile)];
+    &[Check::pipeline("what_the_containerfile_says_is_in_the_image", &["FR-012"], Scenario::Images, containerfile)];
 
 /// Each commit's Containerfile carries a label of its own, which every image of that commit must carry too.
 fn containerfile(evidence: &Evidence) -> Judgement {

@@ -14,16 +14,16 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("docker_hubs_credentials_are_the_two_secrets", &["FR-013"], the_two_secrets),
-    Check::reading("no_secret_is_written_into_a_script", &["FR-013", "FR-014"], not_in_scripts),
-    Check::reading("no_secret_becomes_an_argument", &["FR-013", "FR-014"], not_an_argument),
-    Check::reading("no_secret_is_printed", &["FR-013", "FR-014"], not_printed),
-    Check::reading("every_action_is_pinned_by_its_commit", &["FR-013", "FR-014"], pinned),
-    Check::reading("no_event_of_strangers_starts_it", &["FR-013", "FR-014"], no_strangers),
-    Check::watching("docker_hub_knows_who_pushes", &["FR-013", "FR-005"], Scenario::Releases, docker_hub),
-    Check::watching("a_missing_secret_of_docker_hub_is_told_by_name", &["FR-013"], Scenario::MissingSecrets, missing),
-    Check::watching("secrets_appear_nowhere", &["FR-013", "FR-014"], Scenario::Releases, nowhere),
-    Check::watching("secrets_appear_nowhere_when_a_push_fails", &["FR-013", "FR-014"], Scenario::Refusals, nowhere),
+    Check::workflow("docker_hubs_credentials_are_the_two_secrets", &["FR-013"], the_two_secrets),
+    Check::workflow("no_secret_is_written_into_a_script", &["FR-013", "FR-014"], not_in_scripts),
+    Check::workflow("no_secret_becomes_an_argument", &["FR-013", "FR-014"], not_an_argument),
+    Check::workflow("no_secret_is_printed", &["FR-013", "FR-014"], not_printed),
+    Check::workflow("every_action_is_pinned_by_its_commit", &["FR-013", "FR-014"], pinned),
+    Check::workflow("no_event_of_strangers_starts_it", &["FR-013", "FR-014"], no_strangers),
+    Check::pipeline("docker_hub_knows_who_pushes", &["FR-013", "FR-005"], Scenario::Releases, docker_hub),
+    Check::pipeline("a_missing_secret_of_docker_hub_is_told_by_name", &["FR-013"], Scenario::MissingSecrets, missing),
+    Check::pipeline("secrets_appear_nowhere", &["FR-013", "FR-014"], Scenario::Releases, nowhere),
+    Check::pipeline("secrets_appear_nowhere_when_a_push_fails", &["FR-013", "FR-014"], Scenario::Refusals, nowhere),
 ];
 
 fn docker_hub(evidence: &Evidence) -> Judgement {

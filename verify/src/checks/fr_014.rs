@@ -11,14 +11,14 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("ghcr_gets_the_workflows_token", &["FR-014"], the_workflows_token),
-    Check::reading("what_publishes_may_write_packages", &["FR-014"], may_publish),
-    Check::reading("permissions_are_written_down", &["FR-014"], written_down),
-    Check::reading("no_job_may_write_more_than_it_needs", &["FR-014"], least),
-    Check::reading("the_checkout_leaves_no_token", &["FR-014", "FR-013"], no_token_left),
-    Check::watching("ghcr_knows_who_pushes", &["FR-014", "FR-006"], Scenario::Releases, ghcr),
-    Check::watching("a_missing_github_token_is_told_by_name", &["FR-014"], Scenario::MissingSecrets, missing),
-    Check::watching(
+    Check::workflow("ghcr_gets_the_workflows_token", &["FR-014"], the_workflows_token),
+    Check::workflow("what_publishes_may_write_packages", &["FR-014"], may_publish),
+    Check::workflow("permissions_are_written_down", &["FR-014"], written_down),
+    Check::workflow("no_job_may_write_more_than_it_needs", &["FR-014"], least),
+    Check::workflow("the_checkout_leaves_no_token", &["FR-014", "FR-013"], no_token_left),
+    Check::pipeline("ghcr_knows_who_pushes", &["FR-014", "FR-006"], Scenario::Releases, ghcr),
+    Check::pipeline("a_missing_github_token_is_told_by_name", &["FR-014"], Scenario::MissingSecrets, missing),
+    Check::pipeline(
         "a_token_that_expires_on_the_way_is_renewed",
         &["FR-014", "FR-013"],
         Scenario::TokenExpires,

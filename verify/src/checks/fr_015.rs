@@ -2,33 +2,33 @@
 
 use super::{
     support::{failure, run, shown, stages},
-    workflows::{each_job, publishing_jobs},
+    workflows::{annotates, builds, each_job, makes_visible, publishing_jobs},
 };
 use crate::{
     check::{Check, Judgement},
     evidence::{Evidence, Run, Stage, StageRun},
     oracle::Violation,
     scenario::Scenario,
-    workflow::{Command, Does, Job, Step, Workflow, commands},
+    workflow::{Command, Does, Event, Job, Outcome, Step, Workflow, awaited, commands, outcomes, runs_after},
 };
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
-    Check::reading("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
-    Check::reading("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
-    Check::watching("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
-    Check::watching(
+    Check::workflow("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
+    Check::workflow("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
+    Check::workflow("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
+    Check::pipeline("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
+    Check::pipeline(
         "a_success_names_the_tag_and_the_digest",
         &["FR-015"],
         Scenario::Releases,
         names_what_was_published,
     ),
-    Check::watching("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
-    Check::watching("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
-    Check::watching("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
-    Check::watching("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
-    Check::watching("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, version_annotated),
+    Check::pipeline("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
+    Check::pipeline("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
+    Check::pipeline("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
+    Check::pipeline("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
+    Check::pipeline("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, version_annotated),
 ];
 
 fn summed_up(evidence: &Evidence) -> Judgement {
@@ -178,27 +178,51 @@ fn all_tell(evidence: &Evidence) -> Judgement {
     Ok(violations)
 }
 
-/// What publishes tells of its failure by itself, as `publisher` does, or a step or job does when it failed.
+/// What publishes annotates its failure itself, as `publisher` does, or a later step or job does.
 fn told(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for (workflow, jobs) in publishing_jobs(evidence)? {
-        for job in jobs.into_iter().filter(|job| !tells_itself(job) && !is_told_of(workflow, job)) {
-            let expected = format!("{}: a failed or cancelled {} leaves an annotation", workflow.path, job.id);
-            let seen = "no step of it and no job after it has if: failure(), cancelled() or always()";
-            violations.push(Violation::new(expected, seen));
+        for job in jobs {
+            if !publisher_alone_publishes(job) && !annotated_by_step(workflow, job) && !annotated_by_job(workflow, job)
+            {
+                let expected = format!("{}: a failed {} leaves an annotation", workflow.path, job.id);
+                let seen = "no step of it and no job after it that runs after a failure writes one";
+                violations.push(Violation::new(expected, seen));
+            }
         }
     }
     Ok(violations)
 }
 
-fn tells_itself(job: &Job) -> bool {
-    let commands = job.steps.iter().flat_map(|step| commands(step.script().unwrap_or_default()));
-    commands.into_iter().any(|command| command.called().is_some_and(|(program, _)| program == "publisher"))
+/// Commands of `publisher` that publish nothing.
+const WITHOUT_PUBLISHING: &[&str] = &["clean", "doctor", "help", "init", "plan"];
+
+/// Whether the job's images are built and pushed by `publisher` alone, with what it prints in the log.
+fn publisher_alone_publishes(job: &Job) -> bool {
+    let commands: Vec<Command> =
+        job.steps.iter().flat_map(|step| commands(step.script().unwrap_or_default())).collect();
+    let publishes = |command: &Command| {
+        command.called().is_some_and(|(program, given)| {
+            let subcommand = given.first().is_some_and(|it| !it.starts_with('-') && !WITHOUT_PUBLISHING.contains(it));
+            program == "publisher" && subcommand && command.written_to().is_none()
+        })
+    };
+    let others = |command: &Command| {
+        let pushes =
+            command.called().is_some_and(|(_, given)| given.contains(&"push") || given.first() == Some(&"copy"));
+        builds(command) || makes_visible(command) || pushes
+    };
+    commands.iter().any(publishes) && !commands.iter().any(others)
 }
 
-fn is_told_of(workflow: &Workflow, job: &Job) -> bool {
-    let asks = |condition: &str| ["failure()", "cancelled()", "always()"].iter().any(|it| condition.contains(it));
-    let by_step = job.steps.iter().any(|step| step.conditions.iter().any(|condition| asks(condition)));
-    let asking = |other: &&Job| other.gates.iter().any(|gate| gate.condition.as_deref().is_some_and(asks));
-    by_step || workflow.jobs.iter().filter(asking).any(|other| other.needs(job))
+fn annotated_by_step(workflow: &Workflow, job: &Job) -> bool {
+    let after_failure = |step: &Step| runs_after(workflow, Event::MAIN, step, Outcome::Fails) != Some(false);
+    job.steps.iter().any(|step| annotates(step) && after_failure(step))
+}
+
+fn annotated_by_job(workflow: &Workflow, job: &Job) -> bool {
+    let outcomes = outcomes(workflow, Event::MAIN, Some((&job.id, Outcome::Fails)));
+    let runs = |other: &Job| outcomes.get(other.id.as_str()).is_some_and(|it| *it != Outcome::Skipped);
+    let later = workflow.jobs.iter().filter(|other| awaited(workflow, other).iter().any(|it| it.id == job.id));
+    later.filter(|other| runs(other)).any(|other| other.steps.iter().any(annotates))
 }

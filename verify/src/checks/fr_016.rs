@@ -19,18 +19,18 @@ const SHORT_COMMIT_MIN: usize = 7;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("it_can_be_started_by_hand", &["FR-016"], by_hand),
-    Check::reading("the_form_asks_for_tag_platforms_and_push", &["FR-016"], form_asks),
-    Check::reading("the_form_can_be_sent_as_it_is", &["FR-016"], form_can_be_sent),
-    Check::reading("a_start_by_hand_publishes", &["FR-016"], by_hand_publishes),
-    Check::reading("what_is_typed_in_is_never_run", &["FR-016", "FR-013"], never_run),
-    Check::watching("a_build_by_hand_is_tagged_manual_and_its_commit", &["FR-016"], Scenario::Manual, default_tag),
-    Check::watching("a_build_by_hand_takes_the_tag_it_is_given", &["FR-016"], Scenario::Manual, given_tag),
-    Check::watching("a_build_by_hand_builds_the_platforms_it_is_given", &["FR-016"], Scenario::Manual, given_platforms),
-    Check::watching("without_push_nothing_is_pushed", &["FR-016"], Scenario::Manual, without_push),
-    Check::watching("a_build_by_hand_deletes_nothing", &["FR-016"], Scenario::Manual, deletes_nothing),
-    Check::watching("a_build_by_hand_takes_no_name_of_other_builds", &["FR-016", "SC-007"], Scenario::Manual, reserved),
-    Check::watching("a_build_by_hand_moves_no_other_tag", &["FR-016", "SC-007"], Scenario::Manual, moves_nothing),
+    Check::workflow("it_can_be_started_by_hand", &["FR-016"], by_hand),
+    Check::workflow("the_form_asks_for_tag_platforms_and_push", &["FR-016"], form_asks),
+    Check::workflow("the_form_can_be_sent_as_it_is", &["FR-016"], form_can_be_sent),
+    Check::workflow("a_start_by_hand_publishes", &["FR-016"], by_hand_publishes),
+    Check::workflow("what_is_typed_in_is_never_run", &["FR-016", "FR-013"], never_run),
+    Check::pipeline("a_build_by_hand_is_tagged_manual_and_its_commit", &["FR-016"], Scenario::Manual, default_tag),
+    Check::pipeline("a_build_by_hand_takes_the_tag_it_is_given", &["FR-016"], Scenario::Manual, given_tag),
+    Check::pipeline("a_build_by_hand_builds_the_platforms_it_is_given", &["FR-016"], Scenario::Manual, given_platforms),
+    Check::pipeline("without_push_nothing_is_pushed", &["FR-016"], Scenario::Manual, without_push),
+    Check::pipeline("a_build_by_hand_deletes_nothing", &["FR-016"], Scenario::Manual, deletes_nothing),
+    Check::pipeline("a_build_by_hand_takes_no_name_of_other_builds", &["FR-016", "SC-007"], Scenario::Manual, reserved),
+    Check::pipeline("a_build_by_hand_moves_no_other_tag", &["FR-016", "SC-007"], Scenario::Manual, moves_nothing),
 ];
 
 fn default_tag(evidence: &Evidence) -> Judgement {

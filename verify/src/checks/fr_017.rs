@@ -2,63 +2,63 @@
 
 use super::{
     support::{after, explained, failed, faults_fired, run, tag_writes, works},
-    workflows::publishing_jobs,
+    workflows::{builds, commands_of, makes_visible, publishing_jobs},
 };
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::{Evidence, Stage},
     oracle::{Violation, staging, untouched, within},
     scenario::{REPOSITORY, Scenario},
-    workflow::{Event, Fate, Job, Workflow, awaited, fates},
+    workflow::{Command, Event, Job, Outcome, Workflow, awaited, outcomes, runs_after},
 };
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
-    Check::reading("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
-    Check::watching(
+    Check::workflow("what_makes_an_image_visible_waits_for_every_build", &["FR-017", "SC-008"], waits),
+    Check::workflow("nothing_becomes_visible_after_a_failure", &["FR-017", "SC-008"], stops),
+    Check::pipeline(
         "nothing_is_published_when_one_platform_fails_to_build",
         &["FR-017", "SC-008"],
         Scenario::BuildFails,
         |evidence| nothing_published(evidence, "arm64 fails"),
     ),
-    Check::watching(
+    Check::pipeline(
         "latest_is_still_there_when_a_build_fails",
         &["FR-017", "SC-006"],
         Scenario::BuildFails,
         |evidence| still_there(evidence, "arm64 fails"),
     ),
-    Check::watching(
+    Check::pipeline(
         "nothing_is_published_when_one_platform_cannot_be_pushed",
         &["FR-017", "SC-008"],
         Scenario::PushFails,
         |evidence| faults_fired(evidence).and_then(|()| nothing_published(evidence, "arm64 cannot be pushed")),
     ),
-    Check::watching(
+    Check::pipeline(
         "nothing_is_published_when_a_hand_over_is_missing",
         &["FR-017", "SC-008"],
         Scenario::HandoverMissing,
         |evidence| merge_refuses(evidence, "amd64 only"),
     ),
-    Check::watching(
+    Check::pipeline(
         "nothing_is_published_when_a_hand_over_is_foreign",
         &["FR-017", "SC-008"],
         Scenario::HandoverForeign,
         |evidence| merge_refuses(evidence, "mixed"),
     ),
-    Check::watching(
+    Check::pipeline(
         "what_one_registry_does_not_take_is_tagged_nowhere",
         &["FR-017", "SC-006"],
         Scenario::TagRefused,
         tagged_nowhere,
     ),
-    Check::watching(
+    Check::pipeline(
         "no_tag_moves_before_everything_is_everywhere",
         &["FR-017", "SC-008"],
         Scenario::Releases,
         staged_first,
     ),
-    Check::watching("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
+    Check::pipeline("a_run_that_was_killed_is_healed_by_the_next", &["FR-017", "SC-008"], Scenario::Killed, healed),
 ];
 
 fn nothing_published(evidence: &Evidence, name: &str) -> Judgement {
@@ -133,6 +133,7 @@ fn healed(evidence: &Evidence) -> Judgement {
 fn waits(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for (workflow, jobs) in publishing_jobs(evidence)? {
+        violations.extend(jobs.iter().filter_map(|job| early_pushes(workflow, job)));
         let last = last(workflow, &jobs);
         if last.len() > 1 {
             let names: Vec<&str> = last.iter().map(|job| job.id.as_str()).collect();
@@ -149,34 +150,63 @@ fn waits(evidence: &Evidence) -> Judgement {
     Ok(violations)
 }
 
-/// Whichever job fails that the last one waits for: the last one does not run.
+/// Within one job, nothing is built after something has become visible.
+fn early_pushes(workflow: &Workflow, job: &Job) -> Option<Violation> {
+    let commands: Vec<Command> = job.steps.iter().flat_map(commands_of).collect();
+    let visible = commands.iter().position(makes_visible)?;
+    let build = commands[visible + 1..].iter().find(|command| builds(command))?;
+    let expected = format!("{}: {} builds everything before anything is visible", workflow.path, job.id);
+    let seen = format!("{} comes before {}", commands[visible].words.join(" "), build.words.join(" "));
+    Some(Violation::new(expected, seen))
+}
+
+/// Whichever job or step fails or is cancelled before what makes the image visible: that does not run.
 fn stops(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
-    let mut open = None;
+    let mut unknown = None;
     for (workflow, jobs) in publishing_jobs(evidence)? {
-        for last in last(workflow, &jobs) {
-            for earlier in awaited(workflow, last) {
+        for (earlier, how) in [(Outcome::Fails, "failed"), (Outcome::Cancelled, "was cancelled")] {
+            let mut judge = |later: &str, runs: Option<bool>, before: &str, condition: String| match runs {
+                Some(false) => {}
+                Some(true) => {
+                    let expected = format!("{}: {later} does not run when {before} {how}", workflow.path);
+                    violations.push(Violation::new(expected, format!("it does, if: {condition}")));
+                }
+                None => {
+                    unknown.get_or_insert_with(|| format!("whether {later} runs after {before} {how}: {condition}"));
+                }
+            };
+            for last in last(workflow, &jobs) {
                 let condition = || last.gates.iter().find_map(|gate| gate.condition.clone()).unwrap_or_default();
-                match fates(workflow, Event::MAIN, Some(&earlier.id)).get(last.id.as_str()) {
-                    Some(Fate::Skipped) => {}
-                    Some(Fate::Runs | Fate::Fails) => {
-                        let expected =
-                            format!("{}: {} does not run when {} failed", workflow.path, last.id, earlier.id);
-                        violations.push(Violation::new(expected, format!("it does, if: {}", condition())));
-                    }
-                    Some(Fate::Open) | None => {
-                        open.get_or_insert_with(|| {
-                            format!("whether {} runs after {} failed: {}", last.id, earlier.id, condition())
-                        });
-                    }
+                for awaited in awaited(workflow, last) {
+                    let outcomes = outcomes(workflow, Event::MAIN, Some((&awaited.id, earlier)));
+                    let runs = match outcomes.get(last.id.as_str()) {
+                        Some(Outcome::Open) | None => None,
+                        Some(outcome) => Some(*outcome != Outcome::Skipped),
+                    };
+                    judge(&last.id, runs, &awaited.id, condition());
+                }
+            }
+            for job in &jobs {
+                for step in job.steps.iter().skip(1).filter(|step| commands_of(step).iter().any(pushes)) {
+                    let runs = runs_after(workflow, Event::MAIN, step, earlier);
+                    judge(&step.place, runs, "an earlier step", step.conditions.join(" and "));
                 }
             }
         }
     }
-    match open {
+    match unknown {
         Some(cause) if violations.is_empty() => Err(Inconclusive(cause)),
         _ => Ok(violations),
     }
+}
+
+/// Whether a command can make an image visible, `publisher`'s among them.
+fn pushes(command: &Command) -> bool {
+    let by_publisher = |(program, given): (&str, Vec<&str>)| {
+        program == "publisher" && matches!(given.first(), Some(&("publish" | "merge")))
+    };
+    makes_visible(command) || command.called().is_some_and(by_publisher)
 }
 
 /// The jobs that no other of them waits for.

@@ -4,7 +4,8 @@ use super::support::{after, explained, failed, faults_fired, run, spans, works};
 use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
-    oracle::{Violation, attempts, hopeless, told_waits, untouched, waits, within},
+    history::Exchange,
+    oracle::{Growth, Violation, attempts, growth, hopeless, told_waits, untouched, waits, within},
     scenario::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RETRY_BASE_MS, Scenario},
 };
 
@@ -13,16 +14,16 @@ const ATTEMPTS_MAX: usize = 3;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("trouble_that_passes_is_survived", &["FR-018"], Scenario::Transients, survived),
-    Check::watching("no_operation_is_tried_more_than_three_times", &["FR-018"], Scenario::Refusals, three_times),
-    Check::watching("no_kind_of_request_is_tried_more_than_three_times", &["FR-018"], Scenario::Outages, any_kind),
-    Check::watching("what_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Outages, any_down_fails),
-    Check::watching("waits_grow_exponentially", &["FR-018"], Scenario::Transients, exponential),
-    Check::watching("waits_that_a_registry_asks_for_are_kept", &["FR-018"], Scenario::RateLimits, kept),
-    Check::watching("a_rate_limit_is_survived", &["FR-018"], Scenario::RateLimits, limits_survived),
-    Check::watching("what_cannot_succeed_is_tried_once", &["FR-018"], Scenario::Refusals, once),
-    Check::watching("a_registry_that_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Refusals, down_fails),
-    Check::watching("an_upload_that_breaks_off_is_made_whole", &["FR-018"], Scenario::BrokenUpload, made_whole),
+    Check::pipeline("trouble_that_passes_is_survived", &["FR-018"], Scenario::Transients, survived),
+    Check::pipeline("no_operation_is_tried_more_than_three_times", &["FR-018"], Scenario::Refusals, three_times),
+    Check::pipeline("no_kind_of_request_is_tried_more_than_three_times", &["FR-018"], Scenario::Outages, any_kind),
+    Check::pipeline("what_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Outages, any_down_fails),
+    Check::pipeline("waits_grow_exponentially", &["FR-018"], Scenario::Outages, exponential),
+    Check::pipeline("waits_that_a_registry_asks_for_are_kept", &["FR-018"], Scenario::RateLimits, kept),
+    Check::pipeline("a_rate_limit_is_survived", &["FR-018"], Scenario::RateLimits, limits_survived),
+    Check::pipeline("what_cannot_succeed_is_tried_once", &["FR-018"], Scenario::Refusals, once),
+    Check::pipeline("a_registry_that_is_down_fails_the_run", &["FR-018", "FR-017"], Scenario::Refusals, down_fails),
+    Check::pipeline("an_upload_that_breaks_off_is_made_whole", &["FR-018"], Scenario::BrokenUpload, made_whole),
 ];
 
 fn survived(evidence: &Evidence) -> Judgement {
@@ -66,24 +67,29 @@ fn any_down_fails(evidence: &Evidence) -> Judgement {
     Ok(violations)
 }
 
-/// Whoever never tries again never waits, either.
+/// Every wait grows, or all of them together do if they are drawn at random. Who never tries again does not wait, either.
 fn exponential(evidence: &Evidence) -> Judgement {
+    let inside = |span: (u64, u64)| -> Vec<Exchange> {
+        evidence.history.iter().filter(|it| (span.0..=span.1).contains(&it.began_ms)).cloned().collect()
+    };
+    let parts: Vec<Vec<Exchange>> = spans(evidence).map(inside).collect();
     let violations = within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS));
     if !violations.is_empty() {
-        return Ok(violations);
+        return match growth(parts.iter().map(Vec::as_slice), RETRY_BASE_MS) {
+            Growth::Yes => Ok(Vec::new()),
+            Growth::No => Ok(violations),
+            Growth::Unknown => Err(Inconclusive("too few random waits to tell whether they grow".into())),
+        };
     }
-    let tried_again = spans(evidence).any(|span| {
-        let part: Vec<_> =
-            evidence.history.iter().filter(|it| (span.0..=span.1).contains(&it.began_ms)).cloned().collect();
-        !attempts(&part, 1).is_empty()
-    });
     let failed: Vec<usize> =
         (0..evidence.history.len()).filter(|index| evidence.history[*index].fault.is_some()).collect();
-    if !tried_again && !failed.is_empty() {
+    if failed.is_empty() {
+        return Err(Inconclusive("no request failed".into()));
+    }
+    if parts.iter().all(|part| attempts(part, 1).is_empty()) {
         let expected = "what fails for a moment is tried again after a while";
         return Ok(vec![Violation::new(expected, "nothing is tried again").shown_by(failed)]);
     }
-    faults_fired(evidence)?;
     Ok(Vec::new())
 }
 

@@ -13,9 +13,9 @@ const DENIAL: &[&str] = &["403", "denied", "forbidden", "permission", "not allow
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("the_first_build_of_all_succeeds", &["FR-019"], Scenario::FirstEver, first),
-    Check::watching("a_latest_that_is_not_there_is_a_warning", &["FR-019"], Scenario::FirstEver, warned),
-    Check::watching("a_clean_up_that_is_denied_is_told", &["FR-019", "FR-015"], Scenario::CleanupDenied, denied),
+    Check::pipeline("the_first_build_of_all_succeeds", &["FR-019"], Scenario::FirstEver, first),
+    Check::pipeline("a_latest_that_is_not_there_is_a_warning", &["FR-019"], Scenario::FirstEver, warned),
+    Check::pipeline("a_clean_up_that_is_denied_is_told", &["FR-019", "FR-015"], Scenario::CleanupDenied, denied),
 ];
 
 fn first(evidence: &Evidence) -> Judgement {

@@ -20,25 +20,25 @@ const END_MAX_MS: u64 = 10_000;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("a_newer_run_cancels_the_one_in_progress", &["FR-020"], cancels),
-    Check::reading("runs_of_one_ref_are_one_group", &["FR-020"], groups),
-    Check::reading("nothing_within_a_run_is_in_the_runs_own_group", &["FR-020"], not_itself),
-    Check::watching("a_cancelled_run_publishes_nothing", &["FR-020"], Scenario::Cancelled, nothing),
-    Check::watching("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
-    Check::watching("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),
-    Check::watching(
+    Check::workflow("a_newer_run_cancels_the_one_in_progress", &["FR-020"], cancels),
+    Check::workflow("runs_of_one_ref_are_one_group", &["FR-020"], groups),
+    Check::workflow("nothing_within_a_run_is_in_the_runs_own_group", &["FR-020"], not_itself),
+    Check::pipeline("a_cancelled_run_publishes_nothing", &["FR-020"], Scenario::Cancelled, nothing),
+    Check::pipeline("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
+    Check::pipeline("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),
+    Check::pipeline(
         "a_run_cancelled_before_its_tags_move_publishes_nothing",
         &["FR-020"],
         Scenario::CancelledLate,
         before_the_tags,
     ),
-    Check::watching(
+    Check::pipeline(
         "a_run_cancelled_between_its_tags_leaves_registries_alike",
         &["FR-020", "SC-006"],
         Scenario::CancelledLate,
         between_the_tags,
     ),
-    Check::watching("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::CancelledLate, next),
+    Check::pipeline("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::CancelledLate, next),
 ];
 
 fn nothing(evidence: &Evidence) -> Judgement {
@@ -112,7 +112,7 @@ fn next(evidence: &Evidence) -> Judgement {
 }
 
 /// Runs that a newer one of the same ref must cancel.
-const EVENTS: [Event; 2] = [Event::MAIN, Event::Tag("v1.2.3")];
+const EVENTS: [Event; 3] = [Event::MAIN, Event::Tag("v1.2.3"), Event::Tag("v1.2.4")];
 /// Contexts that are another in each run.
 const OF_THE_RUN: [&str; 5] =
     ["github.run_id", "github.run_number", "github.sha", "github.event.after", "github.event.head_commit.id"];
@@ -188,11 +188,12 @@ fn group_of_refs(workflow: &Workflow, concurrency: &Concurrency) -> Result<Vec<V
             violations.push(Violation::new(expected, format!("{older} and {newer}")));
         }
     }
-    let [branch, tag] = EVENTS;
-    let shared = named(branch, 1)?;
-    if shared == named(tag, 1)? {
-        let expected = format!("{}: {} and {} are in two groups", workflow.path, branch.words(), tag.words());
-        violations.push(Violation::new(expected, shared));
+    for (one, other) in [(EVENTS[0], EVENTS[1]), (EVENTS[1], EVENTS[2])] {
+        let shared = named(one, 1)?;
+        if shared == named(other, 1)? {
+            let expected = format!("{}: {} and {} are in two groups", workflow.path, one.words(), other.words());
+            violations.push(Violation::new(expected, shared));
+        }
     }
     Ok(violations)
 }

@@ -15,11 +15,11 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::reading("a_tag_that_is_no_version_starts_it_too", &["FR-021"], mistakes_start),
-    Check::watching("every_bad_version_is_refused", &["FR-021"], Scenario::Versions, refused),
-    Check::watching("every_good_version_is_accepted", &["FR-021", "FR-002"], Scenario::Versions, accepted),
-    Check::watching("a_refusal_says_what_is_expected", &["FR-021"], Scenario::BadVersion, says_what_is_expected),
-    Check::watching(
+    Check::workflow("a_tag_that_is_no_version_starts_it_too", &["FR-021"], mistakes_start),
+    Check::pipeline("every_bad_version_is_refused", &["FR-021"], Scenario::Versions, refused),
+    Check::pipeline("every_good_version_is_accepted", &["FR-021", "FR-002"], Scenario::Versions, accepted),
+    Check::pipeline("a_refusal_says_what_is_expected", &["FR-021"], Scenario::BadVersion, says_what_is_expected),
+    Check::pipeline(
         "a_refusal_comes_before_anything_is_built_or_written",
         &["FR-021"],
         Scenario::BadVersion,

@@ -1,6 +1,6 @@
 //! What a run has left under a tag: its own image, read from every registry down to the layers.
 
-use super::support::run;
+use super::support::{PLATFORMS, run};
 use crate::{
     check::Judgement,
     client::{Child, ManifestKind, Publication},
@@ -26,6 +26,12 @@ pub(super) fn whole(evidence: &Evidence, name: &str, tag: &str, platforms: &[&st
         [of_commit(evidence, run, publication), complete(publication), covers(publication, platforms)].concat()
     };
     Ok(each(evidence, run, tag, judged))
+}
+
+/// Violations unless a tag of every registry names one image for each of both platforms.
+pub(super) fn covers_platforms(evidence: &Evidence, name: &str, tag: &str) -> Judgement {
+    let run = run(evidence, name)?;
+    Ok(each(evidence, run, tag, |publication| covers(publication, &PLATFORMS)))
 }
 
 fn each(evidence: &Evidence, run: &Run, tag: &str, judge: impl Fn(&Publication) -> Vec<Violation>) -> Vec<Violation> {
@@ -86,6 +92,6 @@ fn covers(publication: &Publication, platforms: &[&str]) -> Vec<Violation> {
 }
 
 /// A platform's name without the variant that it has anyway.
-fn usual(platform: &str) -> String {
+pub(super) fn usual(platform: &str) -> String {
     platform.strip_suffix("arm64/v8").map_or_else(|| platform.to_owned(), |os| format!("{os}arm64"))
 }

@@ -12,7 +12,7 @@ const WAITING: &[&str] =
     &["trstringer/manual-approval", "akefirad/manual-approval-action", "hmarr/auto-approve-action"];
 
 /// The checks of this requirement.
-pub(super) const CHECKS: &[Check] = &[Check::reading("nobody_has_to_agree", &["SC-001"], nobody_agrees)];
+pub(super) const CHECKS: &[Check] = &[Check::workflow("nobody_has_to_agree", &["SC-001"], nobody_agrees)];
 
 /// Whether an environment asks for somebody stands in the repository's settings, not in the file.
 fn nobody_agrees(evidence: &Evidence) -> Judgement {

@@ -9,8 +9,8 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::looking("a_tag_has_the_same_digest_on_all_registries", &["SC-002", "SC-006"], same_digest),
-    Check::running("every_image_can_be_pulled", &["SC-002", "FR-005", "FR-006"], pulled),
+    Check::image("a_tag_has_the_same_digest_on_all_registries", &["SC-002", "SC-006"], same_digest),
+    Check::container("every_image_can_be_pulled", &["SC-002", "FR-005", "FR-006"], pulled),
 ];
 
 fn same_digest(evidence: &Evidence) -> Judgement {

@@ -8,7 +8,8 @@ use crate::{
 };
 
 /// The checks of this requirement.
-pub(super) const CHECKS: &[Check] = &[Check::running("every_image_runs_on_its_platform", &["SC-003", "FR-003"], runs)];
+pub(super) const CHECKS: &[Check] =
+    &[Check::container("every_image_runs_on_its_platform", &["SC-003", "FR-003"], runs)];
 
 /// Each image, run for a platform, must find itself on that platform's machine.
 fn runs(evidence: &Evidence) -> Judgement {

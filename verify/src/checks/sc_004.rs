@@ -3,7 +3,7 @@
 //! The image is tiny and the registries are on this machine, so a third of these times is generous here, even where other
 //! work goes on.
 
-use super::support::{run, stages, success};
+use super::support::{run, stages, success, within};
 use crate::{
     check::{Check, Judgement},
     evidence::{Evidence, Stage},
@@ -19,18 +19,18 @@ const PUSH_MAX_MS: u64 = 20_000;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("a_clean_build_is_quick", &["SC-004"], Scenario::Releases, build),
-    Check::watching("the_push_to_each_registry_is_quick", &["SC-004"], Scenario::Releases, push),
-    Check::watching("a_layer_that_is_there_is_not_sent_again", &["SC-004"], Scenario::Releases, sent_once),
+    Check::pipeline("a_clean_build_is_quick", &["SC-004"], Scenario::Releases, build),
+    Check::pipeline("the_push_to_each_registry_is_quick", &["SC-004"], Scenario::Releases, push),
+    Check::pipeline("a_layer_that_is_there_is_not_sent_again", &["SC-004"], Scenario::Releases, sent_once),
 ];
 
 fn build(evidence: &Evidence) -> Judgement {
     let run = run(evidence, "first main")?;
     let mut violations = success(run);
     let (began, ended) = run.span_ms();
-    let took = evidence.at_ease_ms(ended - began, &run.stages);
-    if took > BUILD_MAX_MS {
-        violations.push(Violation::new(format!("a clean build takes {BUILD_MAX_MS} ms at most"), format!("{took} ms")));
+    if violations.is_empty() {
+        let took = evidence.idle_ms(ended - began, &run.stages);
+        violations.extend(within(&format!("a clean build takes {BUILD_MAX_MS} ms at most"), &took, BUILD_MAX_MS)?);
     }
     Ok(violations)
 }
@@ -50,11 +50,8 @@ fn push(evidence: &Evidence) -> Judgement {
         });
         let (first, last) =
             writes.fold((u64::MAX, 0), |(first, last), it| (first.min(it.began_ms), last.max(it.ended_ms)));
-        let took = evidence.at_ease_ms(last.saturating_sub(first), stages(run, Stage::Build)?);
-        if took > PUSH_MAX_MS {
-            let expected = format!("the push to {server} takes {PUSH_MAX_MS} ms at most");
-            violations.push(Violation::new(expected, format!("{took} ms")));
-        }
+        let took = evidence.idle_ms(last.saturating_sub(first), stages(run, Stage::Build)?);
+        violations.extend(within(&format!("the push to {server} takes {PUSH_MAX_MS} ms at most"), &took, PUSH_MAX_MS)?);
     }
     Ok(violations)
 }

@@ -11,15 +11,15 @@ use crate::{
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("latest_resolves_at_every_moment", &["SC-006"], Scenario::Releases, every_moment),
-    Check::watching(
+    Check::pipeline("latest_resolves_at_every_moment", &["SC-006"], Scenario::Releases, every_moment),
+    Check::pipeline(
         "latest_resolves_at_every_moment_while_old_ones_are_removed",
         &["SC-006", "FR-009"],
         Scenario::Accumulation,
         every_moment,
     ),
-    Check::watching("latest_is_the_same_on_all_registries", &["SC-006", "FR-011"], Scenario::Releases, same),
-    Check::watching(
+    Check::pipeline("latest_is_the_same_on_all_registries", &["SC-006", "FR-011"], Scenario::Releases, same),
+    Check::pipeline(
         "a_registry_that_shows_late_what_it_took_is_waited_for",
         &["SC-006"],
         Scenario::StaleReads,

@@ -13,16 +13,16 @@ const MOMENTS: &[&str] = &["main 1", "main 2", "main 3", "release v1.0.0", "main
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::watching("releases_keep_their_digests", &["SC-007"], Scenario::Accumulation, keep),
-    Check::watching("releases_keep_all_their_parts", &["SC-007", "SC-003"], Scenario::Accumulation, whole),
-    Check::watching(
+    Check::pipeline("releases_keep_their_digests", &["SC-007"], Scenario::Accumulation, keep),
+    Check::pipeline("releases_keep_all_their_parts", &["SC-007", "SC-003"], Scenario::Accumulation, whole),
+    Check::pipeline(
         "a_release_that_shares_its_image_with_latest_survives_it",
         &["SC-007", "FR-009"],
         Scenario::Accumulation,
         shared,
     ),
-    Check::watching("releases_are_whole_at_every_moment", &["SC-007"], Scenario::Accumulation, every_moment),
-    Check::watching(
+    Check::pipeline("releases_are_whole_at_every_moment", &["SC-007"], Scenario::Accumulation, every_moment),
+    Check::pipeline(
         "nothing_is_removed_when_a_tag_cannot_be_read",
         &["SC-007", "FR-009"],
         Scenario::CleanupBlind,

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     check::Inconclusive,
     client::Publication,
-    evidence::{Evidence, Run, Stage, StageRun},
+    evidence::{Evidence, Run, Stage, StageRun, at_most},
     harness::podman::ContainerRun,
     history::{Exchange, Kind, Operation},
-    oracle::{Snapshot, Violation},
+    oracle::{Snapshot, Violation, is_referrers_tag},
 };
 
 /// A run by its name, which the scenario must have.
@@ -109,7 +109,7 @@ pub(super) fn tag_writes(evidence: &Evidence, run: &Run, may: &[&str]) -> Vec<Vi
     for (index, exchange) in during(evidence, run) {
         let Some(operation) = exchange.operation.as_ref().filter(|it| it.kind == Kind::ManifestPut) else { continue };
         let ours = operation.repository.as_deref() == Some(crate::scenario::REPOSITORY);
-        if let Some(tag) = operation.tag().filter(|tag| ours && !may.contains(tag)) {
+        if let Some(tag) = operation.tag().filter(|tag| ours && !may.contains(tag) && !is_referrers_tag(tag)) {
             written.entry((&exchange.server, tag)).or_default().push(index);
         }
     }
@@ -257,4 +257,14 @@ pub(super) fn containers(evidence: &Evidence) -> Result<&[ContainerRun], Inconcl
 /// one. The scenarios that are judged so build one platform after the other.
 pub(super) fn spans(evidence: &Evidence) -> impl Iterator<Item = (u64, u64)> + use<'_> {
     evidence.runs.iter().flat_map(|run| &run.stages).map(|stage| (stage.began_ms, stage.ended_ms))
+}
+
+/// A violation if a time is longer than allowed; unknown if that depends on how busy the machine was.
+pub(super) fn within(
+    expected: &str,
+    time_ms: &std::ops::RangeInclusive<u64>,
+    limit_ms: u64,
+) -> Result<Option<Violation>, Inconclusive> {
+    let kept = at_most(time_ms, &(limit_ms..=limit_ms))?;
+    Ok((!kept).then(|| Violation::new(expected, format!("{} ms", time_ms.end()))))
 }

@@ -6,7 +6,7 @@ use crate::{
     check::{Inconclusive, Judgement},
     evidence::Evidence,
     oracle::Violation,
-    workflow::{Access, Event, Fate, Filter, Job, Step, Workflow, contexts, fates},
+    workflow::{Access, Command, Event, Filter, Job, Outcome, Step, Workflow, commands, contexts, outcomes},
 };
 
 /// The secret without which nothing is put on Docker Hub.
@@ -144,10 +144,10 @@ pub(super) fn publishes(evidence: &Evidence, event: Event) -> Judgement {
         return Err(Inconclusive(format!("{} starts nothing", event.words())));
     }
     let each = started.into_iter().map(|(workflow, jobs)| {
-        let fates = fates(workflow, event, None);
+        let outcomes = outcomes(workflow, event, None);
         let last: Vec<&&Job> = jobs.iter().filter(|job| job.strategy.is_none()).collect();
         let last = if last.is_empty() { jobs.iter().collect() } else { last };
-        if last.iter().any(|job| fates.get(job.id.as_str()) != Some(&Fate::Skipped)) {
+        if last.iter().any(|job| outcomes.get(job.id.as_str()) != Some(&Outcome::Skipped)) {
             return Vec::new();
         }
         let names: Vec<&str> = last.iter().map(|job| job.id.as_str()).collect();
@@ -167,4 +167,54 @@ pub(super) fn uses_variable(word: &str, name: &str) -> bool {
     ["$", "${"]
         .iter()
         .any(|sign| word.match_indices(&format!("{sign}{name}")).any(|(at, found)| ends(&word[at + found.len()..])))
+}
+
+/// The commands of a step's script. What stands in a loop is there twice, since it follows itself.
+pub(super) fn commands_of(step: &Step) -> Vec<Command> {
+    let mut unrolled = Vec::new();
+    let mut loops = Vec::new();
+    for command in commands(step.script().unwrap_or_default()) {
+        match command.words.first().map(String::as_str) {
+            Some("for" | "while" | "until") => loops.push(unrolled.len()),
+            Some("done") => {
+                let body = loops.pop().map_or(Vec::new(), |start: usize| unrolled[start..].to_vec());
+                unrolled.extend(body);
+            }
+            _ => {}
+        }
+        unrolled.push(command);
+    }
+    unrolled
+}
+
+/// Whether a command of another program than `publisher` builds an image.
+pub(super) fn builds(command: &Command) -> bool {
+    let Some((program, given)) = command.called() else { return false };
+    matches!(program, "podman" | "buildah" | "docker")
+        && (matches!(given.first(), Some(&("build" | "bud"))) || given.starts_with(&["buildx", "build"]))
+}
+
+/// Whether a command of another program than `publisher` puts an image on a registry under a tag.
+pub(super) fn makes_visible(command: &Command) -> bool {
+    let Some((program, given)) = command.called() else { return false };
+    let by_digest = given.iter().any(|word| word.contains('@'));
+    let writes = match program {
+        "podman" | "buildah" | "docker" => match given.as_slice() {
+            ["push", ..] | ["manifest", "push", ..] | ["buildx", "imagetools", "create", ..] => true,
+            ["build", ..] | ["buildx", "build", ..] => given.contains(&"--push"),
+            _ => false,
+        },
+        "skopeo" => matches!(given.first(), Some(&("copy" | "sync"))),
+        "crane" | "regctl" | "oras" => {
+            given.iter().any(|word| matches!(*word, "push" | "copy" | "cp" | "tag" | "append" | "create"))
+        }
+        _ => false,
+    };
+    writes && !by_digest
+}
+
+/// Whether a step shows something at the run in GitHub: an annotation, or text in the summary.
+pub(super) fn annotates(step: &Step) -> bool {
+    let signs = ["::error", "GITHUB_STEP_SUMMARY", "core.error", "core.setFailed", "core.summary"];
+    step.script().is_some_and(|script| signs.iter().any(|sign| script.contains(sign)))
 }

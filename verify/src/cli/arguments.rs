@@ -9,7 +9,7 @@ use crate::{harness::registry::Backend, scenario::Scenario};
 /// Judges publishing pipelines: what they promise, what they do when things fail, what they leave on the registries.
 ///
 /// Every claim ends as PASS, FAIL, UNKNOWN (the harness broke), NOT RUN (the target lacks what the check
-/// needs) or WAIVED (it need not hold, by --waive). Only PASS is green.
+/// needs) or WAIVED (it need not hold, by --waive). Only PASS says that a claim holds.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(super) struct Cli {

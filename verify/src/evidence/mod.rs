@@ -5,5 +5,5 @@ mod load;
 mod run;
 
 pub use gathered::{Evidence, Moment};
-pub use load::LoadSample;
+pub use load::{LoadSample, SLOW_MACHINE, at_most};
 pub use run::{Call, Exit, Run, Stage, StageRun};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Snapshot, Violation};
+use super::{Snapshot, Violation, is_referrers_tag};
 
 /// Everything that a tag leads to must be there.
 pub fn reachable(snapshot: &Snapshot) -> Vec<Violation> {
@@ -25,10 +25,11 @@ pub fn reachable(snapshot: &Snapshot) -> Vec<Violation> {
     missing.into_iter().map(violation).collect()
 }
 
-/// No manifest may be left that no tag leads to.
+/// No manifest may be left that no tag leads to. What refers to an image that is there belongs to it.
 pub fn leftovers(snapshot: &Snapshot) -> Vec<Violation> {
     let reached: BTreeSet<&str> = snapshot.tags.keys().flat_map(|tag| snapshot.reached(tag)).collect();
-    let left = snapshot.manifests.keys().filter(|digest| !reached.contains(digest.as_str()));
+    let refers = |digest: &String| snapshot.subjects.get(digest).is_some_and(|it| reached.contains(it.as_str()));
+    let left = snapshot.manifests.keys().filter(|digest| !reached.contains(digest.as_str()) && !refers(digest));
     let expected = format!("{} holds no manifest that no tag leads to", snapshot.server);
     left.map(|digest| Violation::new(expected.clone(), format!("{digest} is left over"))).collect()
 }
@@ -46,7 +47,7 @@ pub fn equal(snapshots: &[Snapshot], tag: &str) -> Vec<Violation> {
     vec![Violation::new(format!("{tag} is there and the same on all registries"), seen)]
 }
 
-/// No tag may have changed between two looks at the same registries but those that may.
+/// No tag may have changed between two snapshots of the same registries but those that may, and those of signatures.
 pub fn untouched(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for old in before {
@@ -55,7 +56,7 @@ pub fn untouched(before: &[Snapshot], after: &[Snapshot], may: &[&str]) -> Vec<V
             continue;
         };
         let names: BTreeSet<&String> = old.tags.keys().chain(new.tags.keys()).collect();
-        for name in names.into_iter().filter(|name| !may.contains(&name.as_str())) {
+        for name in names.into_iter().filter(|name| !may.contains(&name.as_str()) && !is_referrers_tag(name)) {
             let (was, is) = (old.tags.get(name), new.tags.get(name));
             if was != is {
                 let expected = format!("{}:{name} stays {}", new.server, told(was));

@@ -22,6 +22,19 @@ pub struct Snapshot {
     /// The configurations and layers that a manifest names and the repository does not hold, by manifest.
     #[serde(default)]
     pub missing_blobs: BTreeMap<String, Vec<String>>,
+    /// The manifests that signatures and attestations are about, by the referring manifest (its `subject`).
+    #[serde(default)]
+    pub subjects: BTreeMap<String, String>,
+}
+
+/// How many hexadecimal digits a SHA-256 digest has.
+const SHA256_DIGITS: usize = 64;
+
+/// Whether a tag only leads from an image to its signatures, attestations or referrers: `sha256-<hex>`, `sha256-<hex>.sig`
+/// (distribution specification 1.1, "Referrers tag schema"; cosign's signature tags).
+pub fn is_referrers_tag(tag: &str) -> bool {
+    let digest = tag.split('.').next().and_then(|name| name.strip_prefix("sha256-"));
+    digest.is_some_and(|hex| hex.len() == SHA256_DIGITS && hex.chars().all(|it| it.is_ascii_hexdigit()))
 }
 
 impl Snapshot {
@@ -30,7 +43,7 @@ impl Snapshot {
     /// # Errors
     /// Storage that cannot be read.
     pub fn of(server: &str, contents: &dyn Contents, repository: &str) -> io::Result<Self> {
-        let (mut manifests, mut missing_blobs) = (BTreeMap::new(), BTreeMap::new());
+        let (mut manifests, mut missing_blobs, mut subjects) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for digest in contents.manifests(repository)? {
             let Some(manifest) = contents.manifest(repository, &digest)? else { continue };
             let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
@@ -43,9 +56,12 @@ impl Snapshot {
             if !missing.is_empty() {
                 missing_blobs.insert(digest.clone(), missing);
             }
+            if let Some(subject) = document["subject"]["digest"].as_str() {
+                subjects.insert(digest.clone(), subject.to_owned());
+            }
             manifests.insert(digest, digests(&document["manifests"]));
         }
-        Ok(Self { server: server.to_owned(), tags: contents.tags(repository)?, manifests, missing_blobs })
+        Ok(Self { server: server.to_owned(), tags: contents.tags(repository)?, manifests, missing_blobs, subjects })
     }
 
     /// Everything that a tag leads to, itself included, whether it is there or not.
@@ -93,12 +109,12 @@ mod tests {
     fn a_tag_reaches_through_lists() {
         let manifests = [("list", vec!["a", "b"]), ("a", vec![]), ("other", vec!["c"])];
         let snapshot = Snapshot {
-            missing_blobs: BTreeMap::new(),
             server: "ghcr".into(),
             tags: [("latest".to_owned(), "list".to_owned())].into(),
             manifests: manifests
                 .map(|(digest, children)| (digest.to_owned(), children.into_iter().map(str::to_owned).collect()))
                 .into(),
+            ..Snapshot::default()
         };
         assert_eq!(snapshot.reached("latest"), BTreeSet::from(["list", "a", "b"]));
         assert!(snapshot.reached("1.0.0").is_empty());

@@ -1,15 +1,17 @@
 //! Everything is in place, by digest and on all registries, before any tag is written.
 
-use super::Violation;
+use super::{Violation, is_referrers_tag};
 use crate::history::{Exchange, Kind};
 
 /// Judges the history of one run that published well.
 ///
 /// On each of the `servers`, every manifest that is put by digest is there before the first tag is; what a tag is given has been
-/// put or seen there by digest before; each tag is written once; and no tag is written but the `allowed` ones.
+/// put or seen there by digest before; each tag is written once; and no tag is written but the `allowed` ones. Tags of
+/// signatures make nothing visible.
 pub fn staging(history: &[Exchange], repository: &str, servers: &[&str], allowed: &[&str]) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let tags: Vec<Put<'_>> = puts(history, repository).filter(|put| put.tag.is_some()).collect();
+    let tags: Vec<Put<'_>> =
+        puts(history, repository).filter(|put| put.tag.is_some_and(|tag| !is_referrers_tag(tag))).collect();
     let Some(first) = tags.first() else { return violations };
     for late in puts(history, repository).filter(|put| put.tag.is_none() && put.done && !first.follows(put)) {
         let expected = format!("{}:{} is there before any tag is written", late.server(), late.digest());

@@ -69,6 +69,58 @@ pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
     violations
 }
 
+/// How waits of a client that draws them at random grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// They are not drawn at random, or do not grow.
+    No,
+    /// They are drawn at random and grow exponentially.
+    Yes,
+    /// There are too few of them to tell, or they are in between.
+    Unknown,
+}
+
+/// So many first and second waits must be known before random ones are judged.
+const RANDOM_WAITS_MIN: usize = 10;
+/// The long second waits are so many times as long as the long first ones if they double, and are not if they stay.
+const RANDOM_GROWTH: (f64, f64) = (1.4, 1.15);
+/// Waits are drawn at random if the shorter ones are not longer than this part of the longer ones.
+const RANDOM_SPREAD_MAX: f64 = 0.8;
+
+/// Judges waits with jitter: half of the wait random, or all of it ("full jitter": anything from nothing to the whole wait).
+///
+/// A single wait says nothing then. Of the first waits of all operations the second longest is close to what they are drawn
+/// from, and so it is of the second waits; one that was lengthened by a busy machine does no harm. The parts of the history
+/// are those of jobs that ran one after the other.
+pub fn growth<'a>(parts: impl IntoIterator<Item = &'a [Exchange]>, base_ms: u64) -> Growth {
+    let mut waits = [Vec::new(), Vec::new()];
+    for part in parts {
+        for wait in operations(part).iter().flat_map(computed) {
+            if let Some(waits) = waits.get_mut(wait.number as usize) {
+                waits.push(f64::from(u32::try_from(wait.ms).unwrap_or(u32::MAX)));
+            }
+        }
+    }
+    for waits in &mut waits {
+        waits.sort_by(f64::total_cmp);
+    }
+    let [first, second] = waits;
+    if first.len() < 2 || second.len() < 2 {
+        return Growth::No;
+    }
+    let (shorter, longer) = (first[first.len() / 4], first[first.len() * 3 / 4]);
+    if shorter > longer * RANDOM_SPREAD_MAX {
+        return Growth::No;
+    }
+    let (long_first, long_second) = (first[first.len() - 2], second[second.len() - 2]);
+    let base = f64::from(u32::try_from(base_ms).unwrap_or(u32::MAX));
+    let few = first.len().min(second.len()) < RANDOM_WAITS_MIN;
+    if long_second < long_first * RANDOM_GROWTH.1 || long_first < base / 4.0 {
+        return if few { Growth::Unknown } else { Growth::No };
+    }
+    if few || long_second < long_first * RANDOM_GROWTH.0 { Growth::Unknown } else { Growth::Yes }
+}
+
 /// The waits that the client computed by itself.
 fn computed(operation: &Operation) -> Vec<Wait> {
     waits_of(operation).filter(|wait| wait.told.is_none()).collect()

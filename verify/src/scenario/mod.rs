@@ -1,27 +1,26 @@
 //! Scenarios: what a pipeline is made to do, and what happens to it meanwhile. One scenario gives evidence for many checks.
+//!
+//! A new scenario is a name in `name.rs`, an arm in `script/mod.rs` and a function beside it.
 
+mod active_run;
 mod cancel;
 mod event;
-mod job;
 mod name;
+mod registries;
 mod script;
-mod sides;
-mod source_edits;
+mod source;
 mod versions;
 mod world;
 
-use sides::CACHES;
+pub(crate) use registries::{DOCKERHUB_USER, accounts, github_settings, hub_settings, manifest_deletion};
+pub(crate) use script::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RELEASED_BEFORE, RESERVED};
+pub(crate) use source::{mark, small_source};
+pub(crate) use world::new_secrets;
 
-pub(crate) use sides::{DOCKERHUB_USER, accounts, github_settings, hub_settings, manifest_deletion};
-pub(crate) use source_edits::mark;
-pub(crate) use world::{new_secrets, small_source};
-
-pub use cancel::{Cancellation, Held};
+pub use active_run::ActiveRun;
 pub use event::{AMD64, ARM64, Event, Inputs, OWNER, REPOSITORY};
-pub use job::Job;
 pub use name::Scenario;
 pub use script::play;
-pub(crate) use script::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RELEASED_BEFORE, RESERVED};
-pub use source_edits::{SOURCE_LABEL, STEP_RAN};
+pub use source::{SOURCE_LABEL, STEP_RAN};
 pub use versions::{Expected, VERSIONS};
 pub use world::{RETRY_BASE_MS, World};

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[derive(ValueEnum)]
 pub enum Scenario {
-    /// A build of main, a release, a build of changed main.
-    Releases,
     /// A real image is published, read, pulled and run, over TLS.
     Images,
+    /// A build of main, a release, a build of changed main.
+    Releases,
     /// Git tags of every form, good and bad, are decided on.
     Versions,
     /// A git tag is pushed that is no version.
@@ -68,70 +68,21 @@ pub enum Scenario {
 
 impl Scenario {
     /// All, in the order in which they are run.
-    pub const ALL: &[Self] = &[
-        Self::Images,
-        Self::Releases,
-        Self::Versions,
-        Self::BadVersion,
-        Self::MissingSecrets,
-        Self::Manual,
-        Self::BuildFails,
-        Self::PushFails,
-        Self::HandoverMissing,
-        Self::HandoverForeign,
-        Self::TagRefused,
-        Self::Transients,
-        Self::Refusals,
-        Self::Outages,
-        Self::RateLimits,
-        Self::TokenExpires,
-        Self::BrokenUpload,
-        Self::Cancelled,
-        Self::CancelledLate,
-        Self::Overtaken,
-        Self::Killed,
-        Self::StaleReads,
-        Self::Cached,
-        Self::CacheDown,
-        Self::Accumulation,
-        Self::FirstEver,
-        Self::CleanupDenied,
-        Self::CleanupBlind,
-    ];
-
-    /// Whether requests are made to fail in it.
-    pub const fn injects_faults(self) -> bool {
-        matches!(
-            self,
-            Self::PushFails
-                | Self::TagRefused
-                | Self::Transients
-                | Self::Refusals
-                | Self::Outages
-                | Self::RateLimits
-                | Self::TokenExpires
-                | Self::BrokenUpload
-                | Self::Cancelled
-                | Self::CancelledLate
-                | Self::Killed
-                | Self::StaleReads
-                | Self::CacheDown
-                | Self::CleanupDenied
-                | Self::CleanupBlind
-        )
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
     }
 
-    /// Whether what is published in it is looked into, pulled and run.
-    pub const fn looks(self) -> bool {
+    /// Whether the images that are published in it are read, pulled and run.
+    pub const fn inspects_images(self) -> bool {
         matches!(self, Self::Images)
     }
 
-    /// Whether its registries speak TLS, with certificates that nobody knows but who is told whom to trust.
+    /// Whether its registries speak TLS, with certificates of an authority that only the pipeline is told of.
     pub const fn speaks_tls(self) -> bool {
         matches!(self, Self::Images)
     }
 
-    /// Whether one platform is built after the other: where requests are counted, it must be known who sent them.
+    /// Whether one platform is built after the other: where attempts are counted, requests must belong to one build.
     pub const fn builds_in_turn(self) -> bool {
         matches!(self, Self::Transients | Self::Refusals | Self::Outages | Self::RateLimits)
     }
@@ -144,10 +95,11 @@ impl Scenario {
     /// Its name with what happens in it: `build-fails: one platform cannot be built`.
     pub fn words(self) -> String {
         let help = self.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
-        let help = help.unwrap_or_default();
-        let mut letters = help.chars();
-        let first = letters.next().map(|letter| letter.to_lowercase().to_string()).unwrap_or_default();
-        format!("{}: {first}{}", self.name(), letters.as_str())
+        let mut help = help.unwrap_or_default();
+        if let Some(first) = help.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        format!("{}: {help}", self.name())
     }
 
     /// Its name on the command line: `build-fails`.

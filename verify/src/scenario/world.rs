@@ -1,26 +1,25 @@
-//! The world of one scenario: two registries with their token services and management interfaces, a fault proxy before each
-//! of them, a source repository, and the pipeline under test. Everything is new, and gone when it is dropped.
+//! Everything that a pipeline meets in one scenario: registries behind fault proxies, a source repository, secrets. Everything
+//! is new, and gone when it is dropped. Scenarios act on it; it collects the evidence.
 
 use std::{
     collections::BTreeMap,
+    mem,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tempfile::TempDir;
 
 use super::{
-    Cancellation, Event, Held, Job, Scenario,
-    sides::{DOCKERHUB_USER, Sides, Trust},
-    source_edits,
+    ActiveRun, Event, Scenario,
+    cancel::Cancellation,
+    registries::{DOCKERHUB_USER, Registries},
+    source::{LabelledSource, small_source},
 };
 use crate::{
     client::Poller,
-    evidence::{Evidence, Moment, Run, Stage},
+    evidence::{Evidence, Moment, Stage},
     harness::{
         HarnessError,
         pace::Pace,
@@ -28,7 +27,7 @@ use crate::{
         proxy::{Action, Injected, Proxy, Rule, Turns},
         secrets::Secrets,
         source::Source,
-        subject::{Running, Subject},
+        subject::Running,
         sweep, watch,
     },
     history::{Exchange, Recorder},
@@ -37,41 +36,33 @@ use crate::{
 
 /// The wait before a second attempt, which the contract asks pipelines to use, in milliseconds.
 pub const RETRY_BASE_MS: u64 = 200;
-/// No listing of GitHub's, Docker Hub's or a registry's has more than 100 entries on a page.
-const MORE_THAN_A_PAGE: usize = 101;
 /// The number of the first run.
 const FIRST_RUN_ID: u64 = 1_000;
+/// How many letters and digits follow a secret's prefix.
+const SECRET_LENGTH: usize = 36;
+/// How the harness calls itself towards registries.
+const OUR_AGENT: &str = "tallyman-verify/";
 
-/// Everything that a scenario works with.
+/// The world of one scenario.
 #[derive(Debug)]
 pub struct World {
     scenario: Scenario,
-    subject: Subject,
-    environment: BTreeMap<String, String>,
-    seed: u64,
-    recorder: Recorder,
-    start_unix_ms: u64,
-    sides: Sides,
-    source: Source,
-    /// The commit that is at the head of main.
-    head: String,
-    /// The label's value there.
-    mark: String,
-    /// The values of the label that each commit's Containerfile sets.
-    marks: BTreeMap<String, String>,
-    secrets: Secrets,
-    withheld: Option<String>,
-    running: Running,
-    run_id: AtomicU64,
-    runs: Vec<Run>,
-    moments: Vec<Moment>,
-    polls: Vec<Poller>,
+    pub(super) options: LocalOptions,
+    pub(super) registries: Registries,
+    source: LabelledSource,
+    pub(super) secrets: Secrets,
+    /// The secret that is not there just now.
+    withheld: Option<&'static str>,
+    pub(super) recorder: Recorder,
+    /// The stages that run just now.
+    pub(super) running: Running,
+    next_run_id: u64,
+    pollers: Vec<Poller>,
     pace: Pace,
-    evidence: Evidence,
-    /// When the harness began to read and pull by itself.
-    looked_ms: Option<u64>,
-    watched: PathBuf,
     folder: TempDir,
+    evidence: Evidence,
+    /// When the harness began to read and pull images itself, in milliseconds since the scenario began.
+    inspected_ms: Option<u64>,
 }
 
 impl World {
@@ -84,89 +75,82 @@ impl World {
         let recorder = Recorder::default();
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let secrets = new_secrets(options.seed);
-        let trust = scenario.speaks_tls().then(|| Trust::new(folder.path())).transpose()?;
-        let sides = Sides::start(options.backend, &secrets, trust, &recorder).await?;
-        let source = source(options, scenario, folder.path().join("source"))?;
-        let watched = folder.path().join("bin");
-        watch::install(&watched).map_err(HarnessError::at("write programs to", &watched))?;
-        let pace = Pace::watch(recorder.clone());
+        let tls_folder = scenario.speaks_tls().then(|| folder.path());
+        let registries = Registries::start(options.backend, &secrets, tls_folder, &recorder).await?;
+        let source = if scenario.inspects_images() {
+            Source::copy_of(&options.image, folder.path().join("source"))
+                .map_err(HarnessError::at("copy", &options.image))?
+        } else {
+            small_source(folder.path().join("source"))?
+        };
+        let evidence = Evidence {
+            subject: Some(options.subject.name.clone()),
+            registries: registries.names(),
+            seed: options.seed,
+            start_unix_ms: u64::try_from(start.as_millis()).unwrap_or(u64::MAX),
+            addresses: registries.addresses(),
+            ..Evidence::default()
+        };
         let mut world = Self {
             scenario,
-            subject: options.subject.clone(),
-            environment: options.environment.clone(),
-            seed: options.seed,
-            recorder,
-            start_unix_ms: u64::try_from(start.as_millis()).unwrap_or(u64::MAX),
-            sides,
-            source,
-            head: String::new(),
-            mark: String::new(),
-            marks: BTreeMap::new(),
+            options: options.clone(),
+            registries,
+            source: LabelledSource::new(source)?,
             secrets,
             withheld: None,
+            pace: Pace::watch(recorder.clone()),
+            recorder,
             running: Running::default(),
-            run_id: AtomicU64::new(FIRST_RUN_ID),
-            runs: Vec::new(),
-            moments: Vec::new(),
-            polls: Vec::new(),
-            pace,
-            evidence: Evidence::default(),
-            looked_ms: None,
-            watched,
+            next_run_id: FIRST_RUN_ID,
+            pollers: Vec::new(),
             folder,
+            evidence,
+            inspected_ms: None,
         };
-        world.change("first")?;
+        let programs = world.watched_programs();
+        watch::install(&programs).map_err(HarnessError::at("write programs to", &programs))?;
         if scenario.builds() {
             PodmanHost::provide_bases(&options.image).await?;
         }
-        world.look_behind("start").await?;
+        world.take_snapshots("start").await?;
         Ok(world)
     }
 
     /// The commit at the head of main.
     pub fn head(&self) -> &str {
-        &self.head
+        &self.source.head
     }
 
-    /// A commit that changes the source: another value of the label in the Containerfile, and another message.
+    /// Commits a change of the source: another value of the label in the Containerfile, and another message.
     ///
     /// # Errors
     /// Files or git that fail.
-    pub fn change(&mut self, to: &str) -> Result<String, HarnessError> {
-        let changed = self.source.write(MESSAGE, &format!("{to}\n"));
-        let commit = changed.and_then(|()| source_edits::mark(&mut self.source, to));
-        let commit = commit.map_err(HarnessError::io("cannot change the source"))?;
-        to.clone_into(&mut self.mark);
-        self.committed(&commit);
-        Ok(commit)
+    pub fn change(&mut self, to: &str) -> Result<(), HarnessError> {
+        self.source.change(to)
     }
 
-    /// Notes a new head of main, and the label that its Containerfile sets.
-    fn committed(&mut self, commit: &str) {
-        self.marks.insert(commit.to_owned(), self.mark.clone());
-        commit.clone_into(&mut self.head);
-    }
-
-    /// A commit whose build fails for arm64.
+    /// Commits a change after which the build fails for arm64.
     ///
     /// # Errors
     /// Files or git that fail.
-    pub fn break_arm64(&mut self) -> Result<String, HarnessError> {
-        let commit =
-            source_edits::break_arm64(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
-        self.committed(&commit);
-        Ok(commit)
+    pub fn break_arm64(&mut self) -> Result<(), HarnessError> {
+        self.source.break_arm64()
     }
 
-    /// A commit whose build has a step that takes seconds.
+    /// Commits a change after which the build has a step that takes seconds.
     ///
     /// # Errors
     /// Files or git that fail.
-    pub fn add_slow_step(&mut self) -> Result<String, HarnessError> {
-        let commit =
-            source_edits::add_slow_step(&mut self.source).map_err(HarnessError::io("cannot change the source"))?;
-        self.committed(&commit);
-        Ok(commit)
+    pub fn add_slow_step(&mut self) -> Result<(), HarnessError> {
+        self.source.add_slow_step()
+    }
+
+    /// A whole run for a push of main's head.
+    ///
+    /// # Errors
+    /// The harness's own troubles.
+    pub async fn publish_main(&mut self, name: &str) -> Result<(), HarnessError> {
+        self.publish(name, &Event::main(&self.source.head.clone())).await
     }
 
     /// A whole run, and a look at what the registries hold then.
@@ -174,66 +158,63 @@ impl World {
     /// # Errors
     /// The harness's own troubles.
     pub async fn publish(&mut self, name: &str, event: &Event) -> Result<(), HarnessError> {
-        let mut job = self.begin(name, event)?;
-        job.all(self).await?;
-        self.end(job).await
+        let mut run = self.begin(name, event);
+        run.all(self).await?;
+        self.end(run).await
     }
 
-    /// One stage alone.
+    /// The first stage alone.
     ///
     /// # Errors
     /// The harness's own troubles.
-    pub async fn only(&mut self, stage: Stage, name: &str, event: &Event) -> Result<(), HarnessError> {
-        let mut job = self.begin(name, event)?;
-        match stage {
-            Stage::Prepare => job.prepare(self).await?,
-            Stage::Build => job.build_all(self).await?,
-            Stage::Merge => job.merge(self).await?,
-        };
-        self.runs.push(job.run);
+    pub async fn prepare_only(&mut self, name: &str, event: &Event) -> Result<(), HarnessError> {
+        let mut run = self.begin(name, event);
+        run.prepare(self).await?;
+        self.evidence.runs.push(run.run);
         Ok(())
     }
 
-    /// Begins a run whose stages the scenario calls itself. It is decided already.
-    ///
-    /// # Errors
-    /// Folders that cannot be made.
-    pub fn begin(&mut self, name: &str, event: &Event) -> Result<Job, HarnessError> {
-        let run_id = self.run_id.fetch_add(1, Ordering::Relaxed);
-        Ok(Job::new(name, event, self.folder.path().join(format!("run-{run_id}")), run_id))
+    /// Begins a run for main's head, whose stages the scenario calls one by one.
+    pub fn begin_main(&mut self, name: &str) -> ActiveRun {
+        self.begin(name, &Event::main(&self.source.head.clone()))
     }
 
-    /// A re-run of a run's jobs from the merge on, of what it has handed over.
-    pub fn again(&self, name: &str, run: &Job) -> Job {
-        let number = self.run_id.fetch_add(1, Ordering::Relaxed);
-        run.again(name, self.folder.path().join(format!("run-{number}")))
+    fn begin(&mut self, name: &str, event: &Event) -> ActiveRun {
+        self.next_run_id += 1;
+        ActiveRun::new(name, event, self.folder.path().join(format!("run-{}", self.next_run_id)), self.next_run_id)
+    }
+
+    /// Runs the jobs of a run again from the merge on, with what it has handed over.
+    pub fn again(&mut self, name: &str, run: &ActiveRun) -> ActiveRun {
+        self.next_run_id += 1;
+        run.again(name, self.folder.path().join(format!("run-{}", self.next_run_id)))
     }
 
     /// Ends a run, looks at what the registries hold then, and reads what their new tags lead to.
     ///
     /// # Errors
     /// Registries that cannot be read.
-    pub async fn end(&mut self, job: Job) -> Result<(), HarnessError> {
-        let name = job.run.name.clone();
-        self.runs.push(job.run);
-        self.look_behind(&name).await
+    pub async fn end(&mut self, run: ActiveRun) -> Result<(), HarnessError> {
+        let name = run.run.name.clone();
+        self.evidence.runs.push(run.run);
+        self.take_snapshots(&name).await
     }
 
-    async fn look_behind(&mut self, after: &str) -> Result<(), HarnessError> {
+    async fn take_snapshots(&mut self, after: &str) -> Result<(), HarnessError> {
         let at_ms = self.recorder.now_ms();
-        let snapshots = self.sides.snapshots().map_err(HarnessError::io("cannot read a registry's storage"))?;
-        let before = self.moments.last().map_or(&[][..], |moment| moment.snapshots.as_slice());
-        let publications = self.sides.read_moved(before, &snapshots).await?;
-        self.moments.push(Moment { after: after.to_owned(), at_ms, snapshots, publications });
+        let snapshots = self.registries.snapshots().map_err(HarnessError::io("cannot read a registry's storage"))?;
+        let before = self.evidence.moments.last().map_or(&[][..], |moment| moment.snapshots.as_slice());
+        let publications = self.registries.read_moved(before, &snapshots).await?;
+        self.evidence.moments.push(Moment { after: after.to_owned(), at_ms, snapshots, publications });
         Ok(())
     }
 
-    /// From now on, watches what a tag leads to, from behind the proxies.
+    /// From now on, polls a tag directly at the registries.
     ///
     /// # Errors
     /// A client that cannot be made.
-    pub fn watch(&mut self, tag: &str) -> Result<(), HarnessError> {
-        self.polls.push(self.sides.poll(tag, &self.recorder)?);
+    pub fn poll(&mut self, tag: &str) -> Result<(), HarnessError> {
+        self.pollers.push(self.registries.poll(tag, &self.recorder)?);
         Ok(())
     }
 
@@ -242,69 +223,34 @@ impl World {
     ///
     /// # Errors
     /// The harness's own troubles.
-    pub async fn look(&mut self, pulled: &[&str]) -> Result<(), HarnessError> {
-        self.looked_ms = Some(self.recorder.now_ms());
-        let decided = self.runs.iter().filter_map(|run| run.of(Stage::Prepare).next()?.outputs.get("tag"));
-        let last = self.moments.last().into_iter().flat_map(|moment| &moment.snapshots);
+    pub async fn inspect_images(&mut self, pulled: &[&str]) -> Result<(), HarnessError> {
+        self.inspected_ms = Some(self.recorder.now_ms());
+        let decided = self.evidence.runs.iter().filter_map(|run| run.of(Stage::Prepare).next()?.outputs.get("tag"));
+        let last = self.evidence.moments.last().into_iter().flat_map(|moment| &moment.snapshots);
         let tags = decided.chain(last.flat_map(|snapshot| snapshot.tags.keys())).collect();
-        self.evidence.publications = self.sides.look_at(&tags).await?;
-        self.evidence.containers = self.sides.witness(pulled, self.folder.path()).await?;
+        self.evidence.publications = self.registries.read(&tags).await?;
+        self.evidence.containers = self.registries.pull_and_run(pulled, self.folder.path()).await?;
         Ok(())
-    }
-
-    /// Puts on all registries what one tag names under another tag, as somebody does who makes a release that way.
-    ///
-    /// # Errors
-    /// Registries that do not take it.
-    pub async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
-        self.sides.retag(from, to).await
-    }
-
-    /// Puts more lists on all registries than any listing has on one page, each under a tag of its own, of the images that a
-    /// tag leads to.
-    ///
-    /// # Errors
-    /// Registries that do not take them.
-    pub async fn fill(&self, of: &str, prefix: &str) -> Result<(), HarnessError> {
-        self.sides.fill(of, prefix, MORE_THAN_A_PAGE).await
-    }
-
-    /// Puts on all registries, under a tag, a list that names the first image of another tag's list. The digest on each.
-    ///
-    /// # Errors
-    /// Registries that do not take it.
-    pub async fn tag_part(&self, of: &str, to: &str) -> Result<[Option<String>; 2], HarnessError> {
-        self.sides.tag_part(of, to).await
     }
 
     /// From now on, the pipeline may keep a layer cache.
     pub fn offer_cache(&mut self) {
-        self.environment.insert("VERIFY_CACHE".into(), self.sides.cache());
+        self.options.environment.insert("VERIFY_CACHE".into(), self.registries.cache());
     }
 
-    /// From now on, a secret is not there.
-    pub fn without(&mut self, secret: &str) {
-        self.withheld = Some(secret.to_owned());
-    }
-
-    /// All secrets are there again.
-    pub fn with_all_secrets(&mut self) {
-        self.withheld = None;
+    /// From now on, one secret is not there, or all are.
+    pub fn withhold(&mut self, secret: Option<&'static str>) {
+        self.withheld = secret;
     }
 
     /// The proxy before GHCR.
     pub fn ghcr(&self) -> &Proxy {
-        &self.sides.ghcr.proxy
+        &self.registries.ghcr.proxy
     }
 
     /// The proxy before Docker Hub.
     pub fn dockerhub(&self) -> &Proxy {
-        &self.sides.dockerhub.proxy
-    }
-
-    /// All proxies: before both registries and both management interfaces.
-    pub fn proxies(&self) -> [&Proxy; 4] {
-        self.sides.proxies()
+        &self.registries.dockerhub.proxy
     }
 
     /// Adds a rule to whichever registry is asked second for what it is about, so that no order of registries is the lucky one.
@@ -315,16 +261,16 @@ impl World {
 
     /// Takes all faults away.
     pub fn heal(&self) {
-        self.proxies().into_iter().for_each(Proxy::heal);
+        self.registries.proxies().into_iter().for_each(Proxy::heal);
     }
 
-    /// Cancels the run that is going on when one of some rules holds a request.
-    pub fn cancel_at(&self, held: Vec<Injected>, for_how_long: Held) -> Cancellation {
-        Cancellation::at(held, for_how_long, self.running.clone(), self.recorder.clone())
+    /// Cancels the run that is going on when one of the rules holds a request, and lets the request through after a time.
+    pub(super) fn cancel_at(&self, rules: Vec<Injected>, release_after: Option<Duration>) -> Cancellation {
+        Cancellation::at(rules, release_after, self.running.clone(), self.recorder.clone())
     }
 
     /// Notes when the run was cancelled.
-    pub fn cancelled(&mut self, cancellation: Cancellation) {
+    pub(super) fn cancelled(&mut self, cancellation: Cancellation) {
         self.evidence.signalled_ms = cancellation.signalled_ms();
     }
 
@@ -336,59 +282,49 @@ impl World {
 
     /// Everything that was seen.
     pub async fn finish(mut self) -> Evidence {
-        let mut trouble = self.sides.trouble();
-        let mut samples = Vec::new();
-        for poller in std::mem::take(&mut self.polls) {
+        self.heal();
+        let mut evidence = mem::take(&mut self.evidence);
+        evidence.trouble = self.registries.trouble();
+        for poller in mem::take(&mut self.pollers) {
             match poller.stop().await {
-                Ok(seen) => samples.extend(seen),
-                Err(error) => trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes()),
+                Ok(samples) => evidence.samples.extend(samples),
+                Err(error) => {
+                    evidence.trouble.push(HarnessError::other("cannot watch a registry")(error).with_causes());
+                }
             }
         }
-        let faults = self.sides.proxies().into_iter().flat_map(Proxy::fired).collect();
-        let (registries, addresses) = (self.sides.names(), self.sides.addresses());
-        self.sides.end().await;
-        trouble.extend(self.recorder.trouble());
-        let mut history = self.recorder.history();
-        // What the harness itself asks for a token for comes through the proxies too.
-        history.retain(|it| self.looked_ms.is_none_or(|looked| it.began_ms < looked) && !is_ours(it));
-        Evidence {
-            subject: Some(self.subject.name),
-            registries,
-            seed: self.seed,
-            start_unix_ms: self.start_unix_ms,
-            runs: self.runs,
-            history,
-            moments: self.moments,
-            samples,
-            source_marks: self.marks,
-            addresses,
-            faults,
-            pace: self.pace.stop(),
-            trouble,
-            ..self.evidence
-        }
+        evidence.faults = self.registries.proxies().into_iter().flat_map(Proxy::fired).collect();
+        self.registries.end().await;
+        evidence.trouble.extend(self.recorder.trouble());
+        evidence.history = self.recorder.history();
+        // The harness's own requests for tokens come through the proxies too.
+        let by_pipeline = |it: &Exchange| self.inspected_ms.is_none_or(|since| it.began_ms < since) && !is_ours(it);
+        evidence.history.retain(by_pipeline);
+        evidence.source_marks = self.source.labels;
+        evidence.pace = self.pace.stop();
+        evidence
     }
 
+    /// The variables of the contract that do not depend on the run.
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
-        let mut variables = self.environment.clone();
-        variables.extend(self.sides.variables());
+        let mut variables = self.options.environment.clone();
+        variables.extend(self.registries.variables());
         variables.insert("VERIFY_RETRY_BASE_MS".into(), RETRY_BASE_MS.to_string());
         variables.insert("VERIFY_CLEANUP".into(), "after".into());
         variables.insert("DOCKERHUB_USERNAME".into(), DOCKERHUB_USER.into());
-        let secrets = self.secrets.iter();
-        variables.extend(secrets.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        variables.retain(|name, _| self.withheld.as_ref() != Some(name));
+        variables.extend(self.secrets.iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        variables.retain(|name, _| self.withheld != Some(name.as_str()));
         variables
     }
 
-    /// A checkout of a commit: each build and each merge has one of its own; deciding changes nothing, so those share one.
+    /// A checkout of a commit: each build and each merge has one of its own; `prepare` changes nothing, so those share one.
     pub(super) fn check_out(&self, commit: &str, stage: Stage, folder: &Path) -> Result<PathBuf, HarnessError> {
         let folder = match stage {
-            Stage::Prepare => self.folder.path().join("decide").join(commit),
+            Stage::Prepare => self.folder.path().join("prepare").join(commit),
             Stage::Build | Stage::Merge => folder.join("checkout"),
         };
         if !folder.exists() {
-            self.source.check_out(commit, &folder).map_err(HarnessError::io("cannot check a commit out"))?;
+            self.source.source.check_out(commit, &folder).map_err(HarnessError::io("cannot check a commit out"))?;
         }
         Ok(folder)
     }
@@ -397,71 +333,24 @@ impl World {
         self.scenario.builds_in_turn()
     }
 
-    pub(super) fn watched(&self) -> &Path {
-        &self.watched
-    }
-
-    pub(super) const fn secrets(&self) -> &Secrets {
-        &self.secrets
-    }
-
-    pub(super) const fn recorder(&self) -> &Recorder {
-        &self.recorder
-    }
-
-    pub(super) const fn running(&self) -> &Running {
-        &self.running
-    }
-
-    pub(super) const fn subject(&self) -> &Subject {
-        &self.subject
+    /// The folder of the programs whose calls are recorded.
+    pub(super) fn watched_programs(&self) -> PathBuf {
+        self.folder.path().join("bin")
     }
 }
-
-/// The source of an image that takes no longer to build than it must: most scenarios are about what comes after.
-const SMALL: [(&str, &str); 2] = [
-    (
-        "Containerfile",
-        "ARG BASE\nARG TARGETARCH\nFROM ${BASE:-localhost/tallyman/base:${TARGETARCH}}\nCOPY message.txt /message.txt\n\
-         HEALTHCHECK CMD [\"/bin/true\"]\n",
-    ),
-    (MESSAGE, "first\n"),
-];
-/// The file in it that changes.
-const MESSAGE: &str = "message.txt";
-
-/// The image that the user gave where it is looked into and run, else the small one.
-fn source(options: &LocalOptions, scenario: Scenario, folder: PathBuf) -> Result<Source, HarnessError> {
-    if scenario.looks() {
-        Source::copy_of(&options.image, folder).map_err(HarnessError::at("copy", &options.image))
-    } else {
-        small_source(folder)
-    }
-}
-
-/// The source of a small image.
-pub(crate) fn small_source(folder: PathBuf) -> Result<Source, HarnessError> {
-    Source::of(&SMALL, folder).map_err(HarnessError::io("cannot make a source"))
-}
-
-/// How the harness calls itself towards registries.
-const OUR_AGENT: &str = "tallyman-verify/";
 
 /// Whether a request is the harness's own.
 fn is_ours(exchange: &Exchange) -> bool {
     exchange.headers.get("user-agent").is_some_and(|agent| agent.starts_with(OUR_AGENT))
 }
 
-/// Secrets that nobody has seen before, as long as real ones.
+/// New secrets, as long as real ones.
 pub(crate) fn new_secrets(seed: u64) -> Secrets {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut drawn =
-        |prefix: &str| -> String { prefix.chars().chain((0..SECRET_LENGTH).map(|_| random.alphanumeric())).collect() };
     let mut secrets = Secrets::default();
-    secrets.add("DOCKERHUB_TOKEN", &drawn("dckr_pat_"));
-    secrets.add("GITHUB_TOKEN", &drawn("ghs_"));
+    for (name, prefix) in [("DOCKERHUB_TOKEN", "dckr_pat_"), ("GITHUB_TOKEN", "ghs_")] {
+        let drawn: String = (0..SECRET_LENGTH).map(|_| random.alphanumeric()).collect();
+        secrets.add(name, &format!("{prefix}{drawn}"));
+    }
     secrets
 }
-
-/// How many letters and digits stand behind a secret's prefix.
-const SECRET_LENGTH: usize = 36;

@@ -135,7 +135,7 @@ impl Live {
         let need = check.needs.iter().find(|need| match need {
             Need::Image => false,
             Need::Podman => !self.options.run,
-            Need::Subject | Need::Faults | Need::History | Need::Contents | Need::Workflow | Need::Matrix => true,
+            Need::Subject | Need::Workflow | Need::Matrix => true,
         });
         match need {
             Some(Need::Podman) => Some("podman and emulation: --run"),

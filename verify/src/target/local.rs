@@ -83,7 +83,7 @@ impl Local {
 
     /// Takes the evidence of the first scenario that no process has claimed; whether there was one.
     async fn make_another(&self, shared: &Shared) -> Result<bool, HarnessError> {
-        for scenario in Scenario::ALL {
+        for scenario in Scenario::all() {
             if let Claim::Make(lock) = shared.claim(&self.options.subject.name, *scenario).map_err(unshared())? {
                 Shared::put(&lock, &self.take(*scenario).await).map_err(unshared())?;
                 return Ok(true);

@@ -41,7 +41,7 @@ impl Workflows {
         match need {
             Need::Workflow => true,
             Need::Matrix => matrices.peek().is_some() && matrices.all(|it| matches!(it, Matrix::Written(_))),
-            Need::Image | Need::Podman | Need::Subject | Need::Faults | Need::History | Need::Contents => false,
+            Need::Image | Need::Podman | Need::Subject => false,
         }
     }
 

@@ -74,6 +74,8 @@ impl Event {
             }
             "github.event.repository.default_branch" => "main",
             "github.head_ref" | "github.base_ref" => "",
+            // No pull request starts it.
+            _ if name.starts_with("github.event.pull_request.") => return Some("null".to_owned()),
             _ => return self.input(workflow, name),
         };
         Some(literal(value))

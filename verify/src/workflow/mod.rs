@@ -6,10 +6,10 @@
 mod assemble;
 mod event;
 mod expression;
-mod fate;
 mod filter;
 mod matrix;
 mod model;
+mod outcome;
 mod read;
 mod scope;
 mod shell;
@@ -20,10 +20,10 @@ mod trigger;
 pub use assemble::workflow;
 pub use event::Event;
 pub use expression::{contexts, template};
-pub use fate::{Fate, awaited, fates};
 pub use filter::Filter;
 pub use model::{
     Access, Concurrency, Dispatch, Does, Gate, Input, Job, Matrix, Permissions, Push, Step, Strategy, Workflow,
 };
+pub use outcome::{Outcome, awaited, outcomes, runs_after};
 pub use read::Repositories;
 pub use shell::{Command, commands};

@@ -63,7 +63,7 @@ fn parse(file: &str, text: &str) -> Expected {
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
         match (line.split_once(' '), current) {
             (Some(("scenario", name)), _) => {
-                let scenario = Scenario::ALL.iter().find(|it| it.name() == name);
+                let scenario = Scenario::all().iter().find(|it| it.name() == name);
                 let scenario = *scenario.unwrap_or_else(|| panic!("{file}: there is no scenario {name}"));
                 expected.scenarios.insert(scenario, Verdicts::default());
                 current = Some(scenario);

@@ -103,3 +103,26 @@ fn lists_in_lists_and_circles_are_followed() {
     let snapshot = Snapshot { server: "ghcr".into(), tags, manifests, ..Snapshot::default() };
     assert_eq!((reachable(&snapshot), leftovers(&snapshot)), (vec![], vec![]));
 }
+
+/// A signature under a tag of its own, and an attestation that refers to the list, are part of the image.
+#[test]
+fn signatures_are_neither_foreign_tags_nor_left_over() {
+    let [list, signature, attestation] = ["list", "signature", "attestation"].map(str::to_owned);
+    let manifests = [list.clone(), attestation.clone()].map(|it| (it, Vec::new())).into();
+    let unsigned = Snapshot {
+        server: "ghcr".into(),
+        tags: [("latest".to_owned(), list.clone())].into(),
+        manifests,
+        subjects: [(attestation.clone(), list)].into(),
+        ..Snapshot::default()
+    };
+    let mut signed = unsigned.clone();
+    signed.tags.insert(format!("sha256-{}.sig", "a".repeat(64)), signature.clone());
+    signed.manifests.insert(signature, Vec::new());
+    assert_eq!(leftovers(&signed), []);
+    assert_eq!(untouched(&[unsigned.clone()], &[signed], &[]), []);
+    let orphan = Snapshot { subjects: [(attestation, "gone".to_owned())].into(), ..unsigned.clone() };
+    assert_eq!(leftovers(&orphan).len(), 1, "what it refers to is gone");
+    let other = Snapshot { tags: [("sha256-short".to_owned(), "list".to_owned())].into(), ..unsigned.clone() };
+    assert_eq!(untouched(&[unsigned], &[other], &["latest"]).len(), 1);
+}

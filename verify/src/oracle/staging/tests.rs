@@ -46,6 +46,13 @@ fn what_was_there_before_need_not_be_put() {
 }
 
 #[test]
+fn a_signature_is_no_tag_too_many() {
+    let mut script = good();
+    script.put("ghcr", &format!("sha256-{}.sig", "a".repeat(64)), "sha256:signature", 201);
+    assert_eq!(judged(&script.history), []);
+}
+
+#[test]
 fn tries_that_fail_change_nothing() {
     let mut script = Script::default();
     script.put("ghcr", LIST, LIST, 503);

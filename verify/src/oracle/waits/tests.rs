@@ -168,3 +168,57 @@ proptest! {
         prop_assert!(!waits(&waiting(&[wait, wait + delay]).history, BASE_MS).is_empty());
     }
 }
+
+/// A client whose operations each fail twice, with these waits.
+fn operations_with(waits: &[(u64, u64)]) -> Script {
+    let mut script = Script::default();
+    for (number, (first, second)) in waits.iter().enumerate() {
+        let digest = format!("sha256:{number}");
+        script.put("ghcr", &digest, &digest, 503).wait(*first).put("ghcr", &digest, &digest, 503).wait(*second);
+        script.put("ghcr", &digest, &digest, 201);
+    }
+    script
+}
+
+/// A wait of at least so many percent.
+fn drawn(random: &mut fastrand::Rng, least_percent: u64, ms: u64) -> u64 {
+    random.u64(ms * least_percent / 100..=ms)
+}
+
+/// What is said of clients that draw their waits, over many seeds: how often Yes, Unknown and No.
+fn said(operations: usize, wait: impl Fn(&mut fastrand::Rng, u32) -> u64) -> [usize; 3] {
+    let mut said = [0; 3];
+    for seed in 0..3_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let waits: Vec<_> = (0..operations).map(|_| (wait(&mut random, 0), wait(&mut random, 1))).collect();
+        match growth([operations_with(&waits).history.as_slice()], BASE_MS) {
+            Growth::Yes => said[0] += 1,
+            Growth::Unknown => said[1] += 1,
+            Growth::No => said[2] += 1,
+        }
+    }
+    said
+}
+
+#[rstest]
+#[case::full_jitter(0)]
+#[case::equal_jitter(50)]
+fn random_waits_that_double_are_never_refused(#[case] least: u64) {
+    let [yes, unknown, no] = said(16, |random, number| drawn(random, least, BASE_MS << number));
+    assert!(no <= 3 && yes >= 2_850, "{yes} {unknown} {no}");
+}
+
+#[rstest]
+#[case::full_jitter(0)]
+#[case::equal_jitter(50)]
+fn random_waits_that_do_not_grow_never_pass(#[case] least: u64) {
+    let [yes, unknown, no] = said(16, |random, _| drawn(random, least, BASE_MS * 2));
+    assert!(yes <= 15 && no >= 2_700, "{yes} {unknown} {no}");
+}
+
+#[test]
+fn few_random_waits_are_unknown_and_fixed_ones_are_not_random() {
+    assert_eq!(said(5, |random, number| random.u64(0..BASE_MS << number))[0], 0);
+    assert_eq!(said(16, |random, _| BASE_MS + random.u64(0..20)), [0, 0, 3_000]);
+    assert_eq!(said(16, |_, _| 0), [0, 0, 3_000]);
+}

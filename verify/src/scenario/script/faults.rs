@@ -6,7 +6,7 @@ use crate::{
         proxy::{Limit, Rule},
     },
     history::Kind,
-    scenario::{AMD64, ARM64, Event, World},
+    scenario::{AMD64, ARM64, World},
 };
 
 /// How often a request fails before it works: one time less than it may be tried.
@@ -18,10 +18,9 @@ pub(super) const BYTES: [Kind; 3] = [Kind::UploadAppend, Kind::UploadFinish, Kin
 
 /// Docker Hub takes amd64's image, then no more layers.
 pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
-    let good = world.head().to_owned();
-    world.publish("good", &Event::main(&good)).await?;
-    let commit = world.change("second")?;
-    let mut run = world.begin("arm64 cannot be pushed", &Event::main(&commit))?;
+    world.publish_main("good").await?;
+    world.change("second")?;
+    let mut run = world.begin_main("arm64 cannot be pushed");
     run.prepare(world).await?;
     let amd64 = run.build(world, AMD64).await?;
     world.dockerhub().add(Rule::on_any(&BEGINS).named("no more layers").answer(503));
@@ -35,45 +34,36 @@ pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
 
 /// Whichever registry is asked second takes everything but the tag.
 pub(super) async fn tag_refused(world: &mut World) -> Result<(), HarnessError> {
-    let good = world.head().to_owned();
-    world.publish("good", &Event::main(&good)).await?;
-    let commit = world.change("second")?;
+    world.publish_main("good").await?;
+    world.change("second")?;
     world.on_the_second(|| Rule::on(Kind::ManifestPut).tag("latest").named("tag refused").answer(500));
-    world.publish("refused", &Event::main(&commit)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("refused").await
 }
 
 /// Each kind of writing request fails twice with another status, and then works.
 pub(super) async fn transients(world: &mut World) -> Result<(), HarnessError> {
-    let first = world.head().to_owned();
     world.ghcr().add(Rule::on_any(&BYTES).named("bytes fail twice").times(FAILURES).answer(502));
     world.dockerhub().add(Rule::on_any(&BEGINS).named("uploads fail twice").times(FAILURES).answer(503));
-    world.publish("uploads", &Event::main(&first)).await?;
+    world.publish_main("uploads").await?;
     world.heal();
-    let second = world.change("second")?;
+    world.change("second")?;
     world
         .ghcr()
         .add(Rule::on(Kind::ManifestPut).any_digest().named("manifests fail twice").times(FAILURES).answer(500));
     world.dockerhub().add(Rule::on(Kind::ManifestPut).any_tag().named("tags fail twice").times(FAILURES).answer(504));
-    world.publish("manifests", &Event::main(&second)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("manifests").await
 }
 
 /// Docker Hub denies, and then is down.
 pub(super) async fn refusals(world: &mut World) -> Result<(), HarnessError> {
-    let good = world.head().to_owned();
-    world.publish("good", &Event::main(&good)).await?;
-    let denied = world.change("denied")?;
+    world.publish_main("good").await?;
+    world.change("denied")?;
     world.dockerhub().add(Rule::on_any(&BEGINS).named("denied").answer_with(403, DENIED));
-    world.publish("denied", &Event::main(&denied)).await?;
+    world.publish_main("denied").await?;
     world.heal();
-    let down = world.change("down")?;
+    world.change("down")?;
     world.dockerhub().add(Rule::on_any(&BEGINS).named("down").answer(503));
-    world.publish("down", &Event::main(&down)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("down").await
 }
 
 /// What registries answer to those who may not push.
@@ -81,7 +71,6 @@ const DENIED: &str = r#"{"errors":[{"code":"DENIED","message":"requested access 
 
 /// Both registries limit the rate, each time in another form.
 pub(super) async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
-    let first = world.head().to_owned();
     world.dockerhub().add(Rule::on_any(&BEGINS).named("wait in seconds").times(1).limit(Limit::Seconds(1)));
     world
         .dockerhub()
@@ -90,30 +79,22 @@ pub(super) async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
     world.ghcr().add(
         Rule::on(Kind::ManifestPut).any_digest().named("secondary rate limit").times(1).limit(Limit::Secondary(1)),
     );
-    world.publish("limited", &Event::main(&first)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("limited").await
 }
 
 /// Each registry once calls a good token expired when it is given a manifest.
 pub(super) async fn token_expires(world: &mut World) -> Result<(), HarnessError> {
-    let first = world.head().to_owned();
     for (name, proxy) in [("ghcr's token expires", world.ghcr()), ("docker hub's token expires", world.dockerhub())] {
         proxy.add(Rule::on(Kind::ManifestPut).named(name).times(1).expired_token());
     }
-    world.publish("main", &Event::main(&first)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("main").await
 }
 
 /// The connection breaks in the middle of a layer, and the answer to a tag gets lost.
 pub(super) async fn broken_upload(world: &mut World) -> Result<(), HarnessError> {
-    let first = world.head().to_owned();
     world.dockerhub().add(Rule::on_any(&BYTES).named("breaks off").times(1).cut_request(BYTES_BEFORE_BREAK));
     world.ghcr().add(Rule::on(Kind::ManifestPut).any_tag().named("answer lost").times(1).lose_answer());
-    world.publish("broken", &Event::main(&first)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("broken").await
 }
 
 /// So many bytes of a blob reach the registry before the connection breaks.
@@ -121,13 +102,10 @@ const BYTES_BEFORE_BREAK: u64 = 100;
 
 /// GHCR goes on showing the old image for some reads after it has taken the new one.
 pub(super) async fn stale_reads(world: &mut World) -> Result<(), HarnessError> {
-    let good = world.head().to_owned();
-    world.publish("good", &Event::main(&good)).await?;
-    let commit = world.change("second")?;
+    world.publish_main("good").await?;
+    world.change("second")?;
     world.ghcr().add(Rule::on(Kind::ManifestPut).tag("latest").named("shown late").times(1).stale_reads(STALE_READS));
-    world.publish("stale", &Event::main(&commit)).await?;
-    world.heal();
-    Ok(())
+    world.publish_main("stale").await
 }
 
 /// How many reads show what was there before.

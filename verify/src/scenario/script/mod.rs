@@ -1,4 +1,4 @@
-//! The scenarios themselves, each a short story told to a world.
+//! The scenarios themselves, each a function that acts on a world.
 
 mod cached;
 mod cancelled;

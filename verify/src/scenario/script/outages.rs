@@ -7,7 +7,7 @@ use crate::{
         proxy::{Proxy, Rule},
     },
     history::Kind,
-    scenario::{AMD64, Event, World},
+    scenario::{AMD64, World},
 };
 
 /// What is down while one platform is built and pushed. A run is called by it.
@@ -43,22 +43,21 @@ const CLEANING: [Kind; 9] = [
 /// After a good build of main, jobs of its next commit meet one outage each: builds of one platform, and merges, one after the
 /// other, of what was built meanwhile.
 pub(super) async fn outages(world: &mut World) -> Result<(), HarnessError> {
-    let good = world.head().to_owned();
-    world.publish("good", &Event::main(&good)).await?;
-    let commit = world.change("next")?;
+    world.publish_main("good").await?;
+    world.change("next")?;
     for name in OUTAGES_OF_BUILDS {
-        let mut run = world.begin(name, &Event::main(&commit))?;
+        let mut run = world.begin_main(name);
         run.prepare(world).await?;
-        out(world, name);
+        inject(world, name);
         run.build(world, AMD64).await?;
         world.heal();
         world.end(run).await?;
     }
-    let mut built = world.begin("built", &Event::main(&commit))?;
+    let mut built = world.begin_main("built");
     if built.prepare(world).await? && built.build_all(world).await? {
         for name in OUTAGES_OF_MERGES {
             let mut run = world.again(name, &built);
-            out(world, name);
+            inject(world, name);
             run.merge(world).await?;
             world.heal();
             world.end(run).await?;
@@ -67,8 +66,8 @@ pub(super) async fn outages(world: &mut World) -> Result<(), HarnessError> {
     world.end(built).await
 }
 
-/// Lets the requests fail by which an outage is called.
-fn out(world: &World, name: &str) {
+/// Adds the rules of an outage.
+fn inject(world: &World, name: &str) {
     let down = |proxy: &Proxy, rule: Rule| drop(proxy.add(rule.named(name).answer(503)));
     match name {
         "ghcr begins no upload" => down(world.ghcr(), Rule::on_any(&BEGINS)),
@@ -80,6 +79,6 @@ fn out(world: &World, name: &str) {
         "ghcr shows no manifest" => down(world.ghcr(), Rule::on_any(&READS)),
         "docker hub takes no list" => down(world.dockerhub(), Rule::on(Kind::ManifestPut).any_digest()),
         "ghcr takes no tag" => down(world.ghcr(), Rule::on(Kind::ManifestPut).any_tag()),
-        _ => world.proxies().into_iter().for_each(|proxy| down(proxy, Rule::on_any(&CLEANING))),
+        _ => world.registries.proxies().into_iter().for_each(|proxy| down(proxy, Rule::on_any(&CLEANING))),
     }
 }

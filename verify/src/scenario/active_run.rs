@@ -1,7 +1,11 @@
 //! One run of the pipeline, stage by stage, as the jobs of a workflow: each with a checkout, a hand-over folder and a
 //! podman store of its own.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::{AMD64, ARM64, Event, world::World};
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
 
 /// A run that has begun.
 #[derive(Debug)]
-pub struct Job {
+pub struct ActiveRun {
     pub(super) run: Run,
     event: Event,
     folder: PathBuf,
@@ -20,7 +24,7 @@ pub struct Job {
     handovers: BTreeMap<String, PathBuf>,
 }
 
-impl Job {
+impl ActiveRun {
     pub(super) fn new(name: &str, event: &Event, folder: PathBuf, run_id: u64) -> Self {
         let run = Run {
             name: name.to_owned(),
@@ -39,15 +43,13 @@ impl Job {
         Self { run, event: self.event.clone(), folder, run_id: self.run_id, handovers: self.handovers.clone() }
     }
 
-    /// Decides. Whether it succeeded.
+    /// Calls `prepare`. Whether it succeeded.
     ///
     /// # Errors
     /// The harness's own troubles.
     pub async fn prepare(&mut self, world: &World) -> Result<bool, HarnessError> {
         let stage = self.call(world, Stage::Prepare, None).await?;
-        let success = stage.end.is_success();
-        self.run.stages.push(stage);
-        Ok(success)
+        Ok(self.record(stage))
     }
 
     /// Builds all platforms, at the same time unless the scenario says otherwise. Whether all succeeded.
@@ -56,20 +58,17 @@ impl Job {
     /// The harness's own troubles.
     pub async fn build_all(&mut self, world: &World) -> Result<bool, HarnessError> {
         let platforms = self.platforms();
+        let mut success = true;
         if world.builds_in_turn() {
-            let mut success = true;
             for platform in &platforms {
                 success &= self.build(world, platform).await?;
             }
             return Ok(success);
         }
         let builds = platforms.iter().map(|platform| self.call(world, Stage::Build, Some(platform)));
-        let stages = futures::future::try_join_all(builds).await?;
-        let success = stages.iter().all(|stage| stage.end.is_success());
-        for platform in &platforms {
-            self.handovers.insert(platform.clone(), self.stage_folder(Stage::Build, Some(platform)).join("digests"));
+        for stage in futures::future::try_join_all(builds).await? {
+            success &= self.record(stage);
         }
-        self.run.stages.extend(stages);
         Ok(success)
     }
 
@@ -79,10 +78,18 @@ impl Job {
     /// The harness's own troubles.
     pub async fn build(&mut self, world: &World, platform: &str) -> Result<bool, HarnessError> {
         let stage = self.call(world, Stage::Build, Some(platform)).await?;
+        Ok(self.record(stage))
+    }
+
+    /// Adds what a stage did to the run. Whether it succeeded.
+    fn record(&mut self, stage: StageRun) -> bool {
+        if let Some(platform) = &stage.platform {
+            let folder = self.stage_folder(Stage::Build, Some(platform)).join("digests");
+            self.handovers.insert(platform.clone(), folder);
+        }
         let success = stage.end.is_success();
-        self.handovers.insert(platform.to_owned(), self.stage_folder(Stage::Build, Some(platform)).join("digests"));
         self.run.stages.push(stage);
-        Ok(success)
+        success
     }
 
     /// Loses a platform's hand-over.
@@ -105,20 +112,13 @@ impl Job {
         let gathered = self.stage_folder(Stage::Merge, None).join("digests");
         fs::create_dir_all(&gathered).map_err(HarnessError::at("make", &gathered))?;
         for folder in self.handovers.values() {
-            for entry in fs::read_dir(folder).map_err(HarnessError::at("read", folder))? {
-                let entry = entry.map_err(HarnessError::at("read", folder))?;
-                fs::copy(entry.path(), gathered.join(entry.file_name()))
-                    .map_err(HarnessError::at("copy", &entry.path()))?;
-            }
+            copy_files(folder, &gathered).map_err(HarnessError::at("copy", folder))?;
         }
         let stage = self.call(world, Stage::Merge, None).await?;
-        let success = stage.end.is_success();
-        self.run.stages.push(stage);
-        Ok(success)
+        Ok(self.record(stage))
     }
 
-    /// All stages as far as they are called for: builds after a good decision, a merge after good builds of a run that
-    /// pushes.
+    /// All stages that are due: builds if `prepare` succeeded, a merge if all builds did and something is to be pushed.
     ///
     /// # Errors
     /// The harness's own troubles.
@@ -164,7 +164,7 @@ impl Job {
         for name in ["TMPDIR", "RUNNER_TEMP"] {
             environment.insert(name.into(), temporary.to_string_lossy().into_owned());
         }
-        // Deciding needs no store, and a table of versions is long.
+        // `prepare` needs no store, and is called for a long table of versions.
         let podman = match stage {
             Stage::Prepare => None,
             Stage::Build | Stage::Merge => Some(PodmanHost::new(&folder.join("podman"))?),
@@ -172,6 +172,7 @@ impl Job {
         if let Some(podman) = &podman {
             environment.extend(podman.environment());
         }
+        let (subject, programs) = (&world.options.subject, world.watched_programs());
         let call = StageCall {
             stage,
             platform,
@@ -179,16 +180,24 @@ impl Job {
             folder: &folder.join("call"),
             temporary: &temporary,
             handover: &folder.join("digests"),
-            watched: world.watched(),
+            watched: &programs,
             environment: &environment,
-            secrets: world.secrets(),
-            recorder: world.recorder(),
-            running: world.running(),
+            secrets: &world.secrets,
+            recorder: &world.recorder,
+            running: &world.running,
         };
-        let ended = world.subject().call(&call).await;
+        let ended = subject.call(&call).await;
         if let Some(podman) = podman {
             podman.remove().await?;
         }
-        ended.map_err(HarnessError::io(format!("cannot run {}", world.subject().name)))
+        ended.map_err(HarnessError::io(format!("cannot run {}", subject.name)))
     }
+}
+
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
 }

@@ -1,5 +1,4 @@
-//! The servers of a world: on each side a registry with its token service and its management interface, and a fault proxy
-//! before each of them.
+//! The servers of a world: two registries with their token services and management interfaces, each behind a fault proxy.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,58 +36,44 @@ pub(crate) const DOCKERHUB_USER: &str = OWNER;
 const REPOSITORIES: &str = "acme/*";
 /// The repository for a layer cache, and those that pipelines make of it for each platform.
 pub(super) const CACHES: [&str; 3] = ["acme/hello-cache", "acme/hello-cache-amd64", "acme/hello-cache-arm64"];
+/// More entries than any listing of GitHub's, Docker Hub's or a registry's has on a page.
+const MORE_THAN_A_PAGE: usize = 101;
 /// What failed when a storage cannot be read.
 const UNREADABLE: &str = "cannot read a registry's storage";
 /// The argument with which the image that is built tells its machine.
 const TELL_MACHINE: &str = "arch";
 
-/// The one authority that vouches for registries that speak TLS.
-pub(super) struct Trust {
-    authority: Authority,
-    /// Its certificate.
-    ca: PathBuf,
-}
-
-impl Trust {
-    /// A new one, whose certificate is written to a folder.
-    pub(super) fn new(folder: &Path) -> Result<Self, HarnessError> {
-        let authority = Authority::new()?;
-        let ca = authority.write(folder, &[])?;
-        Ok(Self { authority, ca })
-    }
-}
-
-/// A registry with all that belongs to it.
-pub(super) struct Side {
+/// A registry with its token service, behind a fault proxy.
+pub(super) struct ProxiedRegistry {
     name: &'static str,
     registry: Registry,
     pub(super) proxy: Proxy,
     tokens: TokenService,
 }
 
-/// Both sides.
-pub(super) struct Sides {
-    pub(super) ghcr: Side,
-    pub(super) dockerhub: Side,
+/// Both registries, and the management interfaces that belong to them.
+pub(super) struct Registries {
+    pub(super) ghcr: ProxiedRegistry,
+    pub(super) dockerhub: ProxiedRegistry,
     github: GitHub,
     github_proxy: Proxy,
     hub: Arc<DockerHub>,
     hub_proxy: Proxy,
     secrets: Secrets,
-    /// Whom to trust, where the registries speak TLS.
+    /// The certificate of the authority, where the registries speak TLS.
     ca: Option<PathBuf>,
 }
 
-impl Side {
+impl ProxiedRegistry {
     async fn start(
         name: &'static str,
         backend: Backend,
         account: Account,
-        trust: Option<&Trust>,
+        authority: Option<&Authority>,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
-        let proxy = match trust {
-            Some(trust) => Proxy::start_tls(name, Service::Registry, recorder, trust.authority.server()?).await,
+        let proxy = match authority {
+            Some(authority) => Proxy::start_tls(name, Service::Registry, recorder, authority.server()?).await,
             None => Proxy::start(name, Service::Registry, recorder).await,
         };
         let proxy = proxy.map_err(HarnessError::io("cannot start a proxy"))?;
@@ -117,9 +102,7 @@ impl Side {
 
     /// Whether everything is there that a list names.
     fn holds_all_of(&self, list: &StoredManifest) -> Result<bool, HarnessError> {
-        let list: serde_json::Value =
-            serde_json::from_slice(&list.bytes).map_err(HarnessError::other("cannot read a list"))?;
-        for image in list["manifests"].as_array().into_iter().flatten() {
+        for image in parsed(list)?["manifests"].as_array().into_iter().flatten() {
             let digest = image["digest"].as_str().unwrap_or_default();
             let held = self.registry.contents().manifest(REPOSITORY, digest).map_err(HarnessError::io(UNREADABLE))?;
             if held.is_none() {
@@ -145,20 +128,25 @@ impl Side {
     }
 }
 
-impl Sides {
-    /// Starts everything, registries with TLS if there is somebody to trust.
+impl Registries {
+    /// Starts everything. The registries speak TLS if there is a folder for the authority's certificate.
     pub(super) async fn start(
         backend: Backend,
         secrets: &Secrets,
-        trust: Option<Trust>,
+        tls_folder: Option<&Path>,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
-        // For the harness's own requests. Somebody may have installed it before.
+        // For the harness's own requests; fails only if it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let authority = tls_folder.map(|_| Authority::new()).transpose()?;
+        let ca = match (&authority, tls_folder) {
+            (Some(authority), Some(folder)) => Some(authority.write(folder, &[])?),
+            _ => None,
+        };
         let [ghcr, dockerhub] = accounts(secrets);
         let (ghcr, dockerhub) = tokio::try_join!(
-            Side::start("ghcr", backend, ghcr, trust.as_ref(), recorder),
-            Side::start("dockerhub", backend, dockerhub, trust.as_ref(), recorder),
+            ProxiedRegistry::start("ghcr", backend, ghcr, authority.as_ref(), recorder),
+            ProxiedRegistry::start("dockerhub", backend, dockerhub, authority.as_ref(), recorder),
         )?;
         let failed = || HarnessError::io("cannot start a management interface");
         let github = GitHub::start(ghcr.registry.contents(), github_settings(secrets)).await.map_err(failed())?;
@@ -172,17 +160,16 @@ impl Sides {
         dockerhub.proxy.behave_like(Profile::DockerHub);
         let judge = Arc::clone(&hub);
         dockerhub.proxy.stand(manifest_deletion(move |reference| judge.manifest_deletion(REPOSITORY, reference)));
-        let ca = trust.map(|trust| trust.ca);
         Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone(), ca })
     }
 
-    fn both(&self) -> [&Side; 2] {
+    fn both(&self) -> [&ProxiedRegistry; 2] {
         [&self.ghcr, &self.dockerhub]
     }
 
     /// The names of the registries.
     pub(super) fn names(&self) -> Vec<String> {
-        self.both().map(|side| side.name.to_owned()).to_vec()
+        self.both().map(|it| it.name.to_owned()).to_vec()
     }
 
     /// The proxies before all servers.
@@ -192,7 +179,7 @@ impl Sides {
 
     /// Where the pipeline reaches each registry.
     pub(super) fn addresses(&self) -> BTreeMap<String, String> {
-        self.both().map(|side| (side.name.to_owned(), side.proxy.address().to_string())).into()
+        self.both().map(|it| (it.name.to_owned(), it.proxy.address().to_string())).into()
     }
 
     /// The variables that tell a pipeline where everything is.
@@ -214,28 +201,28 @@ impl Sides {
 
     /// What both registries hold of the image's repository.
     pub(super) fn snapshots(&self) -> io::Result<Vec<Snapshot>> {
-        self.both().into_iter().map(|side| Snapshot::of(side.name, &*side.registry.contents(), REPOSITORY)).collect()
+        self.both().into_iter().map(|it| Snapshot::of(it.name, &*it.registry.contents(), REPOSITORY)).collect()
     }
 
-    /// Where the harness itself looks: behind the proxies, unless these are what speaks TLS.
-    fn place(&self, side: &Side) -> Result<Repository, HarnessError> {
-        let secret = if side.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
+    /// Where the harness itself reads: directly at the registry, unless TLS ends at the proxy.
+    fn place(&self, registry: &ProxiedRegistry) -> Result<Repository, HarnessError> {
+        let secret = if registry.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
         let repository = match self.ca {
-            Some(_) => side.repository(REPOSITORY),
-            None => format!("{}/{REPOSITORY}", side.registry.host()),
+            Some(_) => registry.repository(REPOSITORY),
+            None => format!("{}/{REPOSITORY}", registry.registry.host()),
         };
-        let place = Repository::parse(side.name, &repository)
+        let place = Repository::parse(registry.name, &repository)
             .ok_or_else(|| HarnessError::other("cannot look at a registry")(format!("{repository} names none")))?;
         let place = place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default());
         Ok(self.ca.iter().fold(place, |place, ca| place.with_ca(ca.clone())))
     }
 
     fn clients(&self) -> Result<Vec<Client>, HarnessError> {
-        let client = |side| Client::new(self.place(side)?).map_err(HarnessError::other("cannot look at a registry"));
+        let client = |it| Client::new(self.place(it)?).map_err(HarnessError::other("cannot look at a registry"));
         self.both().into_iter().map(client).collect()
     }
 
-    /// Begins to watch a tag.
+    /// Begins to poll a tag.
     pub(super) fn poll(&self, tag: &str, recorder: &Recorder) -> Result<Poller, HarnessError> {
         Ok(Poller::start(self.clients()?, tag, recorder))
     }
@@ -250,23 +237,23 @@ impl Sides {
         for (client, new) in self.clients()?.into_iter().zip(now) {
             let old = before.iter().find(|old| old.server == new.server);
             let moved = |(tag, digest): &(&String, &String)| old.and_then(|old| old.tags.get(*tag)) != Some(*digest);
-            publications.extend(read(client, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
+            publications.extend(read_tags(client, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
         }
         Ok(publications)
     }
 
     /// Reads tags from both registries, layers too.
-    pub(super) async fn look_at(&self, tags: &BTreeSet<&String>) -> Result<Vec<Publication>, HarnessError> {
+    pub(super) async fn read(&self, tags: &BTreeSet<&String>) -> Result<Vec<Publication>, HarnessError> {
         let mut publications = Vec::new();
         for client in self.clients()? {
-            publications.extend(read(client, tags.iter().copied()).await?);
+            publications.extend(read_tags(client, tags.iter().copied()).await?);
         }
         Ok(publications)
     }
 
     /// Pulls and runs tags from both registries for both platforms.
-    pub(super) async fn witness(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
-        let places = self.both().into_iter().map(|side| self.place(side)).collect::<Result<Vec<_>, _>>()?;
+    pub(super) async fn pull_and_run(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
+        let places = self.both().into_iter().map(|it| self.place(it)).collect::<Result<Vec<_>, _>>()?;
         let mut witness = Witness::new(&folder.join("witness"), &places)?;
         let mut runs = Vec::new();
         for place in &places {
@@ -280,49 +267,45 @@ impl Sides {
         Ok(runs)
     }
 
-    /// Lets another tag of both registries point at what one points at.
+    /// Puts on all registries what one tag names under another tag, as a retagging release does.
     pub(super) async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
-        for side in self.both() {
-            if let Some(manifest) = side.manifest(from)? {
-                side.put(manifest, to).await?;
+        for registry in self.both() {
+            if let Some(manifest) = registry.manifest(from)? {
+                registry.put(manifest, to).await?;
             }
         }
         Ok(())
     }
 
-    /// Lets so many new tags of both registries point at lists of what one tag's list names, that differ in their bytes alone.
-    pub(super) async fn fill(&self, of: &str, prefix: &str, times: usize) -> Result<(), HarnessError> {
-        for side in self.both() {
-            let Some(whole) = side.manifest(of)? else { continue };
+    /// Puts more lists on all registries than any listing has on one page, each under a tag of its own, of the images that a
+    /// tag leads to. Tags are numbered from `first` on.
+    pub(super) async fn fill(&self, of: &str, first: usize) -> Result<(), HarnessError> {
+        for registry in self.both() {
+            let Some(list) = registry.manifest(of)? else { continue };
             // A registry takes no list of what a pipeline has removed.
-            if !side.holds_all_of(&whole)? {
+            if !registry.holds_all_of(&list)? {
                 continue;
             }
-            for number in 0..times {
-                let tag = format!("0-{prefix}-{number}");
-                // Blanks that nobody else has: JSON says the same with them.
-                let blanks =
-                    tag.bytes().flat_map(|byte| (0..8).map(move |bit| if byte >> bit & 1 == 0 { b' ' } else { b'\t' }));
-                let bytes = whole.bytes.iter().copied().chain(blanks).collect();
-                side.put(StoredManifest { bytes, ..whole.clone() }, &tag).await?;
+            for number in first..first + MORE_THAN_A_PAGE {
+                // Another number of blanks makes another digest of the same JSON.
+                let bytes = [&list.bytes[..], " ".repeat(number).as_bytes()].concat();
+                registry.put(StoredManifest { bytes, ..list.clone() }, &format!("0-other-{number}")).await?;
             }
         }
         Ok(())
     }
 
-    /// Lets a tag of both registries point at a list of the first image that another tag's list names. The list's digest on
-    /// each.
+    /// Puts on all registries, under a tag, a list of the first image that another tag's list names. Its digest on each.
     pub(super) async fn tag_part(&self, of: &str, to: &str) -> Result<[Option<String>; 2], HarnessError> {
         let mut digests = [None, None];
-        for (side, digest) in self.both().into_iter().zip(&mut digests) {
-            let Some(whole) = side.manifest(of)? else { continue };
-            let mut list: serde_json::Value =
-                serde_json::from_slice(&whole.bytes).map_err(HarnessError::other("cannot read a list"))?;
+        for (registry, digest) in self.both().into_iter().zip(&mut digests) {
+            let Some(whole) = registry.manifest(of)? else { continue };
+            let mut list = parsed(&whole)?;
             if let Some(images) = list["manifests"].as_array_mut() {
                 images.truncate(1);
             }
-            side.put(StoredManifest { bytes: list.to_string().into(), ..whole }, to).await?;
-            *digest = side.tagged(to)?;
+            registry.put(StoredManifest { bytes: list.to_string().into(), ..whole }, to).await?;
+            *digest = registry.tagged(to)?;
         }
         Ok(digests)
     }
@@ -340,8 +323,12 @@ impl Sides {
     }
 }
 
+fn parsed(list: &StoredManifest) -> Result<serde_json::Value, HarnessError> {
+    serde_json::from_slice(&list.bytes).map_err(HarnessError::other("cannot read a list"))
+}
+
 /// Reads tags of one registry. What several of them name is read once.
-async fn read(client: Client, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
+async fn read_tags(client: Client, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
     let mut reader = Reader::new(client, Depth::Layers);
     let mut publications = Vec::new();
     for tag in tags {
@@ -390,8 +377,8 @@ pub(crate) fn manifest_deletion(judge: impl Fn(&str) -> io::Result<ManifestDelet
     )
 }
 
-impl std::fmt::Debug for Sides {
+impl std::fmt::Debug for Registries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sides").field("addresses", &self.addresses()).finish_non_exhaustive()
+        f.debug_struct("Registries").field("addresses", &self.addresses()).finish_non_exhaustive()
     }
 }
