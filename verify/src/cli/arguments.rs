@@ -249,10 +249,9 @@ pub(super) enum Registries {
     /// The distribution registry in containers
     #[default]
     Container,
-    /// The distribution registry as processes of this machine
+    /// The distribution registry as processes of this machine: the quickest
+    #[value(alias = "embedded")]
     Process,
-    /// Registries within this program: the quickest
-    Embedded,
 }
 
 impl From<Registries> for Backend {
@@ -260,7 +259,6 @@ impl From<Registries> for Backend {
         match registries {
             Registries::Container => Self::Container,
             Registries::Process => Self::Process,
-            Registries::Embedded => Self::Embedded,
         }
     }
 }

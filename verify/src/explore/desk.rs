@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     harness::{
-        proxy::{Action, Answer, Arbiter, Ending, Ruling, Verdict},
+        proxy::{Action, Answer, Decision, Ending, Intercepted, Interceptor},
         subject::Running,
     },
     history::{Kind, Operation},
@@ -148,7 +148,7 @@ impl Desk {
     }
 
     /// Who is asked by the proxy before a server, for the run that reaches the servers that way.
-    pub(super) fn arbiter(self: &Arc<Self>, run: usize, server: &str) -> Arc<dyn Arbiter> {
+    pub(super) fn interceptor(self: &Arc<Self>, run: usize, server: &str) -> Arc<dyn Interceptor> {
         Arc::new(Window { desk: Arc::clone(self), run, server: server.to_owned() })
     }
 
@@ -189,27 +189,27 @@ impl Desk {
     fn strike(&self, request: &Request) -> Strike {
         let mut state = self.state();
         if state.down.contains(&request.server) {
-            return Strike::Now(Verdict::Answer(DOWN.into()));
+            return Strike::Now(Decision::Answer(DOWN.into()));
         }
         let Some((fault, _)) = state.fault.clone().filter(|(_, at)| at == request) else {
-            return Strike::Now(Verdict::Pass);
+            return Strike::Now(Decision::Pass);
         };
         state.noted.fired = true;
         let victim = state.victim.clone();
         match fault {
             Fault::KillBefore => {
                 victim.kill();
-                Strike::Now(Verdict::End(Ending::Cut))
+                Strike::Now(Decision::End(Ending::Close))
             }
-            Fault::KillAfter => Strike::Now(Verdict::Lose(Arc::new(move || victim.kill()), Ending::Cut)),
+            Fault::KillAfter => Strike::Now(Decision::LoseAnswer(Arc::new(move || victim.kill()), Ending::Close)),
             Fault::AnswerLost => {
                 let nothing: Action = Arc::new(|| {});
-                Strike::Now(Verdict::Lose(nothing, Ending::Reset))
+                Strike::Now(Decision::LoseAnswer(nothing, Ending::Reset))
             }
-            Fault::Refused => Strike::Now(Verdict::Answer(Answer::from(DOWN))),
+            Fault::Refused => Strike::Now(Decision::Answer(Answer::from(DOWN))),
             Fault::Down => {
                 state.down.insert(request.server.clone());
-                Strike::Now(Verdict::Answer(Answer::from(DOWN)))
+                Strike::Now(Decision::Answer(Answer::from(DOWN)))
             }
             Fault::Hang => Strike::Hang,
         }
@@ -243,7 +243,7 @@ impl Desk {
 }
 
 enum Strike {
-    Now(Verdict),
+    Now(Decision),
     Hang,
 }
 
@@ -260,13 +260,13 @@ struct Window {
     server: String,
 }
 
-impl Arbiter for Window {
-    fn rule(&self, operation: Option<&Operation>) -> BoxFuture<'static, Ruling> {
+impl Interceptor for Window {
+    fn intercept(&self, operation: Option<&Operation>) -> BoxFuture<'static, Intercepted> {
         let (desk, run) = (Arc::clone(&self.desk), self.run);
         let Arrived { request, turn, held } = desk.arrive(run, &self.server, operation);
         let Some(request) = request else {
             let open = Open { desk, run, turn, counts: true };
-            return async move { Ruling { verdict: Verdict::Pass, until_ended: Box::new(open) } }.boxed();
+            return async move { Intercepted { decision: Decision::Pass, until_ended: Box::new(open) } }.boxed();
         };
         // Made before anything is awaited: whoever drops this future before it ends must leave nothing counted.
         let mut open = Open { desk: Arc::clone(&desk), run, turn, counts: held.is_none() };
@@ -278,12 +278,12 @@ impl Arbiter for Window {
                 waiting.released = turn_comes.await.is_ok();
                 if !waiting.released {
                     // Its schedule is over.
-                    return Ruling { verdict: Verdict::End(Ending::Cut), until_ended: Box::new(()) };
+                    return Intercepted { decision: Decision::End(Ending::Close), until_ended: Box::new(()) };
                 }
                 open.counts = true;
             }
-            let verdict = match desk.strike(&request) {
-                Strike::Now(verdict) => verdict,
+            let decision = match desk.strike(&request) {
+                Strike::Now(decision) => decision,
                 Strike::Hang => {
                     // Others go on meanwhile.
                     open.counts = false;
@@ -291,10 +291,10 @@ impl Arbiter for Window {
                     tokio::time::sleep(HANG).await;
                     desk.count(run, turn, true);
                     open.counts = true;
-                    Verdict::End(Ending::Reset)
+                    Decision::End(Ending::Reset)
                 }
             };
-            Ruling { verdict, until_ended: Box::new(open) }
+            Intercepted { decision, until_ended: Box::new(open) }
         }
         .boxed()
     }

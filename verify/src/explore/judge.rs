@@ -8,7 +8,7 @@ use super::{
     names::{Names, document},
     schedule::{Build, Fault, Race, Schedule, Story},
 };
-use crate::{evidence::End, harness::registry::Held};
+use crate::{evidence::End, harness::registry::RepositoryState};
 
 /// The tag that moves with every build of main.
 pub(super) const LATEST: &str = "latest";
@@ -39,7 +39,7 @@ pub(super) struct Look {
 
 impl Look {
     /// Looks at a repository.
-    pub(super) fn of(server: &str, held: &Held, names: &Names) -> Self {
+    pub(super) fn of(server: &str, held: &RepositoryState, names: &Names) -> Self {
         let shown = |(tag, digest): (&String, &String)| {
             let builds = names.builds(server, held, digest);
             let missing = missing(held, digest).into_iter().map(|it| names.role(&it).to_owned()).collect();
@@ -65,7 +65,7 @@ impl Look {
 }
 
 /// Everything that a manifest leads to, itself included, and that the repository does not hold.
-fn missing(held: &Held, digest: &str) -> Vec<String> {
+fn missing(held: &RepositoryState, digest: &str) -> Vec<String> {
     let mut missing = Vec::new();
     let mut ahead = vec![digest.to_owned()];
     while let Some(digest) = ahead.pop() {
@@ -431,13 +431,9 @@ mod tests {
 
     #[test]
     fn what_a_list_leads_to_must_all_be_there() {
-        let manifest = |text: &str| {
-            std::sync::Arc::new(crate::harness::contents::StoredManifest {
-                media_type: "any".into(),
-                bytes: text.into(),
-            })
-        };
-        let mut held = Held::default();
+        let manifest =
+            |text: &str| crate::harness::registry::StoredManifest { media_type: "any".into(), bytes: text.into() };
+        let mut held = RepositoryState::default();
         held.manifests.insert("list".into(), manifest(r#"{"manifests":[{"digest":"a"},{"digest":"b"}]}"#));
         held.manifests.insert("a".into(), manifest(r#"{"config":{"digest":"c"},"layers":[{"digest":"l"}]}"#));
         held.blobs.insert("c".into());

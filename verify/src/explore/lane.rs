@@ -27,22 +27,19 @@ use crate::{
     evidence::{Stage, StageRun},
     harness::{
         HarnessError,
-        management::{DockerHub, GitHub, ManifestDeletion},
+        management::{DockerHub, GitHub, manifest_deletion},
+        owner,
         podman::PodmanHost,
         proxy::{Profile, Proxy},
-        registry::{EmbeddedSettings, Held, Registry, Saved},
+        registry::{Registry, RegistryState, RepositoryState, Storage},
         secrets::Secrets,
         source::Source,
         subject::{Running, StageCall},
-        sweep,
-        token::{Auth, TokenService, TokenSettings},
+        token::{Account, Auth, TokenService},
         watch,
     },
     history::{Recorder, Service},
-    scenario::{
-        AMD64, ARM64, DOCKERHUB_USER, Event, REPOSITORY, accounts, github_settings, hub_settings, manifest_deletion,
-        mark, new_secrets, small_source,
-    },
+    scenario::{AMD64, ARM64, DOCKERHUB_USER, Event, REPOSITORY, accounts, mark, new_secrets, small_source},
 };
 
 /// The registries.
@@ -72,22 +69,22 @@ pub(super) struct Lane {
     secrets: Secrets,
     watched: PathBuf,
     built: BTreeMap<Build, Built>,
-    live: [Saved; 2],
-    empty: [Saved; 2],
+    live: [RegistryState; 2],
+    empty: [RegistryState; 2],
     calls: AtomicU64,
     folder: TempDir,
 }
 
 /// A registry with its token service.
 struct Half {
-    registry: Registry,
+    storage: Storage,
     /// Tokens are given for as long as it lives.
     tokens: TokenService,
 }
 
 /// How one run reaches the servers.
 pub(super) struct Front {
-    /// One before each half's contents. They serve for as long as they live.
+    /// One on each half's storage. They serve for as long as they live.
     _registries: Vec<Registry>,
     proxies: [Proxy; 4],
     pub(super) recorder: Recorder,
@@ -97,7 +94,7 @@ pub(super) struct Front {
 /// The management interfaces, new for each schedule: they count requests, and remember what they saw.
 struct StandIns {
     github: Mutex<Option<GitHub>>,
-    hub: Arc<Mutex<Option<Arc<DockerHub>>>>,
+    hub: Mutex<Option<DockerHub>>,
 }
 
 /// What was made once and is merged again and again.
@@ -138,18 +135,15 @@ impl Lane {
     pub(super) async fn prepare(options: Arc<Options>) -> Result<Self, HarnessError> {
         // For the harness's own requests. Somebody may have installed it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = sweep::folder()?;
+        let folder = owner::folder()?;
         let secrets = new_secrets(options.seed);
         let watched = folder.path().join("bin");
         watch::install(&watched).map_err(HarnessError::at("write programs to", &watched))?;
         let desk = Arc::<Desk>::default();
-        let stand_ins = StandIns { github: Mutex::default(), hub: Arc::default() };
+        let stand_ins = StandIns { github: Mutex::default(), hub: Mutex::default() };
         let [ghcr, dockerhub] = accounts(&secrets);
         let halves = [Half::start("ghcr", ghcr).await?, Half::start("dockerhub", dockerhub).await?];
-        let fronts = [
-            Front::open(0, &halves, &desk, &stand_ins.hub).await?,
-            Front::open(1, &halves, &desk, &stand_ins.hub).await?,
-        ];
+        let fronts = [Front::open(0, &halves, &desk).await?, Front::open(1, &halves, &desk).await?];
         let mut lane = Self {
             options,
             desk,
@@ -159,8 +153,8 @@ impl Lane {
             secrets,
             watched,
             built: BTreeMap::new(),
-            live: <[Saved; 2]>::default(),
-            empty: <[Saved; 2]>::default(),
+            live: <[RegistryState; 2]>::default(),
+            empty: <[RegistryState; 2]>::default(),
             calls: AtomicU64::new(0),
             folder,
         };
@@ -188,15 +182,14 @@ impl Lane {
                 self.merge(build, 1).await?.good(build)?;
             }
         }
-        self.learn();
-        self.live = self.saved();
+        self.learn()?;
+        self.live = self.saved()?;
         self.empty.clone_from(&self.live);
         for saved in &mut self.empty {
-            let Some(held) = saved.0.get_mut(REPOSITORY) else { continue };
+            let Some(held) = saved.get_mut(REPOSITORY) else { continue };
             for digest in std::mem::take(&mut held.tags).into_values() {
                 held.manifests.remove(&digest);
             }
-            held.tagged = false;
         }
         Ok(())
     }
@@ -246,7 +239,7 @@ impl Lane {
         for (_, digests) in futures::future::try_join_all(platforms).await? {
             copy_files(&digests, &handover)?;
         }
-        for (server, saved) in SERVERS.iter().zip(self.saved()) {
+        for (server, saved) in SERVERS.iter().zip(self.saved()?) {
             let held = held(&saved);
             for platform in ["amd64", "arm64"] {
                 let file = handover.join(format!("{platform}-{server}"));
@@ -328,8 +321,9 @@ impl Lane {
     }
 
     /// What both registries hold.
-    fn saved(&self) -> [Saved; 2] {
-        self.halves.each_ref().map(|half| half.registry.save().unwrap_or_default())
+    fn saved(&self) -> Result<[RegistryState; 2], HarnessError> {
+        let [ghcr, dockerhub] = self.halves.each_ref().map(|half| half.storage.state().map_err(unreadable()));
+        Ok([ghcr?, dockerhub?])
     }
 
     /// Puts back what the registries held at the start, and forgets what the interfaces have seen.
@@ -339,11 +333,11 @@ impl Lane {
             Start::Empty => &self.empty,
         };
         for (half, saved) in self.halves.iter().zip(saved) {
-            half.registry.restore(saved);
+            half.storage.restore(saved).map_err(HarnessError::io("cannot restore a registry's storage"))?;
         }
         self.renew_stand_ins().await?;
         for half in &self.halves {
-            half.registry.watch();
+            half.storage.record_changes();
         }
         for front in &self.fronts {
             front.recorder.take();
@@ -352,10 +346,10 @@ impl Lane {
     }
 
     async fn renew_stand_ins(&self) -> Result<(), HarnessError> {
-        let failed = || HarnessError::io("cannot start a management interface");
-        let [ghcr, dockerhub] = self.halves.each_ref().map(|half| half.registry.contents());
-        let github = GitHub::start(ghcr, github_settings(&self.secrets)).await.map_err(failed())?;
-        let hub = Arc::new(DockerHub::start(dockerhub, hub_settings(&self.secrets)).await.map_err(failed())?);
+        let [ghcr, dockerhub] = self.halves.each_ref().map(|half| half.storage.clone());
+        let secret = |name: &str| self.secrets.get(name).unwrap_or_default();
+        let github = GitHub::start(ghcr, secret("GITHUB_TOKEN")).await?;
+        let hub = DockerHub::start(dockerhub, DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
         for front in &self.fronts {
             front.proxies[2].set_upstream(github.address());
             front.proxies[3].set_upstream(hub.address());
@@ -366,22 +360,19 @@ impl Lane {
     }
 
     /// What the tags of both registries show.
-    pub(super) fn looks(&self) -> Vec<Look> {
-        self.looks_at(&self.saved())
-    }
-
-    fn looks_at(&self, saved: &[Saved; 2]) -> Vec<Look> {
-        self.desk.with_names(|names| {
-            SERVERS.iter().zip(saved).map(|(server, saved)| Look::of(server, &held(saved), names)).collect()
-        })
+    pub(super) fn looks(&self) -> Result<Vec<Look>, HarnessError> {
+        let saved = self.saved()?;
+        Ok(self.desk.with_names(|names| {
+            SERVERS.iter().zip(saved).map(|(server, saved)| Look::of(server, &held(&saved), names)).collect()
+        }))
     }
 
     /// What the tags showed after each change since the start.
     pub(super) fn moments(&self) -> Vec<Look> {
-        let changes = SERVERS.iter().zip(&self.halves).map(|(server, half)| (*server, half.registry.changes()));
-        let changes: Vec<(&str, Vec<Saved>)> = changes.collect();
+        let changes = SERVERS.iter().zip(&self.halves).map(|(server, half)| (*server, half.storage.take_changes()));
+        let changes: Vec<(&str, Vec<RegistryState>)> = changes.collect();
         self.desk.with_names(|names| {
-            let look = |server: &str, saved: &Saved| Look::of(server, &held(saved), names);
+            let look = |server: &str, saved: &RegistryState| Look::of(server, &held(saved), names);
             changes
                 .iter()
                 .flat_map(|(server, all)| all.iter().map(move |saved| (*server, saved)))
@@ -391,10 +382,11 @@ impl Lane {
     }
 
     /// Learns the names of the lists that the registries hold.
-    pub(super) fn learn(&self) {
-        for (server, saved) in SERVERS.iter().zip(self.saved()) {
+    pub(super) fn learn(&self) -> Result<(), HarnessError> {
+        for (server, saved) in SERVERS.iter().zip(self.saved()?) {
             self.desk.with_names(|names: &mut Names| names.learn(server, &held(&saved)));
         }
+        Ok(())
     }
 
     /// Where the harness itself failed since the last time.
@@ -402,7 +394,7 @@ impl Lane {
         let github = self.stand_ins.github.lock().unwrap_or_else(PoisonError::into_inner);
         let hub = self.stand_ins.hub.lock().unwrap_or_else(PoisonError::into_inner);
         let github = github.iter().flat_map(GitHub::trouble);
-        let hub = hub.iter().flat_map(|hub| hub.trouble());
+        let hub = hub.iter().flat_map(DockerHub::trouble);
         let fronts = self.fronts.iter().flat_map(|front| front.recorder.trouble());
         github.chain(hub).chain(fronts).collect()
     }
@@ -417,11 +409,8 @@ impl Lane {
 }
 
 impl Half {
-    async fn start(name: &str, account: crate::harness::token::Account) -> Result<Self, HarnessError> {
-        let tokens = TokenService::start(TokenSettings::new(name, vec![account])).await?;
-        // Nobody asks it: each front has its own server before the same contents.
-        let registry = Registry::embedded(EmbeddedSettings::default()).await?;
-        Ok(Self { registry, tokens })
+    async fn start(name: &str, account: Account) -> Result<Self, HarnessError> {
+        Ok(Self { storage: Storage::new()?, tokens: TokenService::start(name, vec![account], &[]).await? })
     }
 
     fn auth(&self, proxy: &Proxy) -> Auth {
@@ -430,19 +419,14 @@ impl Half {
 }
 
 impl Front {
-    async fn open(
-        number: usize,
-        halves: &[Half; 2],
-        desk: &Arc<Desk>,
-        hub: &Arc<Mutex<Option<Arc<DockerHub>>>>,
-    ) -> Result<Self, HarnessError> {
+    async fn open(number: usize, halves: &[Half; 2], desk: &Arc<Desk>) -> Result<Self, HarnessError> {
         let recorder = Recorder::default();
         let start = |name: &'static str, service| {
-            let (recorder, arbiter) = (recorder.clone(), desk.arbiter(number, name));
+            let (recorder, interceptor) = (recorder.clone(), desk.interceptor(number, name));
             async move {
                 let proxy = Proxy::start(name, service, &recorder).await;
                 let proxy = proxy.map_err(HarnessError::io("cannot start a proxy"))?;
-                proxy.set_arbiter(arbiter);
+                proxy.set_interceptor(interceptor);
                 Ok::<_, HarnessError>(proxy)
             }
         };
@@ -454,22 +438,15 @@ impl Front {
         ];
         let mut registries = Vec::new();
         for (half, proxy) in halves.iter().zip(&proxies) {
-            let settings = EmbeddedSettings { auth: Some(half.auth(proxy)), ..EmbeddedSettings::default() };
-            if let Some(registry) = half.registry.beside(settings).await? {
-                proxy.set_upstream(registry.host());
-                proxy.set_token_service(half.tokens.address());
-                registries.push(registry);
-            }
+            let registry = Registry::start_on(&half.storage, Some(&half.auth(proxy))).await?;
+            proxy.set_upstream(registry.host());
+            proxy.set_token_service(half.tokens.address());
+            proxy.record_changes_of(&half.storage);
+            registries.push(registry);
         }
         proxies[0].behave_like(Profile::Ghcr);
         proxies[1].behave_like(Profile::DockerHub);
-        let hub = Arc::clone(hub);
-        proxies[1].stand(manifest_deletion(move |reference| {
-            match &*hub.lock().unwrap_or_else(PoisonError::into_inner) {
-                Some(hub) => hub.manifest_deletion(REPOSITORY, reference),
-                None => Ok(ManifestDeletion::Unsupported),
-            }
-        }));
+        proxies[1].add_standing(manifest_deletion(halves[1].storage.clone(), REPOSITORY));
         Ok(Self { _registries: registries, proxies, recorder, running: Running::default() })
     }
 
@@ -507,8 +484,12 @@ impl Good for StageRun {
 }
 
 /// What a registry holds of the image's repository.
-fn held(saved: &Saved) -> Held {
-    saved.0.get(REPOSITORY).cloned().unwrap_or_default()
+fn held(saved: &RegistryState) -> RepositoryState {
+    saved.get(REPOSITORY).cloned().unwrap_or_default()
+}
+
+fn unreadable() -> impl FnOnce(std::io::Error) -> HarnessError {
+    HarnessError::io("cannot read a registry's storage")
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<(), HarnessError> {

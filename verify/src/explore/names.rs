@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::schedule::Build;
 use crate::{
-    harness::{management::version_id, registry::Held},
+    harness::{management::version_id, registry::RepositoryState},
     history::{Kind, Operation},
     scenario::REPOSITORY,
 };
@@ -24,7 +24,7 @@ pub(super) struct Names {
 
 impl Names {
     /// A build handed an image over, which is for this platform on this registry.
-    pub(super) fn built(&mut self, server: &str, build: Build, platform: &str, digest: &str, held: &Held) {
+    pub(super) fn built(&mut self, server: &str, build: Build, platform: &str, digest: &str, held: &RepositoryState) {
         self.images.entry((server.to_owned(), build)).or_default().insert(digest.to_owned());
         let role = format!("{}-{platform}", build.name());
         let document = document(held, digest);
@@ -40,7 +40,7 @@ impl Names {
     }
 
     /// Looks for lists of known images.
-    pub(super) fn learn(&mut self, server: &str, held: &Held) {
+    pub(super) fn learn(&mut self, server: &str, held: &RepositoryState) {
         for digest in
             held.manifests.keys().filter(|digest| !self.roles.contains_key(*digest)).cloned().collect::<Vec<_>>()
         {
@@ -58,7 +58,7 @@ impl Names {
     }
 
     /// The builds whose images a list names, all of them and nothing else. Builds of one commit may have the same images.
-    pub(super) fn builds(&self, server: &str, held: &Held, digest: &str) -> BTreeSet<Build> {
+    pub(super) fn builds(&self, server: &str, held: &RepositoryState, digest: &str) -> BTreeSet<Build> {
         let children = children(held, digest);
         let same =
             |build: &Build| self.images.get(&(server.to_owned(), *build)).is_some_and(|images| *images == children);
@@ -81,12 +81,12 @@ impl Names {
 }
 
 /// A manifest as a document; nothing if it is not there or none.
-pub(super) fn document(held: &Held, digest: &str) -> Value {
+pub(super) fn document(held: &RepositoryState, digest: &str) -> Value {
     held.manifests.get(digest).and_then(|it| serde_json::from_slice(&it.bytes).ok()).unwrap_or_default()
 }
 
 /// The digests that a list names.
-fn children(held: &Held, digest: &str) -> BTreeSet<String> {
+fn children(held: &RepositoryState, digest: &str) -> BTreeSet<String> {
     let document = document(held, digest);
     let entries = document["manifests"].as_array().into_iter().flatten();
     entries.filter_map(|entry| Some(entry["digest"].as_str()?.to_owned())).collect()

@@ -94,7 +94,7 @@ impl Lane {
         self.restore(start).await?;
         self.desk.begin(Mode::Pass, None, &Running::default());
         self.merge(build, 1).await?.good(build)?;
-        self.learn();
+        self.learn()?;
         let mut recording = Recording::default();
         for first in First::ALL {
             self.restore(start).await?;
@@ -120,7 +120,7 @@ impl Lane {
             _ => Start::Live,
         };
         self.restore(start).await?;
-        let mut shot = Shot { before: self.looks(), ..Shot::default() };
+        let mut shot = Shot { before: self.looks()?, ..Shot::default() };
         let (builds, order) = match schedule {
             Schedule::Fault { story, fault, at, first } => {
                 let build = story.build();
@@ -137,13 +137,13 @@ impl Lane {
         let (ended, stuck) = self.runs(&builds, order).await?;
         let noted = self.desk.noted();
         shot.moments = self.moments();
-        shot.after = self.looks();
+        shot.after = self.looks()?;
         shot.ends = builds.iter().zip(&ended).map(|(build, run)| (*build, run.end)).collect();
         let healer = healer(schedule, &shot);
         self.desk.begin(Mode::Pass, None, &Running::default());
         let healing = self.merge(healer, 2).await?;
         shot.healing = Some((healer, healing.end));
-        shot.healed = self.looks();
+        shot.healed = self.looks()?;
         let mut trouble = self.trouble();
         if noted.unknown || self.desk.noted().unknown {
             trouble.push("a request came that nobody knows".to_owned());

@@ -56,7 +56,8 @@ pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
             if before.number + 1 != wait.number {
                 continue;
             }
-            let least = shortest[&before.number].saturating_sub(DELAY_MS).max(before.ms.saturating_sub(SINGLE_DELAY_MS));
+            let least =
+                shortest[&before.number].saturating_sub(DELAY_MS).max(before.ms.saturating_sub(SINGLE_DELAY_MS));
             if !grows(least, wait.ms) {
                 let expected = format!("{subject} waits ever longer before it is tried again");
                 let seen = format!("{} ms, then {} ms", before.ms, wait.ms);

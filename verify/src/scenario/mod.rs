@@ -12,7 +12,7 @@ mod world;
 
 use sides::CACHES;
 
-pub(crate) use sides::{DOCKERHUB_USER, accounts, github_settings, hub_settings, manifest_deletion};
+pub(crate) use sides::{DOCKERHUB_USER, accounts};
 pub(crate) use source_edits::mark;
 pub(crate) use world::{new_secrets, small_source};
 

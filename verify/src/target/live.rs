@@ -10,9 +10,8 @@ use crate::{
     check::{Check, Need},
     evidence::Evidence,
     harness::{
-        HarnessError,
+        HarnessError, owner,
         podman::{ContainerRun, Witness},
-        sweep,
     },
     look::{Depth, Environment, LookError, Looker, Missing, Patience, Place, Publication, Reader, Wait, account},
     oracle::Violation,
@@ -121,7 +120,7 @@ impl Live {
     }
 
     async fn run(&self) -> Result<Vec<ContainerRun>, HarnessError> {
-        let folder = sweep::folder()?;
+        let folder = owner::folder()?;
         let places: Vec<Place> = self.repositories.iter().map(|it| it.place.clone()).collect();
         let mut witness = Witness::new(&folder.path().join("witness"), &places)?;
         let mut runs = Vec::new();
