@@ -13,7 +13,7 @@ use crate::{
     harness::{
         HarnessError,
         management::{DockerHub, GitHub, manifest_deletion},
-        podman::{ContainerRun, Witness},
+        podman::{ContainerRun, PullTest},
         proxy::{Profile, Proxy},
         registry::{Backend, Registry, StoredManifest},
         secrets::Secrets,
@@ -261,16 +261,16 @@ impl Sides {
     /// Pulls and runs tags from both registries for both platforms.
     pub(super) async fn witness(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
         let places = self.both().into_iter().map(|side| self.place(side)).collect::<Result<Vec<_>, _>>()?;
-        let mut witness = Witness::new(&folder.join("witness"), &places)?;
+        let mut pull_test = PullTest::new(&folder.join("witness"), &places)?;
         let mut runs = Vec::new();
         for place in &places {
             for tag in tags {
                 for platform in [AMD64, ARM64] {
-                    runs.push(witness.see(place, tag, platform, TELL_MACHINE).await?);
+                    runs.push(pull_test.run(place, tag, platform, TELL_MACHINE).await?);
                 }
             }
         }
-        witness.remove().await?;
+        pull_test.remove().await?;
         Ok(runs)
     }
 

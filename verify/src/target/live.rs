@@ -11,7 +11,7 @@ use crate::{
     evidence::Evidence,
     harness::{
         HarnessError, owner,
-        podman::{ContainerRun, Witness},
+        podman::{ContainerRun, PullTest},
     },
     look::{Depth, Environment, LookError, Looker, Missing, Patience, Place, Publication, Reader, Wait, account},
     oracle::Violation,
@@ -122,16 +122,16 @@ impl Live {
     async fn run(&self) -> Result<Vec<ContainerRun>, HarnessError> {
         let folder = owner::folder()?;
         let places: Vec<Place> = self.repositories.iter().map(|it| it.place.clone()).collect();
-        let mut witness = Witness::new(&folder.path().join("witness"), &places)?;
+        let mut pull_test = PullTest::new(&folder.path().join("witness"), &places)?;
         let mut runs = Vec::new();
         for Repository { place, names, .. } in &self.repositories {
             for name in names {
                 for platform in [AMD64, ARM64] {
-                    runs.push(witness.see(place, name, platform, TELL_MACHINE).await?);
+                    runs.push(pull_test.run(place, name, platform, TELL_MACHINE).await?);
                 }
             }
         }
-        witness.remove().await?;
+        pull_test.remove().await?;
         Ok(runs)
     }
 

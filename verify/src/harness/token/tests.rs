@@ -94,6 +94,7 @@ async fn malformed_requests_are_refused(#[case] path: &str, #[case] expected: St
 
 #[tokio::test]
 async fn only_basic_authentication_is_understood() {
-    let request = get(&service().await, "/token?service=registry.example").bearer_auth("token");
+    let service = service().await;
+    let request = get(&service, "/token?service=registry.example").bearer_auth("token");
     assert_eq!(read(request).await.0, StatusCode::BAD_REQUEST);
 }

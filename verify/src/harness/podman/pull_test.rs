@@ -1,4 +1,4 @@
-//! What users get: images pulled by podman, from each registry for each platform, run, and asked how they are.
+//! The pull test: podman pulls an image from a registry for a platform, runs it, and runs its health check.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::{
     look::{IDENTITY_TOKEN_USER, Place},
 };
 
-/// How often a container's health is asked for.
-const HEALTH_LOOKS: u32 = 40;
-/// The time between two such looks: podman has nobody who tells when a container turns healthy.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// How often a health check is run at most.
+const HEALTH_CHECKS_MAX: u32 = 40;
+/// The time between two health checks.
+const BETWEEN_CHECKS: Duration = Duration::from_millis(250);
 
-/// What podman made of one reference.
+/// What came of pulling and running one reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerRun {
     /// The registry's name.
@@ -28,24 +28,23 @@ pub struct ContainerRun {
     pub platform: String,
     /// The image's id, or why it could not be pulled.
     pub pulled: Result<String, String>,
-    /// On which machine it found itself.
+    /// The machine that it runs on, as it says itself.
     pub machine: Option<String>,
-    /// `healthy`, or what its health check said last; none if it has none.
+    /// `healthy`, or the last output of its health check; none if it has none.
     pub health: Option<String>,
 }
 
-/// A podman host that pulls and runs. It knows no image beforehand, and forgets each that it saw: everything is fetched each
-/// time.
+/// A podman host that pulls and runs. It removes each image afterwards, so everything is pulled each time.
 #[derive(Debug)]
-pub struct Witness {
+pub struct PullTest {
     host: PodmanHost,
     environment: BTreeMap<String, String>,
-    /// What was seen of images so far, by id: machine and health.
-    seen: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// Machine and health of the images that were run, by id.
+    known: BTreeMap<String, (Option<String>, Option<String>)>,
 }
 
-impl Witness {
-    /// A witness below a new folder, who may read some places.
+impl PullTest {
+    /// One below a new folder, with the logins for some repositories.
     ///
     /// # Errors
     /// Files that cannot be written.
@@ -66,15 +65,15 @@ impl Witness {
         let file = host.auth_file();
         fs::write(&file, json!({ "auths": entries }).to_string()).map_err(HarnessError::at("write", &file))?;
         let environment = host.environment();
-        Ok(Self { host, environment, seen: BTreeMap::new() })
+        Ok(Self { host, environment, known: BTreeMap::new() })
     }
 
-    /// Pulls a reference for a platform, runs it with an argument that lets it tell its machine, and asks for its health. An
-    /// image that was seen before is pulled again, but not run again.
+    /// Pulls a reference for a platform, runs it with an argument that makes it print its machine, and runs its health check. An
+    /// image that was run before is pulled again, but not run again.
     ///
     /// # Errors
-    /// podman that is missing or hangs; what an image does wrong is told.
-    pub async fn see(
+    /// podman that is missing or hangs. Failures of the image are part of the result.
+    pub async fn run(
         &mut self,
         place: &Place,
         reference: &str,
@@ -96,18 +95,18 @@ impl Witness {
             health: None,
         };
         if let Ok(id) = &run.pulled {
-            if !self.seen.contains_key(id) {
-                let seen = (self.machine(id, argument).await?, self.health(id).await?);
-                self.seen.insert(id.clone(), seen);
+            if !self.known.contains_key(id) {
+                let result = (self.machine(id, argument).await?, self.health(id).await?);
+                self.known.insert(id.clone(), result);
             }
-            (run.machine, run.health) = self.seen[id].clone();
+            (run.machine, run.health) = self.known[id].clone();
             podman(&self.environment, &["rmi", "--force", id]).await?.ok("remove an image")?;
         }
         Ok(run)
     }
 
-    /// The options by which podman trusts a place's own CA and nobody else (containers-certs.d(5)). On this machine it would
-    /// otherwise take any certificate.
+    /// The options by which podman trusts a repository's own CA only (containers-certs.d(5)). On this machine it would otherwise
+    /// accept any certificate.
     fn trust(&self, place: &Place) -> Result<Vec<String>, HarnessError> {
         let Some(ca) = &place.ca else { return Ok(Vec::new()) };
         let folder = self.host.folder("certificates")?;
@@ -146,13 +145,13 @@ impl Witness {
             return Ok(None);
         }
         let mut said = String::new();
-        for _ in 0..HEALTH_LOOKS {
+        for _ in 0..HEALTH_CHECKS_MAX {
             let look = podman(&self.environment, &["healthcheck", "run", container]).await?;
             if look.success {
                 return Ok(Some("healthy".to_owned()));
             }
             said = format!("{} {}", look.stdout, look.stderr);
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(BETWEEN_CHECKS).await;
         }
         Ok(Some(said.trim().to_owned()))
     }
