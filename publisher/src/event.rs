@@ -1,15 +1,15 @@
-//! What a run tells while it works.
+//! The events of a run, for its report.
 //!
 //! The parts that work emit [`Event`]s and know nothing of terminals; [`crate::report`] turns them into progress bars,
 //! log groups, a summary. Events carry no secret: they name registries, platforms and digests, never credentials.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use oci_spec::image::Digest;
 
 use crate::oci::Platform;
 
-/// One stretch of a run, timed and reported as such.
+/// A phase of a run, timed and reported as such.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// `podman build` for one platform.
@@ -26,10 +26,46 @@ pub enum Phase {
     Clean,
 }
 
-/// What becomes of one layer on one registry.
+impl Phase {
+    /// The name in data: `build`, `read_back`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Build(_) => "build",
+            Self::Stage(_) => "stage",
+            Self::List => "list",
+            Self::Commit => "commit",
+            Self::ReadBack => "read_back",
+            Self::Clean => "clean",
+        }
+    }
+
+    /// The platform, where the phase belongs to one.
+    pub fn platform(&self) -> Option<&Platform> {
+        match self {
+            Self::Build(platform) | Self::Stage(platform) => Some(platform),
+            Self::List | Self::Commit | Self::ReadBack | Self::Clean => None,
+        }
+    }
+}
+
+/// What the phase does: `build linux/arm64`, `move the tag`.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Build(platform) => write!(f, "build {platform}"),
+            Self::Stage(platform) => write!(f, "stage {platform}"),
+            Self::List => f.write_str("stage the list"),
+            Self::Commit => f.write_str("move the tag"),
+            Self::ReadBack => f.write_str("read the tag back"),
+            Self::Clean => f.write_str("clean up"),
+        }
+    }
+}
+
+/// How a registry got a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerFate {
-    /// The repository held it already; nothing was sent.
+pub enum BlobOutcome {
+    /// The repository had it already; nothing was sent.
     Present,
     /// The registry linked it from another repository; nothing was sent.
     Mounted,
@@ -43,25 +79,27 @@ pub enum LayerFate {
 pub enum Event {
     /// A phase began.
     PhaseStarted(Phase),
-    /// A phase ended well.
+    /// A phase succeeded.
     PhaseFinished(Phase, Duration),
     /// A line that `podman build` wrote.
     BuildLine(Platform, String),
-    /// A layer known by its diff_id is in every repository: neither compressed nor sent. `size` is compressed.
+    /// Every repository has a layer with this diff_id: it is neither compressed nor sent. `size` is compressed.
     LayerKnown { platform: Platform, diff_id: Digest, size: u64 },
     /// More of a layer was read from podman and compressed. `read` counts up to the uncompressed size.
-    LayerCompressed { platform: Platform, diff_id: Digest, read: u64, done: bool },
-    /// More of a blob was taken by a registry.
+    Compressing { platform: Platform, diff_id: Digest, read: u64 },
+    /// A layer is compressed.
+    Compressed { platform: Platform, diff_id: Digest },
+    /// More of a blob was sent to a registry.
     Uploading { platform: Platform, registry: String, digest: Digest, sent: u64, size: u64 },
-    /// A blob is settled on a registry.
-    LayerSettled { platform: Platform, registry: String, digest: Digest, size: u64, fate: LayerFate },
+    /// A registry has a blob.
+    BlobPushed { platform: Platform, registry: String, digest: Digest, size: u64, outcome: BlobOutcome },
     /// An operation failed and will be tried again after `wait`.
     Retry { registry: String, operation: String, attempt: u32, attempts: u32, wait: Duration, cause: String },
-    /// Something worth a line.
+    /// A message for the log.
     Note(String),
-    /// Something that the user may want to act on before it matters.
+    /// A message that the user may want to act on before it matters.
     Notice(String),
-    /// Something that did not stop the run but that the user should know.
+    /// A problem that did not stop the run.
     Warning(String),
 }
 

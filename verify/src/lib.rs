@@ -6,11 +6,11 @@
 pub mod check;
 pub mod checks;
 pub mod cli;
+pub mod client;
 pub mod evidence;
 pub mod explore;
 pub mod harness;
 pub mod history;
-pub mod look;
 pub mod oracle;
 pub mod report;
 pub mod requirements;

@@ -1,7 +1,7 @@
 //! The catalogue: what a publishing pipeline promises, by number. The only place where the texts stand.
 //!
 //! Checks, reports and commit messages refer to these numbers. Where a text leaves something open, the decision stands
-//! in `ARCHITECTURE.md`.
+//! in `docs/decisions.md`.
 
 use serde::Serialize;
 

@@ -13,13 +13,13 @@ use reqwest::{
 use tokio::sync::Mutex;
 
 use super::{
-    AuthError, ChallengeError, Credential, Scope,
+    AuthError, Credential, Scope,
     challenge::{Bearer, Challenge},
     token::{self, Token},
 };
 use crate::http::Redactor;
 
-/// One for each registry; shared by all requests to it.
+/// Authorizes the requests to one registry; shared by all of them.
 pub struct Authorizer {
     http: Client,
     credential: Credential,
@@ -29,24 +29,25 @@ pub struct Authorizer {
 
 #[derive(Default)]
 struct State {
-    /// What the registry wanted last.
+    /// The registry's last challenge.
     challenge: Option<Challenge>,
-    tokens: HashMap<Scope, Slot>,
+    tokens: HashMap<Scope, CachedToken>,
 }
 
-/// A token being fetched or received, which all who need it share: twenty uploads that start at once log in once.
+/// A token that is being fetched or was received. All requests that need it share it: twenty uploads that start at once
+/// log in once.
 type Fetch = Shared<BoxFuture<'static, Result<Token, AuthError>>>;
 
-/// What is known of one scope.
-struct Slot {
+/// The token for one scope.
+struct CachedToken {
     /// What the token server is asked for: the scope and what the registry said is lacking.
-    asked: Scope,
+    requested: Scope,
     fetch: Option<Fetch>,
 }
 
 impl Authorizer {
-    /// Knows nothing of the registry yet. `allow_http` says that the registry itself is spoken to without TLS, so that
-    /// its token server may be too.
+    /// An authorizer that has seen no challenge yet. `allow_http` says that the registry itself has no TLS, so that its
+    /// token server needs none either.
     pub fn new(http: Client, credential: Credential, allow_http: bool) -> Self {
         Self { http, credential, allow_http, state: Mutex::default() }
     }
@@ -64,20 +65,23 @@ impl Authorizer {
             Some(Challenge::Basic) => return Ok(self.credential.basic_header()),
             Some(Challenge::Bearer(bearer)) => bearer.clone(),
         };
-        let slot = state.tokens.entry(scope.clone()).or_insert_with(|| Slot::new(scope));
-        let fetch = slot.usable().unwrap_or_else(|| self.fetch(bearer, slot));
+        let token = state.token(scope);
+        let fetch = token.usable().unwrap_or_else(|| {
+            let fetch = token::fetch(self.http.clone(), self.credential.clone(), bearer, token.requested.clone());
+            token.fetch.insert(fetch.boxed().shared()).clone()
+        });
         drop(state);
         fetch.await.map(|token| Some(token.header))
     }
 
-    /// Takes the headers of a 401: remembers the challenge and forgets the token that was refused. `refused` is the
-    /// header that the request carried, if any. Says whether sending the request again can help: not when a password
-    /// was refused, when there is none, or when a token lacks what it was asked for all the same.
+    /// Handles the headers of a 401: keeps the challenge and drops the token that was refused. `refused` is the header
+    /// of the request, if any. Returns whether sending the request again can help: not when a password was refused, when
+    /// there is none, or when the token was requested with the scope that it lacks.
     ///
     /// A new token may be refused like the old one. The caller sends a request once more and no oftener.
     ///
     /// # Errors
-    /// [`AuthError::Challenge`] when the registry's demand cannot be met, [`AuthError::InsecureRealm`] when it must not.
+    /// [`AuthError::Challenge`] when the challenge cannot be answered, [`AuthError::InsecureRealm`] when it must not be.
     pub async fn challenged(
         &self,
         scope: &Scope,
@@ -90,65 +94,60 @@ impl Authorizer {
             Challenge::Basic => self.credential.basic_header().is_some_and(|header| Some(&header) != refused),
             Challenge::Bearer(bearer) => {
                 self.check(bearer)?;
-                let slot = state.tokens.entry(scope.clone()).or_insert_with(|| Slot::new(scope));
-                slot.refused(refused, bearer.lacking.as_deref())
+                state.token(scope).refused(refused, bearer.lacking.as_deref())
             }
         };
         state.challenge = Some(challenge);
         Ok(again)
     }
 
-    /// Takes out of an answer what is secret about us, and the header that its request carried.
-    pub(crate) fn redactor(&self, carried: Option<&HeaderValue>) -> Redactor {
+    /// Redacts the credential, and the token in the header that was sent, in an answer.
+    pub(crate) fn redactor(&self, sent: Option<&HeaderValue>) -> Redactor {
         let mut secrets = self.credential.secrets();
-        let token = carried.and_then(|header| header.to_str().ok()?.split_once(' ')).map(|(_, token)| token.to_owned());
-        secrets.extend(token);
+        let token = sent.and_then(|header| header.to_str().ok()?.split_once(' '));
+        secrets.extend(token.map(|(_, token)| token.to_owned()));
         Redactor::new(secrets)
     }
 
-    fn fetch(&self, bearer: Bearer, slot: &mut Slot) -> Fetch {
-        let fetch = token::fetch(self.http.clone(), self.credential.clone(), bearer, slot.asked.clone());
-        slot.fetch.insert(fetch.boxed().shared()).clone()
-    }
-
-    /// A password goes to a token server over TLS, to this machine, or where no TLS is the user's wish.
+    /// A credential goes to a token server over TLS, to this machine, or where the user allows plain HTTP.
     fn check(&self, bearer: &Bearer) -> Result<(), AuthError> {
         match bearer.realm.scheme() {
             "https" => Ok(()),
             "http" if self.allow_http || is_loopback(&bearer.realm) => Ok(()),
             "http" => Err(AuthError::InsecureRealm { server: token::server_of(bearer) }),
-            _ => Err(ChallengeError::Realm.into()),
+            _ => Err(AuthError::challenge("its challenge names no usable token server")),
         }
     }
 }
 
-impl Slot {
-    fn new(scope: &Scope) -> Self {
-        Self { asked: scope.clone(), fetch: None }
+impl State {
+    fn token(&mut self, scope: &Scope) -> &mut CachedToken {
+        self.tokens.entry(scope.clone()).or_insert_with(|| CachedToken { requested: scope.clone(), fetch: None })
     }
+}
 
+impl CachedToken {
     /// A fetch that is under way, a token that is fresh, or a refusal that is final.
     fn usable(&self) -> Option<Fetch> {
-        let good = |result: &Result<Token, AuthError>| match result {
+        let is_good = |result: &Result<Token, AuthError>| match result {
             Ok(token) => token.is_fresh(),
             Err(error) => error.request().is_none(),
         };
-        self.fetch.clone().filter(|fetch| fetch.peek().is_none_or(good))
+        self.fetch.clone().filter(|fetch| fetch.peek().is_none_or(is_good))
     }
 
-    /// Whether another token than `refused` is to be had.
+    /// Drops the refused token; whether there is or can be another one.
     fn refused(&mut self, refused: Option<&HeaderValue>, lacking: Option<&str>) -> bool {
         let current = self.fetch.as_ref().and_then(|fetch| fetch.peek()).and_then(|result| result.as_ref().ok());
-        let is_current = current.is_some_and(|token| Some(&token.header) == refused);
-        if !is_current {
+        if current.is_none_or(|token| Some(&token.header) != refused) {
             // None was sent, or another request's 401 came first and there is a new one already.
             return true;
         }
-        let again = lacking.is_none_or(|lacking| self.asked.merge(lacking));
-        if again {
+        let can_help = lacking.is_none_or(|lacking| self.requested.merge(lacking));
+        if can_help {
             self.fetch = None;
         }
-        again
+        can_help
     }
 }
 

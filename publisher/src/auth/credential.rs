@@ -1,4 +1,4 @@
-//! What proves who we are.
+//! A credential for a registry.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text into custody.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -27,10 +27,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Who we are to one registry.
+/// The account that is used with one registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// Nobody in particular: enough to pull what is public.
+    /// No account: enough to pull public images.
     Anonymous,
     /// A user name with a password or an access token.
     Basic {
@@ -49,19 +49,19 @@ impl Credential {
         Self::Basic { username: username.into(), password: Secret::new(password) }
     }
 
-    /// Whether this is somebody in particular.
-    pub fn is_somebody(&self) -> bool {
-        !matches!(self, Self::Anonymous)
+    /// Whether there is no account.
+    pub fn is_anonymous(&self) -> bool {
+        *self == Self::Anonymous
     }
 
-    /// The value of an `Authorization` header that proves a user name and a password (RFC 7617); [`None`] for others.
+    /// The `Authorization` header for a user name and a password (RFC 7617); [`None`] without them.
     pub(super) fn basic_header(&self) -> Option<HeaderValue> {
         let mut header = HeaderValue::try_from(format!("Basic {}", self.encoded()?)).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
 
-    /// Every form in which the secret might come back from a server that repeats what it was sent.
+    /// Every form in which a server may repeat the secret.
     pub(super) fn secrets(&self) -> Vec<String> {
         let secret = match self {
             Self::Anonymous => None,
@@ -70,25 +70,11 @@ impl Credential {
         secret.into_iter().chain(self.encoded()).filter(|text| !text.is_empty()).collect()
     }
 
-    /// `base64(user:password)`, as headers and auth files have it; [`None`] where there is no password.
+    /// `base64(user:password)`, as in headers and auth files; [`None`] without a password.
     pub(super) fn encoded(&self) -> Option<String> {
-        match self {
-            Self::Basic { username, password } => {
-                Some(BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
-            }
-            Self::Anonymous | Self::IdentityToken(_) => None,
-        }
+        let Self::Basic { username, password } = self else { return None };
+        Some(BASE64_STANDARD.encode(format!("{username}:{}", password.expose())))
     }
-}
-
-/// A credential and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The credential; [`Credential::Anonymous`] where none was found.
-    pub credential: Credential,
-    /// Where it was found, or where it was looked for in vain: `environment DOCKERHUB_USERNAME/DOCKERHUB_TOKEN`,
-    /// `auth file …`, `helper docker-credential-pass named in …`.
-    pub origin: String,
 }
 
 #[cfg(test)]

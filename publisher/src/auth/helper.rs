@@ -1,22 +1,20 @@
 //! Asks a credential helper (docker-credential-helpers protocol): `docker-credential-<name> get` reads the registry's
 //! name from its input and writes the credential as JSON.
 //!
-//! Neither what it is asked for nor what it answers is ever an argument or part of an error.
+//! Neither the registry's name nor the answer is ever an argument or part of an error.
 
 use std::{
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
 use serde::Deserialize;
-use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, Command},
+    process::Command,
     time::timeout,
 };
 
@@ -32,38 +30,11 @@ const NOT_FOUND: &str = "credentials not found";
 /// The user name that marks the secret as an identity token.
 pub(super) const IDENTITY_TOKEN_USER: &str = "<token>";
 
-/// Why a helper gave no answer.
-#[derive(Debug, Clone, Error)]
-pub enum HelperError {
-    /// No such program.
-    #[error("it is not in the PATH")]
-    Missing,
-    /// The program could not be run.
-    #[error("it could not be run")]
-    Run(#[source] Arc<io::Error>),
-    /// It took longer than [`HELPER_TIMEOUT`].
-    #[error("it gave no answer within {} seconds", HELPER_TIMEOUT.as_secs())]
-    TimedOut,
-    /// It failed.
-    #[error("it failed: {0}")]
-    Failed(ExitStatus),
-    /// It wrote something else than a credential.
-    #[error("its answer is no credential")]
-    BadAnswer,
-}
-
-impl From<io::Error> for HelperError {
-    fn from(error: io::Error) -> Self {
-        Self::Run(Arc::new(error))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+/// What a helper answers.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 struct Answer {
-    #[serde(default)]
     username: String,
-    #[serde(default)]
     secret: String,
 }
 
@@ -73,17 +44,32 @@ pub(super) fn program(name: &str) -> String {
 }
 
 /// Asks a program for the credential of `server`; [`None`] if it has none.
-pub(super) async fn ask(env: &Environment, program: &str, server: &str) -> Result<Option<Credential>, HelperError> {
-    let path = in_path(env, program).ok_or(HelperError::Missing)?;
-    let (status, answer) =
-        timeout(HELPER_TIMEOUT, run(env, &path, server)).await.map_err(|_| HelperError::TimedOut)??;
-    if status.success() {
-        return read(&answer);
+///
+/// # Errors
+/// The program is not there, cannot be run, fails, takes longer than [`HELPER_TIMEOUT`] or answers with something else.
+pub(super) async fn get(env: &Environment, program: &str, server: &str) -> io::Result<Option<Credential>> {
+    let path = in_path(env, program).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not in the PATH"))?;
+    let (status, answer) = timeout(HELPER_TIMEOUT, run(env, &path, server)).await.map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("it gave no answer within {} seconds", HELPER_TIMEOUT.as_secs()),
+        )
+    })??;
+    if !status.success() {
+        let unknown = String::from_utf8_lossy(&answer).contains(NOT_FOUND);
+        return if unknown { Ok(None) } else { Err(io::Error::other(format!("it failed: {status}"))) };
     }
-    if String::from_utf8_lossy(&answer).contains(NOT_FOUND) { Ok(None) } else { Err(HelperError::Failed(status)) }
+    // serde's message would quote the answer.
+    let Answer { username, secret } =
+        serde_json::from_slice(&answer).map_err(|_| io::Error::other("its answer is no credential"))?;
+    Ok(match (username.as_str(), secret) {
+        (_, secret) if secret.is_empty() => None,
+        (IDENTITY_TOKEN_USER, secret) => Some(Credential::IdentityToken(Secret::new(secret))),
+        (_, secret) => Some(Credential::basic(username, secret)),
+    })
 }
 
-async fn run(env: &Environment, path: &Path, server: &str) -> Result<(ExitStatus, Vec<u8>), HelperError> {
+async fn run(env: &Environment, path: &Path, server: &str) -> io::Result<(ExitStatus, Vec<u8>)> {
     let mut child = Command::from(env.command(path))
         .arg("get")
         .stdin(Stdio::piped())
@@ -91,30 +77,15 @@ async fn run(env: &Environment, path: &Path, server: &str) -> Result<(ExitStatus
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;
-    say(&mut child, server).await?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that answers without reading its input is not at fault.
+        let _ = stdin.write_all(server.as_bytes()).await;
+    }
     let mut answer = Vec::new();
     if let Some(stdout) = child.stdout.take() {
         stdout.take(ANSWER_MAX).read_to_end(&mut answer).await?;
     }
     Ok((child.wait().await?, answer))
-}
-
-/// Writes the question and closes the pipe. A helper that answers without reading it is not at fault.
-async fn say(child: &mut Child, server: &str) -> io::Result<()> {
-    let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
-    match stdin.write_all(server.as_bytes()).await {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-fn read(answer: &[u8]) -> Result<Option<Credential>, HelperError> {
-    let Answer { username, secret } = serde_json::from_slice(answer).map_err(|_| HelperError::BadAnswer)?;
-    Ok(match (username.as_str(), secret) {
-        (_, secret) if secret.is_empty() => None,
-        (IDENTITY_TOKEN_USER, secret) => Some(Credential::IdentityToken(Secret::new(secret))),
-        (_, secret) => Some(Credential::basic(username, secret)),
-    })
 }
 
 /// The program in the `PATH` of the run. The name comes from a file: one with a `/` would leave the folders of `PATH`;
@@ -125,23 +96,4 @@ fn in_path(env: &Environment, program: &str) -> Option<PathBuf> {
     };
     let folders = std::env::split_paths(env.get("PATH").filter(|_| !program.contains('/'))?);
     folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(program)).find(is_program)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_helper_that_does_not_listen_is_not_at_fault() {
-        let mut child = Command::new("sh")
-            .args(["-c", "exec <&-; echo deaf; exec sleep 600"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        // Once it has written this, its end of the pipe is closed.
-        child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).await.unwrap();
-        say(&mut child, "ghcr.io").await.unwrap();
-    }
 }

@@ -1,11 +1,13 @@
-//! Who we are to a registry: the credential that is found on this machine, and the authorization each request carries.
+//! Credentials and tokens: the credential that this machine has for a registry, and the authorization of each request.
 //!
 //! [`find()`] looks where podman and docker look, so that a `podman login` is enough. An [`Authorizer`] answers a
 //! registry's challenges (RFC 9110 section 11.6, distribution specification "token authentication") and keeps tokens
-//! fresh. Nothing in here tries anything twice: [`AuthError::request`] lets the one layer that does judge a failure.
+//! fresh. Nothing in here retries: [`AuthError::request`] lets the one layer that does judge a failure.
 //!
-//! What always holds: no secret is in an error, in `Debug`, in an argument list, or on a line without TLS that was not
-//! asked for.
+//! Auth files are read here and not by the crate `docker_credential`, which knows neither the order of containers/image
+//! nor keys for namespaces, and cannot write the file that podman gets.
+//!
+//! No secret is in an error, in `Debug`, in an argument list, or sent without TLS unless that was asked for.
 
 mod authorizer;
 mod challenge;
@@ -14,15 +16,14 @@ mod error;
 mod file;
 mod find;
 mod helper;
-mod lend;
 mod scope;
+mod temporary;
 mod token;
 
 pub use authorizer::Authorizer;
-pub use challenge::ChallengeError;
-pub use credential::{Credential, Found, Secret};
+pub use credential::{Credential, Secret};
 pub use error::AuthError;
-pub use find::find;
-pub use helper::{HELPER_TIMEOUT, HelperError};
-pub use lend::{Lent, lend};
+pub use find::{FoundCredential, find};
+pub use helper::HELPER_TIMEOUT;
 pub use scope::Scope;
+pub use temporary::{TemporaryAuthFile, write_auth_file};

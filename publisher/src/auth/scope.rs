@@ -1,4 +1,4 @@
-//! What a token is asked to allow (distribution specification, "token scope").
+//! The rights that a token is requested for (distribution specification, "token scope").
 
 use std::fmt;
 
@@ -32,25 +32,22 @@ impl Scope {
         &self.0
     }
 
-    /// Adds what `wanted`, the space-separated scope of a challenge, has and this one lacks; whether there was any.
+    /// Adds the parts of `wanted`, the space-separated scope of a challenge, that are not covered yet; whether there were
+    /// any.
     pub(super) fn merge(&mut self, wanted: &str) -> bool {
-        let before = self.clone();
-        for part in wanted.split_ascii_whitespace() {
-            self.merge_part(part);
-        }
-        *self != before
+        let missing: Vec<_> =
+            wanted.split_ascii_whitespace().filter(|part| !self.covers(part)).map(Into::into).collect();
+        let grows = !missing.is_empty();
+        self.0.extend(missing);
+        grows
     }
 
-    fn merge_part(&mut self, part: &str) {
-        // What has no actions is no scope.
-        let Some((resource, actions)) = part.rsplit_once(':') else { return };
-        let same = |known: &&mut String| known.rsplit_once(':').is_some_and(|(known, _)| known == resource);
-        let Some(known) = self.0.iter_mut().find(same) else { return self.0.push(part.into()) };
-        let has = known.rsplit_once(':').map_or("", |(_, actions)| actions).to_owned();
-        for action in actions.split(',').filter(|action| !has.split(',').any(|known| known == *action)) {
-            known.push(',');
-            known.push_str(action);
-        }
+    /// Whether a part has no actions, or only ones that this scope has for the same resource.
+    fn covers(&self, part: &str) -> bool {
+        let Some((resource, actions)) = part.rsplit_once(':') else { return true };
+        self.0.iter().filter_map(|known| known.rsplit_once(':')).any(|(known, granted)| {
+            known == resource && actions.split(',').all(|action| granted.split(',').any(|known| known == action))
+        })
     }
 }
 
@@ -77,12 +74,12 @@ mod tests {
     #[case("repository:a:pull", "repository:a:pull,push")]
     #[case("repository:a:push,pull", "repository:a:pull,push")]
     #[case("", "repository:a:pull,push")]
-    #[case("repository:a:pull,delete", "repository:a:pull,push,delete")]
+    #[case("repository:a:pull,delete", "repository:a:pull,push repository:a:pull,delete")]
     #[case("repository:b:pull", "repository:a:pull,push repository:b:pull")]
-    #[case("repository:a:* registry:catalog:*", "repository:a:pull,push,* registry:catalog:*")]
+    #[case("repository:a:* registry:catalog:*", "repository:a:pull,push repository:a:* registry:catalog:*")]
     #[case("repository:host:5000/a:pull", "repository:a:pull,push repository:host:5000/a:pull")]
     #[case("odd", "repository:a:pull,push")]
-    fn what_is_missing_is_merged_in(#[case] wanted: &str, #[case] merged: &str) {
+    fn missing_parts_are_added(#[case] wanted: &str, #[case] merged: &str) {
         let mut scope = Scope::push("a");
         let grew = scope.merge(wanted);
         assert_eq!((scope.to_string().as_str(), grew), (merged, merged != "repository:a:pull,push"));

@@ -1,6 +1,6 @@
 //! Gets one token from a token server (distribution specification, "token authentication" and "OAuth 2").
 //!
-//! One request, no second try: [`AuthError::request`] carries the failure to the layer that decides about that.
+//! One request without retries: [`AuthError::request`] carries the failure to the layer that retries.
 
 use std::{
     sync::Arc,
@@ -9,11 +9,10 @@ use std::{
 
 use reqwest::{
     Client, RequestBuilder, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{AUTHORIZATION, HeaderValue},
 };
 use serde::Deserialize;
 use tokio::time::Instant;
-use url::form_urlencoded;
 
 use super::{AuthError, Credential, Scope, challenge::Bearer};
 use crate::http::{ANSWER_TIMEOUT, Redactor, Refusal, RequestError, Verdict, read_answer};
@@ -26,10 +25,10 @@ const LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const REFRESH_MARGIN: Duration = Duration::from_secs(10);
 /// How much of a token server's answer is read, in bytes. Real tokens have a few thousand.
 const ANSWER_MAX: usize = 256 * 1024;
-/// Who asks, as OAuth 2 wants to know it.
+/// The name of this client for OAuth 2.
 const CLIENT_ID: &str = "tallyman-publisher";
 
-/// A token that was received.
+/// A token for a registry.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     /// The value for the `Authorization` header, marked as sensitive.
@@ -78,7 +77,7 @@ pub(super) async fn fetch(
 ) -> Result<Token, AuthError> {
     let server = server_of(&bearer);
     let failed = |error| AuthError::Token { server: server.clone(), source: Arc::new(error) };
-    let request = request(&http, &credential, bearer, &scope).timeout(ANSWER_TIMEOUT);
+    let request = request(&http, &credential, &bearer, &scope).timeout(ANSWER_TIMEOUT);
     let response = request.send().await.map_err(|error| failed(error.into()))?;
     let status = response.status();
     if status.is_success() {
@@ -86,12 +85,11 @@ pub(super) async fn fetch(
         return Token::read(&body).map_err(|what| failed(RequestError::Protocol(what.into())));
     }
     let refusal = Refusal::of(response, &Redactor::new(credential.secrets())).await;
-    let is_about_us = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let error = RequestError::Refused(Box::new(refusal));
     match (Verdict::of(&error, SystemTime::now()), error) {
-        (Verdict::Never, RequestError::Refused(refusal)) if is_about_us => {
-            let anonymous = credential == Credential::Anonymous;
-            Err(AuthError::Denied { server, anonymous, source: Arc::new(*refusal) })
+        (Verdict::Never, RequestError::Refused(refusal)) if is_denied => {
+            Err(AuthError::Denied { server, anonymous: credential.is_anonymous(), source: Arc::new(*refusal) })
         }
         (_, error) => Err(failed(error)),
     }
@@ -104,23 +102,20 @@ pub(super) fn server_of(bearer: &Bearer) -> String {
 }
 
 /// A GET with the scopes in the query; an identity token is exchanged with a POST, which keeps it out of the address.
-fn request(http: &Client, credential: &Credential, bearer: Bearer, scope: &Scope) -> RequestBuilder {
-    let Bearer { mut realm, service, .. } = bearer;
-    if let Credential::IdentityToken(refresh) = credential {
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "refresh_token")
-            .append_pair("client_id", CLIENT_ID)
-            .extend_pairs(service.map(|service| ("service", service)))
-            .append_pair("scope", &scope.to_string())
-            .append_pair("refresh_token", refresh.expose())
-            .finish();
-        return http.post(realm).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+fn request(http: &Client, credential: &Credential, bearer: &Bearer, scope: &Scope) -> RequestBuilder {
+    let service = bearer.service.iter().map(|service| ("service", service.as_str()));
+    if let Credential::IdentityToken(refresh_token) = credential {
+        let scope = scope.to_string();
+        let grant = [
+            ("scope", scope.as_str()),
+            ("grant_type", "refresh_token"),
+            ("client_id", CLIENT_ID),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        return http.post(bearer.realm.clone()).form(&service.chain(grant).collect::<Vec<_>>());
     }
-    realm
-        .query_pairs_mut()
-        .extend_pairs(service.map(|service| ("service", service)))
-        .extend_pairs(scope.parts().iter().map(|part| ("scope", part)));
-    let request = http.get(realm);
+    let scopes = scope.parts().iter().map(|part| ("scope", part.as_str()));
+    let request = http.get(bearer.realm.clone()).query(&service.chain(scopes).collect::<Vec<_>>());
     match credential.basic_header() {
         Some(header) => request.header(AUTHORIZATION, header),
         None => request,

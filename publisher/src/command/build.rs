@@ -80,8 +80,14 @@ async fn prepare(
 /// Builds the image of one platform in podman's store.
 pub(super) async fn build_image(session: &Session, podman: &Podman, platform: &Platform) -> Result<Built, Failure> {
     let config = &session.config;
-    let mut request = BuildRequest::new(platform.clone(), &config.containerfile, &config.context);
-    request.build_args = config.build_args.clone().into_iter().collect();
+    let mut request = BuildRequest {
+        platform: platform.clone(),
+        containerfile: config.containerfile.clone(),
+        context: config.context.clone(),
+        build_args: config.build_args.clone().into_iter().collect(),
+        cache: None,
+        no_cache: false,
+    };
     let built = session.phase(Phase::Build(platform.clone()), async {
         let cache = cache::open(session, platform).await;
         request.cache = cache.as_ref().map(|cache| cache.layers.clone());
@@ -109,8 +115,8 @@ async fn run(session: &Session, podman: &Podman, mut request: BuildRequest) -> R
                 seen().again();
             }
             // podman 4.3 and 5.4 take a step from their store that was run for another platform, where both begin alike.
-            (Ok(id), _) if !request.anew && seen().reused() > 0 && !podman.inspect(id).await?.is_of(&platform) => {
-                request.anew = true;
+            (Ok(id), _) if !request.no_cache && seen().reused() > 0 && !podman.inspect(id).await?.is_of(&platform) => {
+                request.no_cache = true;
                 *seen() = Steps::default();
             }
             _ => break image?,

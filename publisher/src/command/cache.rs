@@ -5,7 +5,7 @@ use super::{
     session::{Session, credential_names},
 };
 use crate::{
-    auth::{self, Lent},
+    auth::{self, TemporaryAuthFile},
     config::RegistryConfig,
     event::Event,
     exit::{Exit, Failure},
@@ -18,7 +18,7 @@ pub(super) struct Cache {
     /// What podman is told of it.
     pub(super) layers: LayerCache,
     /// The file that `layers` names lives as long as this.
-    _credential: Option<Lent>,
+    _credential: Option<TemporaryAuthFile>,
 }
 
 /// The layer cache for a platform, where one is configured and can be reached.
@@ -44,8 +44,9 @@ pub(super) fn not_written(session: &Session, cache: &LayerCache, reason: String)
 
 async fn prepare(session: &Session, config: &RegistryConfig) -> Result<Cache, Failure> {
     let found = auth::find(&session.environment, &config.repository, credential_names(config)).await;
-    let lent = auth::lend(&session.environment, &config.repository, &found.map_err(no_credential)?.credential).await;
-    let lent = lent.map_err(no_credential)?;
+    let credential = found.map_err(no_credential)?.credential;
+    let auth_file = auth::write_auth_file(&session.environment, &config.repository, &credential).await;
+    let auth_file = auth_file.map_err(no_credential)?;
     let write = session.plan.push;
     if write {
         // podman passes over a cache that it cannot read, and tries again and again one that it cannot reach.
@@ -57,9 +58,9 @@ async fn prepare(session: &Session, config: &RegistryConfig) -> Result<Cache, Fa
         repository: config.repository.clone(),
         write,
         plain_http: config.plain_http,
-        auth_file: lent.as_ref().map(|lent| lent.path().into()),
+        auth_file: auth_file.as_ref().map(|file| file.path().into()),
     };
-    Ok(Cache { layers, _credential: lent })
+    Ok(Cache { layers, _credential: auth_file })
 }
 
 fn no_credential(error: auth::AuthError) -> Failure {

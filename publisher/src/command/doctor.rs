@@ -38,7 +38,7 @@ async fn credentials(environment: &Environment, config: &Config) -> Vec<Finding>
         let finding = |status, detail, mend| Finding { name: registry.name.clone(), status, detail, mend };
         let found = auth::find(environment, &registry.repository, credential_names(registry)).await;
         findings.push(match found {
-            Ok(found) if found.credential.is_somebody() || registry.repository.host.is_loopback() => {
+            Ok(found) if !found.credential.is_anonymous() || registry.repository.host.is_loopback() => {
                 finding(Status::Ok, format!("{}, credentials: {}", registry.repository, found.origin), None)
             }
             Ok(found) => finding(

@@ -18,8 +18,8 @@ use crate::{
     oci::Digest,
     registry::Registry,
     report::{
-        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status},
-        summary, timings,
+        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, timings_json},
+        summary,
     },
 };
 
@@ -71,8 +71,8 @@ pub(super) fn skipped(session: &Session, builds: Vec<BuildOutcome>) -> Publicati
         platforms: Vec::new(),
         registries: Vec::new(),
         cleanup: Vec::new(),
-        timings: session.tally.timings(),
-        warnings: session.tally.warnings(),
+        timings: session.screen.timings(),
+        warnings: session.screen.warnings(),
     }
 }
 
@@ -119,7 +119,7 @@ pub fn write_files(
 ) -> Result<(), Failure> {
     let warn = |failure: Failure| events.event(Event::Warning(failure.chain().join(": ")));
     if let Some(file) = timings_file {
-        let written = std::fs::write(file, timings::document(&publication.timings));
+        let written = std::fs::write(file, timings_json(&publication.timings));
         written.unwrap_or_else(|error| warn(unwritten(file, error)));
     }
     write_summary(environment, &summary::publication(publication)).unwrap_or_else(warn);
@@ -135,8 +135,9 @@ pub fn write_files(
 /// [`Exit::Failed`] when the file cannot be written.
 pub fn write_summary(environment: &Environment, markdown: &str) -> Result<(), Failure> {
     let Some(file) = environment.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-    let failed = |error| Failure::new(Exit::Failed, "failed to write the job summary").because(error);
-    summary::append(Path::new(file), markdown).map_err(failed)
+    // The empty line ends the paragraph or table of an earlier step.
+    append(Path::new(file), &format!("{markdown}\n"))
+        .map_err(|error| Failure::new(Exit::Failed, "failed to write the job summary").because(error))
 }
 
 /// The step's outputs: what was published, for the steps and jobs that follow.

@@ -19,7 +19,7 @@ use crate::{
     plan::{self, Event as Trigger, EventFlags, Plan, PlanError},
     podman::Podman,
     registry::{Registry, RegistryError},
-    report::{Tally, terminal::is_actions},
+    report::{Screen, is_actions},
 };
 
 /// What a run leaves behind that ends before anything is built.
@@ -61,7 +61,7 @@ pub struct Session {
     /// The commits that it was made from, if git knows.
     pub parents: Option<String>,
     /// Where events go.
-    pub tally: Arc<Tally>,
+    pub screen: Arc<Screen>,
     /// Until when the run can be cancelled.
     pub gate: Gate,
     /// Whether the tag moves from a newer build, too.
@@ -80,7 +80,7 @@ impl Session {
     pub async fn open(
         args: &RunArgs,
         environment: Environment,
-        tally: Arc<Tally>,
+        screen: Arc<Screen>,
         gate: Gate,
     ) -> Result<Self, Failure> {
         let folder = std::env::current_dir()
@@ -97,7 +97,7 @@ impl Session {
         let parents = git::parents(&folder, &plan.commit).await;
         let (reference, even_if_older) = (event.reference, args.even_if_older);
         let session =
-            Self { environment, config, plan, commit_time, parents, tally, gate, even_if_older, reference, folder };
+            Self { environment, config, plan, commit_time, parents, screen, gate, even_if_older, reference, folder };
         session.require_secrets().await?;
         if session.commit_time.is_none() && session.plan.floating() {
             session.events().event(Event::Warning(format!(
@@ -110,7 +110,7 @@ impl Session {
 
     /// Where events go.
     pub fn events(&self) -> Events {
-        Arc::clone(&self.tally) as Events
+        Arc::clone(&self.screen) as Events
     }
 
     /// podman, as the environment names it.
@@ -216,7 +216,7 @@ impl Session {
         for config in &self.config.registries {
             // What is wrong with a credential is told by `connect`; here it only counts whether there is one.
             let found = auth::find(&self.environment, &config.repository, None).await;
-            if found.is_ok_and(|found| found.credential.is_somebody()) {
+            if found.is_ok_and(|found| !found.credential.is_anonymous()) {
                 known.push(&config.name);
             }
         }

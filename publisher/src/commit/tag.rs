@@ -13,7 +13,7 @@
 //! Why that is enough for two registries or more: by 3, whoever writes last has seen what is left in the end, so it is
 //! the same everywhere. By 2, an older run whose PUT lands late, after the newer run is done, has overwritten it on one
 //! registry only; before it writes on the next one, or ends, it looks and sees the newer build there. What is left over
-//! is told in `ARCHITECTURE.md`, "What no order of requests can give".
+//! is in `docs/protocol.md`.
 
 use std::{sync::Arc, time::Duration};
 

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::{
         doctor::machine::tests::{environment, machine_with},
-        podman::fake::{INFO, fake_podman, podman_named},
+        podman::tests::{INFO, fake_podman, podman_named},
     };
 
     /// A user of this machine, an ordinary one.

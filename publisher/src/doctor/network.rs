@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{
         doctor::machine::tests::{environment, machine_with},
-        podman::fake::info,
+        podman::tests::info,
     };
 
     fn examine(files: &[(&str, &str)], info: Option<&Info>) -> Vec<Status> {

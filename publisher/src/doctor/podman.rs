@@ -4,7 +4,7 @@ use super::{
     finding::{Finding, Status, install},
     machine::Machine,
 };
-use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNTIME_TOO_OLD_HINT, judge};
+use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNTIME_TOO_OLD_HINT, check_version};
 
 /// The runtimes that podman knows, the one it prefers first.
 const RUNTIMES: [&str; 2] = ["crun", "runc"];
@@ -29,7 +29,7 @@ fn podman(info: Result<&Info, &PodmanError>) -> Finding {
     let newer =
         format!("install podman {MIN_VERSION} or newer, from a newer suite of the distribution; ./setup.sh does");
     match info {
-        Ok(info) => match judge(&info.version, info.rootless) {
+        Ok(info) => match check_version(&info.version, info.rootless) {
             Err(error @ PodmanError::TooOld { .. }) => Finding::bad("podman", Status::TooOld, error.to_string(), newer),
             _ if info.version.major < HERE_DOCUMENTS_VERSION.major => {
                 let lacks = format!("{}; it cannot read here-documents in Containerfiles", info.version);
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::{
         doctor::machine::tests::{environment, machine_with},
-        podman::fake::info,
+        podman::tests::info,
     };
 
     fn examine(info: Result<&Info, &PodmanError>) -> Vec<(String, Status)> {
@@ -140,8 +140,7 @@ mod tests {
         let (root, environment) = (machine_with(&[]), environment());
         let refused = PodmanError::Failed {
             command: "podman run",
-            status: std::os::unix::process::ExitStatusExt::from_raw(126 << 8),
-            tail: ["Error: OCI runtime error: crun: unknown version specified".to_owned()].into_iter().collect(),
+            reason: "OCI runtime error: crun: unknown version specified".into(),
         };
         let findings = findings(&Machine::new(&environment, root.path()), Ok(&info()), Err(&refused));
         let runtime = findings.iter().find(|finding| finding.name == "runtime").unwrap();

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::{
         doctor::machine::tests::{environment, machine_with},
-        podman::fake::info,
+        podman::tests::info,
     };
 
     const USERS: (&str, &str) = ("/etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1001:1001::/home/ann:/bin/sh\n");

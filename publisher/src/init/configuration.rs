@@ -10,7 +10,7 @@ const HEAD: &str = "\
 
 /// The configuration's text.
 pub fn configuration(survey: &Survey, pin: &Pin) -> String {
-    let all = format!("# Everything that can be said: https://github.com/{}#configure-it-if-you-must", pin.repository);
+    let all = format!("# All keys: https://github.com/{}/blob/HEAD/docs/configuration.md", pin.repository);
     let mut lines = vec![HEAD.to_owned(), all];
     if survey.renamed {
         lines.extend([String::new(), set("image", &survey.image)]);

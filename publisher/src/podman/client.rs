@@ -1,28 +1,27 @@
-//! The program podman and the commands that only look.
+//! The program podman, and the commands that only read.
 
 use std::{
     io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus, Stdio},
     sync::Arc,
 };
 
 use semver::Version;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{
     HERE_DOCUMENTS_VERSION, Info, PodmanError,
-    info::judge,
-    lines::{Lines, Tail},
-    process,
+    info::check_version,
+    process::{self, Tail},
 };
 use crate::{containerfile::Containerfile, environment::Environment};
 
 /// The variable that names another program than the `podman` of `PATH`.
 pub const PROGRAM_VARIABLE: &str = "TALLYMAN_PODMAN";
 
-/// podman on this machine. Clones share what was learned about it.
+/// podman on this machine. Clones share the answer of `podman info`.
 #[derive(Debug, Clone)]
 pub struct Podman {
     program: PathBuf,
@@ -37,17 +36,12 @@ impl Podman {
         Self { program, environment: environment.clone(), info: Arc::default() }
     }
 
-    /// A call of it, without arguments yet.
-    pub(super) fn command(&self) -> Command {
-        self.environment.command(&self.program)
-    }
-
     /// What podman says about itself and its host; asked once.
     ///
     /// # Errors
     /// podman is not there, or does not work for this user.
     pub async fn info(&self) -> Result<&Info, PodmanError> {
-        let ask = async || Info::parse(&self.ask("podman info", &["info", "--format", "json"]).await?);
+        let ask = async || Info::parse(&self.output("podman info", &["info", "--format", "json"]).await?);
         self.info.get_or_try_init(ask).await
     }
 
@@ -61,17 +55,18 @@ impl Podman {
     /// The first of these that is not so.
     pub async fn check(&self, containerfile: &Path) -> Result<Version, PodmanError> {
         const COMMAND: &str = "podman version";
-        let answer = self.ask(COMMAND, &["version", "--format", "json"]).await?;
-        let unclear = |reason: String| PodmanError::Answer { command: COMMAND, reason };
-        let Versions { client, server } = serde_json::from_slice(&answer).map_err(|e| unclear(e.to_string()))?;
-        let version = Version::parse(&client.version).map_err(|error| unclear(error.to_string()))?;
-        let rootless = match server {
+        let answer = self.output(COMMAND, &["version", "--format", "json"]).await?;
+        let answer: Value = serde_json::from_slice(&answer).map_err(|error| PodmanError::answer(COMMAND, error))?;
+        let version = answer.pointer("/Client/Version").and_then(Value::as_str).unwrap_or_default();
+        let version = Version::parse(version).map_err(|error| PodmanError::answer(COMMAND, error))?;
+        // There is a server only if podman is a client of a service elsewhere.
+        let rootless = match answer.get("Server") {
             Some(_) => self.info().await?.rootless,
             None => !rustix::process::geteuid().is_root(),
         };
-        judge(&version, rootless)?;
+        check_version(&version, rootless)?;
         if version.major < HERE_DOCUMENTS_VERSION.major {
-            let unreadable = |source| PodmanError::ContainerfileUnreadable { path: containerfile.to_owned(), source };
+            let unreadable = |source| PodmanError::Unreadable { path: containerfile.to_owned(), source };
             let text = tokio::fs::read(containerfile).await.map_err(unreadable)?;
             if let Some(line) = Containerfile::parse(&String::from_utf8_lossy(&text)).here_document {
                 return Err(PodmanError::HereDocument { path: containerfile.to_owned(), line, found: version });
@@ -80,52 +75,43 @@ impl Podman {
         Ok(version)
     }
 
-    /// What a command prints.
-    pub(super) async fn ask(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, PodmanError> {
-        let (mut answer, mut lines, mut tail) = (Vec::new(), Lines::default(), Tail::default());
-        let mut command_line = self.command();
-        command_line.args(arguments);
-        let status = process::run(
-            command_line,
-            |bytes| answer.extend_from_slice(bytes),
-            |bytes| lines.push(bytes, &mut |line| tail.push(line)),
-        )
-        .await
-        .map_err(|error| self.not_started(error))?;
-        lines.finish(&mut |line| tail.push(line));
-        if status.success() { Ok(answer) } else { Err(PodmanError::Failed { command, status, tail }) }
+    /// What a command prints to stdout.
+    pub(super) async fn output(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, PodmanError> {
+        let (mut output, mut tail) = (Vec::new(), Tail::default());
+        let mut call = self.command();
+        call.args(arguments);
+        let status = self.run(call, |bytes| output.extend_from_slice(bytes), |line| tail.push(line)).await?;
+        if status.success() { Ok(output) } else { Err(PodmanError::Failed { command, reason: tail.cause(status) }) }
     }
 
-    /// What it means that the program did not start.
-    pub(super) fn not_started(&self, source: io::Error) -> PodmanError {
-        let program = self.program.clone();
-        if source.kind() == io::ErrorKind::NotFound {
-            PodmanError::NotFound { program }
-        } else {
-            PodmanError::Unusable { program, source }
-        }
+    /// A call of podman without arguments; its stdout is a pipe to this process.
+    pub(super) fn command(&self) -> Command {
+        let mut command = self.environment.command(&self.program);
+        command.stdout(Stdio::piped());
+        command
     }
-}
 
-/// What `podman version` prints.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Versions {
-    client: ClientVersion,
-    /// Only there if podman is a client of a service elsewhere.
-    server: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ClientVersion {
-    version: String,
+    /// Runs a call to its end: [`process::run`].
+    pub(super) async fn run(
+        &self,
+        command: Command,
+        on_stdout: impl FnMut(&[u8]) + Send,
+        on_stderr: impl FnMut(String) + Send,
+    ) -> Result<ExitStatus, PodmanError> {
+        process::run(command, on_stdout, on_stderr).await.map_err(|source| {
+            let program = self.program.clone();
+            match source.kind() {
+                io::ErrorKind::NotFound => PodmanError::NotFound { program },
+                _ => PodmanError::Unusable { program, source },
+            }
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::podman::fake::{INFO, fake_podman, podman_named};
+    use crate::podman::tests::{INFO, fake_podman, podman_named};
 
     /// Not read where podman is refused, or new enough for all of them.
     fn containerfile() -> PathBuf {
@@ -199,6 +185,5 @@ mod tests {
         let (_folder, podman) = fake_podman("echo 'a warning' >&2; echo 'Error: no subuid ranges' >&2; exit 125");
         let error = podman.check(&containerfile()).await.unwrap_err();
         assert_eq!(error.to_string(), "`podman version` failed: no subuid ranges");
-        assert_eq!(error.tail().unwrap().lines().collect::<Vec<_>>(), ["a warning", "Error: no subuid ranges"]);
     }
 }

@@ -1,30 +1,33 @@
-//! What podman can fail at, and what the user is told.
+//! Why podman failed, and what the user can do about it.
 
-use std::{io, path::PathBuf, process::ExitStatus};
+use std::{fmt::Display, io, path::PathBuf};
 
 use semver::Version;
 use thiserror::Error;
 
-use super::{HERE_DOCUMENTS_VERSION, MIN_VERSION, Tail};
+use super::{HERE_DOCUMENTS_VERSION, MIN_VERSION};
 use crate::{
     exit::{Exit, Failure},
     oci::Platform,
 };
 
-/// Why podman did not do what was asked. Commands are named by a few words, never by their arguments, which carry build
-/// arguments.
+/// Where a runtime comes from that fits podman; podman 5.6 and newer need crun 1.16.
+pub const RUNTIME_TOO_OLD_HINT: &str =
+    "install podman and crun from the same suite of the distribution; podman 5.6 and newer need crun 1.16 or newer";
+
+/// Why podman failed. Commands are named by a few words, never by their arguments, which carry build arguments.
 #[derive(Debug, Error)]
 pub enum PodmanError {
     /// There is no such program.
     #[error("there is no `{}` to run", program.display())]
     NotFound {
-        /// What was to be run.
+        /// The program.
         program: PathBuf,
     },
     /// The program is there but cannot be run.
     #[error("`{}` cannot be run", program.display())]
     Unusable {
-        /// What was to be run.
+        /// The program.
         program: PathBuf,
         /// Why it did not start.
         source: io::Error,
@@ -52,64 +55,34 @@ pub enum PodmanError {
     #[error("podman runs as root here")]
     Rootful,
     /// A command failed.
-    #[error("`{command}` failed: {}", cause(tail, *status))]
+    #[error("`{command}` failed: {reason}")]
     Failed {
         /// The command in short words.
         command: &'static str,
-        /// How it ended.
-        status: ExitStatus,
-        /// Its last lines.
-        tail: Tail,
+        /// What it printed last, or how it ended.
+        reason: String,
     },
     /// `podman build` failed.
-    #[error("`podman build` for {platform} failed: {}", cause(tail, *status))]
-    BuildFailed {
+    #[error("`podman build` for {platform} failed: {reason}")]
+    Build {
         /// The platform whose image was to be built.
         platform: Platform,
-        /// How podman ended: with the status of the `RUN` step that failed, where one did.
-        status: ExitStatus,
-        /// The last lines of the build.
-        tail: Tail,
+        /// What it printed last, or how it ended; with what that means, where it is known.
+        reason: String,
+        /// What the user can do about it.
+        hint: Option<&'static str>,
     },
-    /// `podman build` ended because a step could not be put in the layer cache.
+    /// `podman build` ended because a step could not be pushed to the layer cache.
     #[error("`podman build` for {platform} could not write to the layer cache: {reason}")]
     CacheNotWritten {
         /// The platform whose image was to be built.
         platform: Platform,
-        /// What podman said.
+        /// What podman printed.
         reason: String,
-    },
-    /// The build ran a program that this machine cannot run.
-    #[error("a program of {platform} cannot run on this machine")]
-    EmulationMissing {
-        /// The platform whose image was to be built.
-        platform: Platform,
-        /// The last lines of the build.
-        tail: Tail,
-    },
-    /// What runs containers does not know what podman says to it.
-    #[error("the container runtime is too old for this podman: {}", cause(tail, *status))]
-    RuntimeTooOld {
-        /// The platform whose image was to be built.
-        platform: Platform,
-        /// How podman ended.
-        status: ExitStatus,
-        /// The last lines of the build.
-        tail: Tail,
-    },
-    /// The disk filled up.
-    #[error("no space was left during `{command}`")]
-    NoSpace {
-        /// The command in short words.
-        command: &'static str,
-        /// The platform, where an image was being built.
-        platform: Option<Platform>,
-        /// Its last lines.
-        tail: Tail,
     },
     /// The Containerfile or the context cannot be read.
     #[error("`{}` cannot be read", path.display())]
-    ContainerfileUnreadable {
+    Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// Why not.
@@ -123,114 +96,65 @@ pub enum PodmanError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The archive that podman wrote is incomplete or not an image.
-    #[error("the archive that `podman save` wrote is broken")]
-    Archive(#[source] io::Error),
-    /// Whoever took the layers failed; the error is theirs.
-    #[error("a layer could not be taken from podman")]
-    Layer(#[source] io::Error),
-    /// A file for podman's answer cannot be written or read.
-    #[error("failed to keep a temporary file")]
+    /// The image's layers or configuration could not be read from podman, or not be stored.
+    #[error("failed to read the image's layers from podman")]
+    Save(#[source] io::Error),
+    /// A temporary file or pipe failed.
+    #[error("failed to use a temporary file")]
     Temporary(#[source] io::Error),
 }
 
 impl PodmanError {
-    /// The last lines that podman printed, where it printed any.
-    pub fn tail(&self) -> Option<&Tail> {
-        match self {
-            Self::Failed { tail, .. }
-            | Self::BuildFailed { tail, .. }
-            | Self::EmulationMissing { tail, .. }
-            | Self::RuntimeTooOld { tail, .. }
-            | Self::NoSpace { tail, .. } => Some(tail),
-            _ => None,
-        }
-    }
-
-    /// The platform whose image could not be built.
-    fn platform(&self) -> Option<&Platform> {
-        match self {
-            Self::BuildFailed { platform, .. }
-            | Self::CacheNotWritten { platform, .. }
-            | Self::EmulationMissing { platform, .. }
-            | Self::RuntimeTooOld { platform, .. } => Some(platform),
-            Self::NoSpace { platform, .. } => platform.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// What could not be done, where no platform says it.
-    fn part(&self) -> &'static str {
-        match self {
-            Self::ContainerfileUnreadable { .. } => "there is nothing to build",
-            Self::HereDocument { .. } => "this podman cannot build the Containerfile",
-            _ => "podman cannot do its part",
-        }
+    pub(super) fn answer(command: &'static str, reason: impl Display) -> Self {
+        Self::Answer { command, reason: reason.to_string() }
     }
 
     fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+        match self {
             Self::NotFound { .. } | Self::Unusable { .. } => {
-                "install podman (`apt-get install podman`); `publisher doctor` says what else is missing"
+                Some("install podman (`apt-get install podman`); `publisher doctor` says what else is missing")
             }
-            Self::TooOld { .. } => "`publisher doctor` says how to get a newer podman",
+            Self::TooOld { .. } => Some("`publisher doctor` says how to get a newer podman"),
             Self::HereDocument { .. } => {
-                "write it with `\\` at the ends of the lines, or copy a file, or build with a newer podman"
+                Some("write it with `\\` at the ends of the lines, or copy a file, or build with a newer podman")
             }
-            Self::RuntimeTooOld { .. } => RUNTIME_TOO_OLD_HINT,
-            Self::Rootful => "run this as an ordinary user",
-            Self::Failed { .. } => "`publisher doctor` looks for what is missing on this machine",
-            Self::EmulationMissing { .. } => {
-                "build on a machine of that architecture, or install an emulator (`apt-get install qemu-user-static`)"
+            Self::Rootful => Some("run this as an ordinary user"),
+            Self::Failed { .. } => Some("`publisher doctor` looks for what is missing on this machine"),
+            Self::Build { hint, .. } => *hint,
+            Self::Save(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                Some("make room, or set TMPDIR to a folder on a larger disk")
             }
-            Self::NoSpace { .. } => {
-                "`podman system prune` frees what no image needs; `TMPDIR` may be on a full disk too"
-            }
-            _ => return None,
-        })
+            _ => None,
+        }
     }
 }
 
-/// Where a runtime comes from that fits podman; podman 5.6 and newer need crun 1.16.
-pub const RUNTIME_TOO_OLD_HINT: &str =
-    "install podman and crun from the same suite of the distribution; podman 5.6 and newer need crun 1.16 or newer";
-
-/// What podman said, else how it ended.
-fn cause(tail: &Tail, status: ExitStatus) -> String {
-    tail.cause().map_or_else(|| status.to_string(), str::to_owned)
-}
-
 impl From<PodmanError> for Failure {
-    /// An image that could not be built has an exit code of its own; whatever else is wrong with podman has not.
+    /// An image that could not be built has an exit code of its own; other failures of podman have not.
     fn from(error: PodmanError) -> Self {
-        let failure = error.platform().map_or_else(
-            || Self::new(Exit::Failed, error.part()),
-            |platform| Self::new(Exit::BuildFailed, format!("failed to build the image for {platform}")),
-        );
-        let failure = match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        let mut failure = match &error {
+            PodmanError::Build { platform, .. } | PodmanError::CacheNotWritten { platform, .. } => {
+                Self::new(Exit::BuildFailed, format!("failed to build the image for {platform}"))
+            }
+            PodmanError::Unreadable { .. } => Self::new(Exit::Failed, "there is nothing to build"),
+            PodmanError::HereDocument { .. } => Self::new(Exit::Failed, "this podman cannot build the Containerfile"),
+            _ => Self::new(Exit::Failed, "podman failed"),
         };
+        failure.hint = error.hint().map(Into::into);
         failure.because(error)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-
     use super::*;
-
-    fn tail(lines: &[&str]) -> Tail {
-        lines.iter().map(|&line| line.to_owned()).collect()
-    }
 
     #[test]
     fn a_build_that_failed_names_the_platform_and_has_its_exit_code() {
-        let failure = Failure::from(PodmanError::BuildFailed {
+        let failure = Failure::from(PodmanError::Build {
             platform: "linux/arm64".parse().unwrap(),
-            status: ExitStatus::from_raw(7 << 8),
-            tail: tail(&["boo", "Error: building at STEP \"RUN false\": exit status 7"]),
+            reason: "building at STEP \"RUN false\": exit status 7".into(),
+            hint: None,
         });
         assert_eq!((failure.exit, failure.hint.as_deref()), (Exit::BuildFailed, None));
         assert_eq!(
@@ -251,10 +175,10 @@ mod tests {
     )]
     #[case(PodmanError::Rootful, "podman runs as root here")]
     #[case(
-        PodmanError::Failed { command: "podman info", status: ExitStatus::from_raw(9), tail: tail(&[]) },
+        PodmanError::Failed { command: "podman info", reason: "signal: 9 (SIGKILL)".into() },
         "`podman info` failed: signal: 9 (SIGKILL)"
     )]
-    fn a_podman_that_is_unfit_is_no_failed_build_and_can_be_mended(#[case] error: PodmanError, #[case] cause: &str) {
+    fn an_unfit_podman_is_no_failed_build_and_has_a_hint(#[case] error: PodmanError, #[case] cause: &str) {
         let failure = Failure::from(error);
         assert_eq!((failure.exit, failure.chain()[1].as_str()), (Exit::Failed, cause));
         assert!(failure.hint.is_some());

@@ -1,24 +1,25 @@
 //! The process group that a podman leads, and how it is ended.
 //!
 //! podman runs a `RUN` step through a helper in its own group, and the kernel kills that helper when podman is gone. The
-//! step's processes, in a session of their own, are then left over. Told to stop while podman lives, the helper takes
-//! the step down, and podman removes its working container and fails. So a group is told from its leaves up.
+//! step's processes, in a session of their own, are then left over. If the helper gets a signal while podman lives, it ends
+//! the step, and podman removes its working container and fails. So a group is signalled from its leaves up.
 
 use std::{
     collections::HashSet,
     fs,
     os::fd::OwnedFd,
+    thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal};
 
 /// How long a group may take to end before it is killed. A cancelled job of GitHub has 10 seconds in all.
 const STOP_MAX: Duration = Duration::from_secs(4);
-/// How long those that lost their helpers may take to end by themselves before they are told as well.
+/// How long processes whose children have ended may take to end by themselves before they get a signal as well.
 const LEVEL_MAX: Duration = Duration::from_secs(1);
-/// How often it is looked whether the group is gone. podman takes a tenth of a second.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often it is checked whether the group has ended. podman takes a tenth of a second.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A child's process group; it is ended when this is dropped before [`Group::disarm`].
 #[derive(Debug)]
@@ -30,44 +31,39 @@ impl Group {
         Self(child.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
 
-    /// The leader has been waited for: its number may belong to somebody else now.
+    /// Leaves the group alone: once the leader has been waited for, another process may get its number.
     pub(super) fn disarm(&mut self) {
         self.0 = None;
-    }
-
-    /// Ends the group and what it started outside of it; blocks until that is done. The leader still has to be waited
-    /// for, until when the group's number cannot pass to others.
-    pub(super) fn end(&mut self) {
-        let Some(leader) = self.0.take() else { return };
-        let mut members = Members::of(leader);
-        let started_outside = members.started_outside();
-        let deadline = Instant::now() + STOP_MAX;
-        let mut told = None::<Instant>;
-        while !members.group.is_empty() && Instant::now() < deadline {
-            if told.is_none_or(|told| told.elapsed() >= LEVEL_MAX) {
-                for leaf in members.leaves() {
-                    let _ = kill_process(leaf, Signal::TERM);
-                }
-                told = Some(Instant::now());
-            }
-            std::thread::sleep(LOOK_EVERY);
-            members = Members::of(leader);
-        }
-        // Nothing is left to be hit, unless somebody does not listen or this system does not list its processes.
-        let _ = kill_process_group(leader, Signal::KILL);
-        for process in &started_outside {
-            kill_held(process);
-        }
     }
 }
 
 impl Drop for Group {
+    /// Ends the group and what it started outside of it; blocks until that is done. The leader has not been waited for
+    /// yet, so no other process has its number.
     fn drop(&mut self) {
-        self.end();
+        let Some(leader) = self.0 else { return };
+        let mut processes = Process::all();
+        let outside = started_outside(&processes, leader);
+        let (deadline, mut next_signal) = (Instant::now() + STOP_MAX, Instant::now());
+        while processes.iter().any(|process| process.group == Some(leader)) && Instant::now() < deadline {
+            if Instant::now() >= next_signal {
+                for leaf in leaves(&processes, leader) {
+                    let _ = kill_process(leaf, Signal::TERM);
+                }
+                next_signal = Instant::now() + LEVEL_MAX;
+            }
+            thread::sleep(POLL_INTERVAL);
+            processes = Process::all();
+        }
+        // Only processes that ignore the signal are left to be killed.
+        let _ = kill_process_group(leader, Signal::KILL);
+        for process in &outside {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
     }
 }
 
-/// A process of this system.
+/// A living process of this system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     id: Pid,
@@ -76,76 +72,47 @@ struct Process {
 }
 
 impl Process {
-    /// Reads `/proc/<id>/stat`: `id (name) state parent group …`, where a name may hold anything. One that has ended and
-    /// was not waited for counts as gone. One that is going just now has the group -1.
-    fn parse(stat: &str) -> Option<Self> {
-        let (id, rest) = (stat.split_once(' ')?.0, stat.rsplit_once(") ")?.1);
-        let mut fields = rest.split(' ');
-        let alive = !matches!(fields.next()?, "Z" | "X");
-        let (parent, group) = (fields.next()?, fields.next()?);
-        alive.then_some(Self { id: number(id)?, parent: number(parent), group: number(group) })
-    }
-}
-
-/// A process's number, unless it says that there is no process.
-fn number(text: &str) -> Option<Pid> {
-    Pid::from_raw(text.parse().ok().filter(|number| *number > 0)?)
-}
-
-/// The living processes of a group among all others.
-struct Members {
-    group: Vec<Process>,
-    others: Vec<Process>,
-}
-
-impl Members {
-    fn of(leader: Pid) -> Self {
+    fn all() -> Vec<Self> {
         let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
         let stats = folders.filter_map(|folder| fs::read_to_string(folder.path().join("stat")).ok());
-        let (group, others) =
-            stats.filter_map(|stat| Process::parse(&stat)).partition(|process| process.group == Some(leader));
-        Self { group, others }
+        stats.filter_map(|stat| Self::parse(&stat)).collect()
     }
 
-    /// Those that nobody else of the group was started by.
-    fn leaves(&self) -> impl Iterator<Item = Pid> {
-        let parents: HashSet<_> = self.group.iter().filter_map(|process| process.parent).collect();
-        self.group.iter().map(|process| process.id).filter(move |id| !parents.contains(id))
-    }
-
-    /// Those that the group started, directly or not, and that left it; held so that no number is mistaken later.
-    fn started_outside(&self) -> Vec<OwnedFd> {
-        let mut family: HashSet<_> = self.group.iter().map(|process| process.id).collect();
-        let mut found = Vec::new();
-        while let Some(child) = self.others.iter().find(|process| {
-            !family.contains(&process.id) && process.parent.is_some_and(|parent| family.contains(&parent))
-        }) {
-            family.insert(child.id);
-            found.extend(hold(child.id));
-        }
-        found
+    /// Reads `/proc/<id>/stat`: `id (name) state parent group …`, where a name may hold anything. A process that has ended
+    /// and was not waited for is left out. One that is about to end has the group -1.
+    fn parse(stat: &str) -> Option<Self> {
+        let pid = |text: &str| Pid::from_raw(text.parse().ok().filter(|number| *number > 0)?);
+        let (id, rest) = (stat.split_once(' ')?.0, stat.rsplit_once(") ")?.1);
+        let mut fields = rest.split(' ');
+        let is_alive = !matches!(fields.next()?, "Z" | "X");
+        let (parent, group) = (fields.next()?, fields.next()?);
+        is_alive.then_some(Self { id: pid(id)?, parent: pid(parent), group: pid(group) })
     }
 }
 
-/// Holds a process, so that its number cannot be mistaken for another's.
-#[cfg(target_os = "linux")]
-fn hold(process: Pid) -> Option<OwnedFd> {
-    rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()).ok()
+/// The processes of a group that have no child in it.
+fn leaves(processes: &[Process], leader: Pid) -> Vec<Pid> {
+    let members = || processes.iter().filter(|process| process.group == Some(leader));
+    let parents: HashSet<_> = members().filter_map(|process| process.parent).collect();
+    members().map(|process| process.id).filter(|id| !parents.contains(id)).collect()
 }
 
-#[cfg(target_os = "linux")]
-fn kill_held(process: &OwnedFd) {
-    let _ = rustix::process::pidfd_send_signal(process, Signal::KILL);
+/// The processes that a group started, directly or not, and that left it; as file descriptors, because a number may pass
+/// to another process.
+fn started_outside(processes: &[Process], leader: Pid) -> Vec<OwnedFd> {
+    let (members, others): (Vec<Process>, Vec<Process>) =
+        processes.iter().copied().partition(|process| process.group == Some(leader));
+    let mut family: HashSet<_> = members.iter().map(|process| process.id).collect();
+    let mut outside = Vec::new();
+    while let Some(child) = others
+        .iter()
+        .find(|process| !family.contains(&process.id) && process.parent.is_some_and(|parent| family.contains(&parent)))
+    {
+        family.insert(child.id);
+        outside.extend(pidfd_open(child.id, PidfdFlags::empty()));
+    }
+    outside
 }
-
-/// Other systems list no processes in `/proc`, so that there is nothing to hold.
-#[cfg(not(target_os = "linux"))]
-fn hold(_: Pid) -> Option<OwnedFd> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn kill_held(_: &OwnedFd) {}
 
 #[cfg(test)]
 mod tests {
@@ -172,10 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn the_leaves_are_those_without_children_in_the_group() {
-        let process = |id, parent| Process { id: pid(id), parent: Some(pid(parent)), group: Some(pid(2)) };
-        let members =
-            Members { group: vec![process(2, 1), process(3, 2), process(4, 3), process(5, 2)], others: vec![] };
-        assert_eq!(members.leaves().collect::<Vec<_>>(), [pid(4), pid(5)]);
+    fn leaves_have_no_children_in_the_group() {
+        let process = |id, parent, group| Process { id: pid(id), parent: Some(pid(parent)), group: Some(pid(group)) };
+        let processes = [process(2, 1, 2), process(3, 2, 2), process(4, 3, 2), process(5, 2, 2), process(6, 5, 6)];
+        assert_eq!(leaves(&processes, pid(2)), [pid(4), pid(5)]);
     }
 }

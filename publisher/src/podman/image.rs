@@ -10,12 +10,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use oci_spec::image::{Digest, DigestAlgorithm};
 use serde::Deserialize;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::{Podman, PodmanError, StoredLayer};
 use crate::oci::{Platform, digest_of};
 
-/// An image by the digest of its configuration.
+/// The id of an image: the digest of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ImageId(Digest);
 
@@ -55,7 +56,7 @@ impl fmt::Display for ImageId {
     }
 }
 
-/// What an image is for and what it consists of.
+/// An image as podman describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageInfo {
     /// The image.
@@ -70,12 +71,10 @@ pub struct ImageInfo {
     pub diff_ids: Vec<Digest>,
     /// Where the store holds them, in the same order; empty where podman does not tell, or tells otherwise.
     pub stored: Vec<StoredLayer>,
-    /// The size of all layers in bytes.
-    pub size: u64,
-    /// The exact bytes of the configuration, whose SHA-256 is the image's id, or nothing where only [`Podman::export`]
+    /// The exact bytes of the configuration, whose SHA-256 is the image's id, or nothing where only [`Podman::save`]
     /// has them.
     ///
-    /// They lie in podman's store as a file. Its place is an implementation detail of containers/storage (tried with
+    /// They lie in podman's store as a file. Its place is an implementation detail of containers/storage (tested with
     /// podman 4.3 and 5.8), so it is believed only when the digest agrees, and its absence is no error.
     pub config: Option<Bytes>,
 }
@@ -88,73 +87,36 @@ impl ImageInfo {
 }
 
 impl Podman {
-    /// Looks at an image.
+    /// Inspects an image.
     ///
     /// # Errors
     /// podman does not have it.
     pub async fn inspect(&self, id: &ImageId) -> Result<ImageInfo, PodmanError> {
         const COMMAND: &str = "podman image inspect";
-        let unclear = |reason: String| PodmanError::Answer { command: COMMAND, reason };
-        let answer = self.ask(COMMAND, &["image", "inspect", &id.to_string()]).await?;
-        let answer: Vec<Inspected> = serde_json::from_slice(&answer).map_err(|error| unclear(error.to_string()))?;
-        let image = answer.into_iter().next().ok_or_else(|| unclear("it is empty".into()))?;
+        let answer = self.output(COMMAND, &["image", "inspect", &id.to_string()]).await?;
+        let unclear = |error: serde_json::Error| PodmanError::answer(COMMAND, error);
+        let [image] = serde_json::from_slice::<[Inspected; 1]>(&answer).map_err(unclear)?;
         let diff_ids = image.root_fs.layers.unwrap_or_default();
-        let stored = image.graph_driver.as_ref().and_then(GraphDriver::layers);
-        let stored = stored.filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
-        let config = match image.graph_driver.as_ref().and_then(|driver| driver.config_file(id)) {
-            Some(file) => tokio::fs::read(file).await.ok().map(Bytes::from),
+        let driver = image.graph_driver.unwrap_or_default();
+        let stored = driver.layers().filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
+        let config = match driver.config_file(id) {
+            Some(file) => tokio::fs::read(file).await.ok().filter(|bytes| digest_of(bytes) == *id.digest()),
             None => None,
         };
-        let config = config.filter(|bytes| digest_of(bytes) == *id.digest());
         // podman does not print the variant.
-        let variant = config.as_ref().and_then(|config| serde_json::from_slice::<WithVariant>(config).ok()?.variant);
+        let variant = config.as_ref().and_then(|config| {
+            let config: Value = serde_json::from_slice(config).ok()?;
+            Some(config.get("variant")?.as_str()?.to_owned()).filter(|variant| !variant.is_empty())
+        });
         Ok(ImageInfo {
             id: id.clone(),
             os: image.os,
             architecture: image.architecture,
-            variant: variant.filter(|variant| !variant.is_empty()),
+            variant,
             diff_ids,
             stored,
-            size: image.size,
-            config,
+            config: config.map(Bytes::from),
         })
-    }
-}
-
-/// How and where an image's layers are stored.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GraphDriver {
-    name: String,
-    #[serde(default)]
-    data: Option<Directories>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Directories {
-    #[serde(default)]
-    upper_dir: PathBuf,
-    /// Folders with colons between them, the highest first.
-    #[serde(default)]
-    lower_dir: String,
-}
-
-impl GraphDriver {
-    /// `<graph root>/<driver>-images/<id>/=<base64 of the digest>`: a record's file is named by its key in base64 where
-    /// the key holds more than digits, lower-case letters and dots. The top layer lies in
-    /// `<graph root>/<driver>/<layer>/diff`.
-    fn config_file(&self, id: &ImageId) -> Option<PathBuf> {
-        let graph_root = self.data.as_ref()?.upper_dir.ancestors().nth(3)?;
-        let images = graph_root.join(format!("{}-images", self.name));
-        Some(images.join(id.hex()).join(format!("={}", STANDARD.encode(id.to_string()))))
-    }
-
-    /// The layers, lowest first.
-    fn layers(&self) -> Option<Vec<StoredLayer>> {
-        let folders = self.data.as_ref().filter(|_| self.name == "overlay")?;
-        let lower = folders.lower_dir.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
-        lower.rev().chain([&*folders.upper_dir]).map(StoredLayer::of).collect()
     }
 }
 
@@ -166,8 +128,6 @@ struct Inspected {
     #[serde(rename = "RootFS")]
     root_fs: RootFs,
     graph_driver: Option<GraphDriver>,
-    #[serde(default)]
-    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -177,9 +137,34 @@ struct RootFs {
     layers: Option<Vec<Digest>>,
 }
 
-#[derive(Deserialize)]
-struct WithVariant {
-    variant: Option<String>,
+/// How and where an image's layers are stored.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct GraphDriver {
+    name: String,
+    data: Value,
+}
+
+impl GraphDriver {
+    fn upper_dir(&self) -> Option<&Path> {
+        Some(Path::new(self.data.get("UpperDir")?.as_str()?))
+    }
+
+    /// `<graph root>/<driver>-images/<id>/=<base64 of the digest>`: a record's file is named by its key in base64 where
+    /// the key holds more than digits, lower-case letters and dots. The top layer lies in
+    /// `<graph root>/<driver>/<layer>/diff`.
+    fn config_file(&self, id: &ImageId) -> Option<PathBuf> {
+        let images = self.upper_dir()?.ancestors().nth(3)?.join(format!("{}-images", self.name));
+        Some(images.join(id.hex()).join(format!("={}", STANDARD.encode(id.to_string()))))
+    }
+
+    /// The layers, lowest first. `LowerDir` has folders with colons between them, the highest first.
+    fn layers(&self) -> Option<Vec<StoredLayer>> {
+        let upper = self.upper_dir().filter(|_| self.name == "overlay")?;
+        let lower = self.data.get("LowerDir").and_then(Value::as_str).unwrap_or_default();
+        let lower = lower.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
+        lower.rev().chain([upper]).map(StoredLayer::of).collect()
+    }
 }
 
 #[cfg(test)]
@@ -187,7 +172,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::podman::fake::fake_podman;
+    use crate::podman::tests::fake_podman;
 
     const CONFIG: &[u8] = br#"{"architecture":"arm","os":"linux","variant":"v7"}"#;
     const LAYER: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -234,7 +219,6 @@ mod tests {
             variant: variant.map(Into::into),
             diff_ids: vec![LAYER.parse().unwrap()],
             stored: StoredLayer::of(&folder.path().join("store/overlay/0123/diff")).into_iter().collect(),
-            size: 7,
             config: variant.and(stored).map(Bytes::from_static),
         };
         assert_eq!(podman.inspect(&id()).await.unwrap(), expected);

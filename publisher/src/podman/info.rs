@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use semver::Version;
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::PodmanError;
 
-/// The oldest podman that will do: that of Debian 12, the oldest that is tried.
+/// The oldest podman that is supported: that of Debian 12, the oldest that is tested.
 pub const MIN_VERSION: Version = Version::new(4, 3, 0);
 
 /// The first podman that reads here-documents in a Containerfile.
@@ -34,7 +34,7 @@ pub struct Info {
     pub temporary: PathBuf,
     /// The version of the host's control groups: `v1`, `v2`.
     pub cgroups: String,
-    /// What runs containers, name and version: `crun 1.28`.
+    /// The container runtime, name and version: `crun 1.28`.
     pub runtime: String,
     /// What connects containers: `netavark`.
     pub network: String,
@@ -45,35 +45,40 @@ pub struct Info {
 }
 
 impl Info {
-    /// Reads what `podman info --format json` printed.
+    /// Reads the output of `podman info --format json`. Fields that this podman does not have are empty.
     pub(super) fn parse(json: &[u8]) -> Result<Self, PodmanError> {
-        let unclear = |reason: String| PodmanError::Answer { command: "podman info", reason };
-        let Answer { host, store, version } =
-            serde_json::from_slice(json).map_err(|error| unclear(error.to_string()))?;
-        let version = Version::parse(&version.version).map_err(|error| unclear(error.to_string()))?;
+        const COMMAND: &str = "podman info";
+        let answer: Value = serde_json::from_slice(json).map_err(|error| PodmanError::answer(COMMAND, error))?;
+        let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let list = |pointer: &str| answer.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+        let rootless = answer.pointer("/host/security/rootless").and_then(Value::as_bool);
+        // `crun version 1.28` on the first of several lines.
+        let runtime = text("/host/ociRuntime/version");
+        let runtime_version =
+            runtime.lines().next().and_then(|line| line.split_whitespace().last()).unwrap_or_default();
         Ok(Self {
-            version,
-            rootless: host.security.rootless,
-            architecture: host.arch,
-            emulated: host.emulated_architectures.unwrap_or_default(),
-            fuse: store.graph_options.is_some_and(|options| options.contains_key("overlay.mount_program")),
-            graph_root: store.graph_root,
-            graph_driver: store.graph_driver_name,
-            temporary: store.image_copy_tmp_dir,
-            cgroups: host.cgroup_version,
-            runtime: host.oci_runtime.name_and_version(),
-            network: host.network_backend,
-            rootless_network: host.rootless_network_cmd,
-            user_ids: host.id_mappings.uidmap.unwrap_or_default().iter().map(|range| range.size).sum(),
+            version: Version::parse(&text("/version/Version")).map_err(|error| PodmanError::answer(COMMAND, error))?,
+            rootless: rootless.ok_or_else(|| PodmanError::answer(COMMAND, "`rootless` is missing"))?,
+            architecture: text("/host/arch"),
+            emulated: list("/host/emulatedArchitectures").filter_map(Value::as_str).map(Into::into).collect(),
+            graph_root: text("/store/graphRoot").into(),
+            graph_driver: text("/store/graphDriverName"),
+            fuse: answer.pointer("/store/graphOptions/overlay.mount_program").is_some(),
+            temporary: text("/store/imageCopyTmpDir").into(),
+            cgroups: text("/host/cgroupVersion"),
+            runtime: format!("{} {runtime_version}", text("/host/ociRuntime/name")).trim_end().into(),
+            network: text("/host/networkBackend"),
+            rootless_network: text("/host/rootlessNetworkCmd"),
+            user_ids: list("/host/idMappings/uidmap").filter_map(|range| range["size"].as_u64()).sum(),
         })
     }
 }
 
-/// Whether a podman will do.
+/// Whether a podman is supported.
 ///
 /// # Errors
 /// It is too old, or runs as root.
-pub fn judge(version: &Version, rootless: bool) -> Result<(), PodmanError> {
+pub fn check_version(version: &Version, rootless: bool) -> Result<(), PodmanError> {
     // A pre-release of the oldest version has what is needed, so only these two numbers count.
     if (version.major, version.minor) < (MIN_VERSION.major, MIN_VERSION.minor) {
         return Err(PodmanError::TooOld { found: version.clone() });
@@ -81,87 +86,10 @@ pub fn judge(version: &Version, rootless: bool) -> Result<(), PodmanError> {
     if rootless { Ok(()) } else { Err(PodmanError::Rootful) }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    host: Host,
-    store: Store,
-    version: VersionAnswer,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Host {
-    arch: String,
-    security: Security,
-    #[serde(default)]
-    emulated_architectures: Option<Vec<String>>,
-    #[serde(default)]
-    cgroup_version: String,
-    #[serde(default)]
-    oci_runtime: Runtime,
-    #[serde(default)]
-    network_backend: String,
-    #[serde(default)]
-    rootless_network_cmd: String,
-    #[serde(default)]
-    id_mappings: Mappings,
-}
-
-#[derive(Deserialize)]
-struct Security {
-    rootless: bool,
-}
-
-#[derive(Deserialize, Default)]
-struct Runtime {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    version: String,
-}
-
-impl Runtime {
-    /// `crun version 1.28` on the first of several lines becomes `crun 1.28`.
-    fn name_and_version(&self) -> String {
-        match self.version.lines().next().and_then(|line| line.split_whitespace().last()) {
-            Some(version) => format!("{} {version}", self.name),
-            None => self.name.clone(),
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-struct Mappings {
-    #[serde(default)]
-    uidmap: Option<Vec<Range>>,
-}
-
-#[derive(Deserialize)]
-struct Range {
-    size: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Store {
-    graph_root: PathBuf,
-    graph_driver_name: String,
-    #[serde(default)]
-    graph_options: Option<serde_json::Map<String, serde_json::Value>>,
-    #[serde(default)]
-    image_copy_tmp_dir: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct VersionAnswer {
-    version: String,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::podman::fake::INFO;
+    use crate::podman::tests::INFO;
 
     #[test]
     fn what_podman_says_is_read() {
@@ -214,6 +142,9 @@ mod tests {
     ) {
         let version = Version::parse(version).unwrap();
         let info = Info { version, rootless, ..Info::parse(INFO.as_bytes()).unwrap() };
-        assert_eq!(judge(&info.version, info.rootless).err().map(|error| error.to_string()).as_deref(), objection);
+        assert_eq!(
+            check_version(&info.version, info.rootless).err().map(|error| error.to_string()).as_deref(),
+            objection
+        );
     }
 }

@@ -29,7 +29,7 @@ impl Podman {
         let folder = tempfile::tempdir().map_err(PodmanError::Temporary)?;
         write_program(&folder.path().join("program"), *machine, code).map_err(PodmanError::Temporary)?;
         let files = folder.path().to_string_lossy();
-        self.ask("podman run", &["run", "--rm", "--network=none", "--rootfs", &files, "/program"]).await.map(drop)
+        self.output("podman run", &["run", "--rm", "--network=none", "--rootfs", &files, "/program"]).await.map(drop)
     }
 }
 
@@ -62,7 +62,7 @@ fn write_program(file: &Path, machine: u16, code: &[u8]) -> std::io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::podman::fake::fake_podman;
+    use crate::podman::tests::fake_podman;
 
     #[test]
     fn the_program_runs_on_this_machine() {

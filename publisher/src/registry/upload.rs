@@ -20,7 +20,7 @@ use tokio_util::io::ReaderStream;
 use super::{Cause, Registry, RegistryError, blob::location, manifest::check_told};
 use crate::{
     auth::Scope,
-    event::LayerFate,
+    event::BlobOutcome,
     http::{RequestError, Verdict},
     oci::{Digest, short},
 };
@@ -94,7 +94,7 @@ impl Registry {
         blob: &Blob,
         mount_from: Option<&str>,
         progress: &Progress,
-    ) -> Result<LayerFate, RegistryError> {
+    ) -> Result<BlobOutcome, RegistryError> {
         let mut leftover = Leftover::default();
         self.attempts(&format!("push blob {}", short(&blob.digest)), async || {
             self.push_once(blob, mount_from, progress, &mut leftover).await
@@ -120,7 +120,7 @@ impl Registry {
         mount_from: Option<&str>,
         progress: &Progress,
         leftover: &mut Leftover,
-    ) -> Result<LayerFate, Cause> {
+    ) -> Result<BlobOutcome, Cause> {
         let _permit = self.turns.uploads.acquire().await;
         if let Some(broken) = leftover.session.take()
             && let Some(resumed) = self.where_it_broke(blob, broken).await
@@ -132,7 +132,7 @@ impl Registry {
             }
         }
         if self.head_blob(&blob.digest).await? {
-            return Ok(if leftover.taken { LayerFate::Uploaded } else { LayerFate::Present });
+            return Ok(if leftover.taken { BlobOutcome::Uploaded } else { BlobOutcome::Present });
         }
         let opened = match self.open_upload(mount_from.map(|from| (&blob.digest, from))).await {
             // Who may not mount may still send, for example with a credential for one repository only.
@@ -140,7 +140,7 @@ impl Registry {
             opened => opened?,
         };
         match opened {
-            Opened::Mounted => Ok(LayerFate::Mounted),
+            Opened::Mounted => Ok(BlobOutcome::Mounted),
             Opened::Session(session) => self.fill(blob, session, progress, leftover).await,
         }
     }
@@ -152,14 +152,14 @@ impl Registry {
         mut session: Session,
         progress: &Progress,
         leftover: &mut Leftover,
-    ) -> Result<LayerFate, Cause> {
+    ) -> Result<BlobOutcome, Cause> {
         let mut settled = self.send_rest(blob, &mut session, progress).await;
         if settled.is_ok() {
             leftover.taken = true;
             settled = self.close_upload(blob, &session).await;
         }
         leftover.session = settled.as_ref().is_err_and(|cause| !has_status(cause, SPOILED)).then_some(session);
-        settled.map(|()| LayerFate::Uploaded)
+        settled.map(|()| BlobOutcome::Uploaded)
     }
 
     async fn open_upload(&self, mount: Option<(&Digest, &str)>) -> Result<Opened, Cause> {

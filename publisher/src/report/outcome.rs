@@ -5,12 +5,16 @@
 use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::{
     clean::Report,
     exit::Failure,
     oci::{Digest, Platform},
 };
+
+/// The version of `timings.json`; it grows when a field changes its meaning or goes away.
+const TIMINGS_SCHEMA: u32 = 1;
 
 /// How far a run that succeeded went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -109,7 +113,7 @@ pub struct RegistryOutcome {
 /// How long one phase took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Timing {
-    /// `build`, `stage`, `list`, `commit` or `read_back`.
+    /// `build`, `stage`, `list`, `commit`, `read_back` or `clean`.
     pub phase: String,
     /// The platform, where the phase belongs to one.
     pub platform: Option<String>,
@@ -117,66 +121,35 @@ pub struct Timing {
     pub milliseconds: u64,
 }
 
-/// What `--output json` prints instead of a [`Publication`] when the run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FailureRecord {
-    /// Always `failed`, so that one field tells the outcomes apart.
-    pub status: &'static str,
-    /// The exit code of the process.
-    pub exit_code: u8,
-    /// What went wrong.
-    pub error: FailureDetails,
-}
-
-/// What went wrong, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FailureDetails {
-    /// What could not be done.
-    pub message: String,
-    /// Why, outermost first.
-    pub causes: Vec<String>,
-    /// What the user can do about it.
-    pub hint: Option<String>,
-    /// What the registries hold now because of this run.
-    pub left: Option<String>,
-    /// What the tag pointed at before this run moved it, where others have moved it on since.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub replaced: Vec<Replaced>,
-}
-
-/// What a run had replaced on one registry before it was overtaken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Replaced {
-    /// The registry's short name.
-    pub registry: String,
-    /// What the tag pointed at before.
-    pub previous: Digest,
-}
-
-impl From<&Failure> for FailureRecord {
-    fn from(failure: &Failure) -> Self {
-        let error = FailureDetails {
-            message: failure.message.clone(),
-            causes: failure.chain().split_off(1),
-            hint: failure.hint.clone(),
-            left: failure.left.clone(),
-            replaced: failure
-                .replaced
-                .iter()
-                .map(|(registry, previous)| Replaced { registry: registry.clone(), previous: previous.clone() })
-                .collect(),
-        };
-        Self { status: "failed", exit_code: failure.exit as u8, error }
+/// What `--output json` prints instead of a [`Publication`] when the run failed: `status` is always `failed`, so that one
+/// field tells the outcomes apart. `left` is what the registries hold now because of this run, `replaced` what the tag
+/// pointed at before this run moved it, where others have moved it on since.
+pub fn failure_json(failure: &Failure) -> String {
+    let mut error = json!({
+        "message": failure.message,
+        "causes": failure.chain().split_off(1),
+        "hint": failure.hint,
+        "left": failure.left,
+    });
+    let replaced = failure.replaced.iter();
+    let replaced: Vec<_> =
+        replaced.map(|(registry, previous)| json!({ "registry": registry, "previous": previous })).collect();
+    if !replaced.is_empty() {
+        error["replaced"] = replaced.into();
     }
+    to_json(&json!({ "status": "failed", "exit_code": failure.exit as u8, "error": error }))
+}
+
+/// `timings.json`, for comparing runs: `{"schema": 1, "timings": [{"phase", "platform", "milliseconds"}, …]}`, in the order
+/// in which phases ended.
+pub fn timings_json(timings: &[Timing]) -> String {
+    to_json(&json!({ "schema": TIMINGS_SCHEMA, "timings": timings }))
 }
 
 /// A record as it is printed: indented, with a line end.
-///
-/// # Errors
-///
-/// None for the records of this module; `serde_json` says so only by its type.
-pub fn to_json(record: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(record).map(|json| json + "\n")
+pub fn to_json(record: &impl Serialize) -> String {
+    // Strings as keys cannot fail.
+    serde_json::to_string_pretty(record).map(|json| json + "\n").unwrap_or_default()
 }
 
 /// A duration in whole milliseconds, as all records give it.
@@ -196,7 +169,7 @@ pub(super) mod tests {
         clean::{Item, Outcome},
         config::DriverKind,
         exit::Exit,
-        report::testing::{amd64, arm64, digest},
+        report::tests::{amd64, arm64, digest},
     };
 
     /// A publish as it should go: one platform mostly known, one registry new.
@@ -288,7 +261,7 @@ pub(super) mod tests {
         publication.registries.truncate(1);
         publication.timings.truncate(1);
         publication.cleanup[0].items.truncate(1);
-        insta::assert_snapshot!(to_json(&publication).unwrap(), @r#"
+        insta::assert_snapshot!(to_json(&publication), @r#"
         {
           "status": "published",
           "tag": "latest",
@@ -377,7 +350,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_failure_reads_as_json() {
-        insta::assert_snapshot!(to_json(&FailureRecord::from(&failure())).unwrap(), @r#"
+        insta::assert_snapshot!(failure_json(&failure()), @r#"
         {
           "status": "failed",
           "exit_code": 4,
@@ -390,6 +363,27 @@ pub(super) mod tests {
             "hint": "run it again; what was sent is not sent twice",
             "left": "nothing was published"
           }
+        }
+        "#);
+    }
+
+    #[test]
+    fn timings_name_their_schema() {
+        insta::assert_snapshot!(timings_json(&publication().timings[1..]), @r#"
+        {
+          "schema": 1,
+          "timings": [
+            {
+              "phase": "stage",
+              "platform": "linux/amd64",
+              "milliseconds": 3200
+            },
+            {
+              "phase": "commit",
+              "platform": null,
+              "milliseconds": 340
+            }
+          ]
         }
         "#);
     }

@@ -1,11 +1,24 @@
-//! What shows a run while it works, and which one to take.
+//! What a run shows on stderr while it works, and what is kept of it for the result.
 
-use std::{io, sync::Arc};
+use std::{
+    io::{IsTerminal as _, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
+use clap::ColorChoice;
 use indicatif::ProgressDrawTarget;
 
-use super::{ActionsLog, Bars, Plain, Quiet, terminal::Style};
-use crate::{event::Reporter, exit::Failure};
+use super::{
+    bars::Bars,
+    log::Log,
+    outcome::{Timing, milliseconds},
+    style,
+};
+use crate::{
+    environment::Environment,
+    event::{Event, Reporter},
+    exit::Failure,
+};
 
 /// How often bars are drawn, per second: often enough to move, seldom enough for a slow line.
 const DRAWS_PER_SECOND: u8 = 10;
@@ -20,66 +33,130 @@ pub enum OutputFormat {
     Json,
 }
 
-/// A reporter that has something to show, and to show last.
-pub trait Screen: Reporter {
-    /// The run is over: takes away what is drawn, writes what was held back and, where it failed, says why.
-    ///
-    /// Must be called once, when no events come any more; before that the output of a failed build may be held back.
-    fn end(&self, failure: Option<&Failure>);
+/// Shows a run on stderr, and keeps the durations and warnings that the result names.
+pub struct Screen(Mutex<State>);
+
+struct State {
+    display: Display,
+    timings: Vec<Timing>,
+    warnings: Vec<String>,
 }
 
-/// The screen for a run, on stderr.
-///
-/// `terminal` is whether stderr can be drawn on ([`super::terminal::can_draw`]), `actions` whether this is a step of a
-/// GitHub Actions job; there the log has its form whatever stdout carries, because annotations are how a failure shows.
-pub fn choose(output: OutputFormat, terminal: bool, actions: bool, style: Style) -> Arc<dyn Screen> {
-    let out = Box::new(io::stderr());
-    match Kind::of(output, terminal, actions) {
-        Kind::Actions => Arc::new(ActionsLog::new(out)),
-        Kind::Quiet => Arc::new(Quiet::new(out, style)),
-        Kind::Bars => Arc::new(Bars::new(out, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND), style)),
-        Kind::Plain => Arc::new(Plain::new(out, style)),
+enum Display {
+    Bars(Bars),
+    Log(Log),
+}
+
+impl Screen {
+    /// The screen for this run: bars where stderr is a terminal that understands cursor movement, else a log.
+    pub fn on_stderr(environment: &Environment, color: ColorChoice) -> Arc<Self> {
+        let out = style::stderr(color);
+        let is_drawable = std::io::stderr().is_terminal() && environment.get("TERM") != Some("dumb");
+        // The runner reads commands from stdout and stderr alike, but through two pipes whose order among each other is
+        // not kept. On stderr alone lines stay in order, and stdout stays clean for `--output json`.
+        Arc::new(if is_actions(environment) || !is_drawable {
+            Self::log(out, is_actions(environment))
+        } else {
+            Self::with(Display::Bars(Bars::new(out, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND))))
+        })
+    }
+
+    pub(super) fn log(out: Box<dyn Write + Send>, is_actions: bool) -> Self {
+        Self::with(Display::Log(Log::new(out, is_actions)))
+    }
+
+    fn with(display: Display) -> Self {
+        Self(Mutex::new(State { display, timings: Vec::new(), warnings: Vec::new() }))
+    }
+
+    /// The run is over: removes the bars, writes what was held back and, where it failed, the reason.
+    ///
+    /// Must be called once, after the last event; before that the output of a failed build may be held back.
+    pub fn end(&self, failure: Option<&Failure>) {
+        match &mut self.state().display {
+            Display::Bars(bars) => bars.end(failure),
+            Display::Log(log) => log.end(failure),
+        }
+    }
+
+    /// How long each phase took that succeeded, in the order in which they ended.
+    pub fn timings(&self) -> Vec<Timing> {
+        self.state().timings.clone()
+    }
+
+    /// The warnings so far, in order.
+    pub fn warnings(&self) -> Vec<String> {
+        self.state().warnings.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The kinds of screen.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind {
-    Actions,
-    Quiet,
-    Bars,
-    Plain,
-}
-
-impl Kind {
-    fn of(output: OutputFormat, terminal: bool, actions: bool) -> Self {
-        match output {
-            // The runner reads commands from stdout and stderr alike, but through two pipes whose order among each
-            // other is not kept. On stderr alone lines stay in order, and stdout stays clean for `--output json`.
-            _ if actions => Self::Actions,
-            OutputFormat::Json => Self::Quiet,
-            OutputFormat::Text if terminal => Self::Bars,
-            OutputFormat::Text => Self::Plain,
+impl Reporter for Screen {
+    fn event(&self, event: Event) {
+        let mut state = self.state();
+        match &event {
+            Event::PhaseFinished(phase, took) => state.timings.push(Timing {
+                phase: phase.name().into(),
+                platform: phase.platform().map(ToString::to_string),
+                milliseconds: milliseconds(*took),
+            }),
+            Event::Warning(warning) => state.warnings.push(warning.clone()),
+            _ => {}
+        }
+        match &mut state.display {
+            Display::Bars(bars) => bars.event(event),
+            Display::Log(log) => log.event(&event),
         }
     }
 }
 
+/// Whether this is a step of a GitHub Actions job.
+pub fn is_actions(environment: &Environment) -> bool {
+    environment.get("GITHUB_ACTIONS") == Some("true")
+}
+
+/// Writes text at once, so that lines of several processes on one stderr stay whole. What cannot be written is dropped: a
+/// closed pipe must not stop a publish half-way.
+pub(super) fn write(out: &mut dyn Write, text: &str) {
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{
+        event::Phase,
+        report::tests::{Buffer, arm64},
+    };
+
+    #[test]
+    fn durations_and_warnings_are_kept_and_shown() {
+        let buffer = Buffer::default();
+        let screen = Screen::log(buffer.writer(), false);
+        screen.event(Event::PhaseFinished(Phase::Stage(arm64()), Duration::from_millis(1234)));
+        screen.event(Event::PhaseFinished(Phase::ReadBack, Duration::from_secs(1)));
+        screen.event(Event::Warning("emulated".into()));
+
+        let timing = |phase: &str, platform: Option<&str>, milliseconds| Timing {
+            phase: phase.into(),
+            platform: platform.map(Into::into),
+            milliseconds,
+        };
+        assert_eq!(screen.timings(), [timing("stage", Some("linux/arm64"), 1234), timing("read_back", None, 1000)]);
+        assert_eq!(screen.warnings(), ["emulated"]);
+        assert_eq!(buffer.text().lines().count(), 3);
+    }
 
     #[rstest::rstest]
-    #[case(OutputFormat::Text, true, false, Kind::Bars)]
-    #[case(OutputFormat::Text, false, false, Kind::Plain)]
-    #[case(OutputFormat::Json, true, false, Kind::Quiet)]
-    #[case(OutputFormat::Json, false, true, Kind::Actions)]
-    #[case(OutputFormat::Text, true, true, Kind::Actions)]
-    fn the_place_decides_and_then_the_form(
-        #[case] output: OutputFormat,
-        #[case] terminal: bool,
-        #[case] actions: bool,
-        #[case] kind: Kind,
-    ) {
-        assert_eq!(Kind::of(output, terminal, actions), kind);
+    #[case(&[("GITHUB_ACTIONS", "true")], true)]
+    #[case(&[("GITHUB_ACTIONS", "false")], false)]
+    #[case(&[], false)]
+    fn a_step_of_github_actions_is_recognised(#[case] variables: &[(&str, &str)], #[case] expected: bool) {
+        assert_eq!(is_actions(&variables.iter().copied().collect()), expected);
     }
 }

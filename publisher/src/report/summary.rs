@@ -1,149 +1,115 @@
 //! The job summary: what GitHub shows on the page of a run, Markdown appended to the file in `GITHUB_STEP_SUMMARY`.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-use thiserror::Error;
+use std::time::Duration;
 
 use super::{
-    markdown::{code, code_block, code_cell, table, text},
     outcome::{Publication, Status},
-    text::{CAUSE, change, explanation, pull_commands},
-    units,
+    sanitize,
+    text::{change, pull_commands},
+    units::{bytes, duration},
 };
 use crate::exit::{Exit, Failure};
 
-/// The summary could not be written.
-#[derive(Debug, Error)]
-#[error("failed to append to the job summary {}", path.display())]
-pub struct AppendError {
-    path: PathBuf,
-    source: io::Error,
-}
+/// The characters that begin something in the middle of a line of Markdown: emphasis, code, links, HTML, cells, maths,
+/// headings (GitHub Flavored Markdown 0.29).
+const SPECIAL: &str = "\\`*_{}[]<>#|&~$";
 
 /// The summary of a run that succeeded.
 pub fn publication(publication: &Publication) -> String {
-    let did = match publication.status {
+    let status = match publication.status {
         Status::Published => "Published",
         Status::Staged => "Staged by digest, not tagged:",
         Status::Skipped => "Built, not pushed:",
     };
-    let mut sections = vec![format!("## {did} {}\n", code(&publication.tag))];
-    if !publication.registries.is_empty() {
-        sections.push(registries(publication));
-    }
-    if !publication.platforms.is_empty() {
-        sections.push(platforms(publication));
-    }
-    if !publication.builds.is_empty() {
-        sections.push(builds(publication));
-    }
-    let pull = pull_commands(publication);
-    if !pull.is_empty() {
-        sections.push(code_block("console", &pull));
-    }
+    let mut sections = vec![format!("## {status} `{}`\n", publication.tag)];
+    sections.extend(registries(publication));
+    sections.extend(platforms(publication));
+    sections.extend(builds(publication));
+    sections.extend(code_block("console", &pull_commands(publication)));
+    let cleanup = publication.cleanup.iter().map(|report| format!("- {}\n", escaped(&report.line())));
+    sections.extend(titled("### Cleaned up", &cleanup.collect::<String>()));
     let undo: Vec<_> = publication.cleanup.iter().flat_map(|report| report.restore.clone()).collect();
-    if !publication.cleanup.is_empty() {
-        let lines: Vec<_> = publication.cleanup.iter().map(|report| format!("- {}", text(&report.line()))).collect();
-        sections.push(format!("### Cleaned up\n\n{}\n", lines.join("\n")));
-    }
-    if !undo.is_empty() {
-        sections.push(format!("To undo the removal, within 30 days:\n\n{}", code_block("console", &undo)));
-    }
-    if !publication.timings.is_empty() {
-        sections.push(timings(publication));
-    }
-    if !publication.warnings.is_empty() {
-        let items: Vec<_> = publication.warnings.iter().map(|warning| format!("- ⚠️ {}", text(warning))).collect();
-        sections.push(format!("### Warnings\n\n{}\n", items.join("\n")));
-    }
+    sections.extend(titled("To undo the removal, within 30 days:", &code_block("console", &undo).unwrap_or_default()));
+    sections.extend(timings(publication));
+    let warnings = publication.warnings.iter().map(|warning| format!("- ⚠️ {}\n", escaped(warning)));
+    sections.extend(titled("### Warnings", &warnings.collect::<String>()));
     sections.join("\n")
 }
 
 /// The summary of a clean-up, from its trees.
 pub fn cleaned(trees: &str) -> String {
     let lines: Vec<_> = trees.lines().map(str::to_owned).collect();
-    format!("## Clean-up\n\n{}", code_block("text", &lines))
+    format!("## Clean-up\n\n{}", code_block("text", &lines).unwrap_or_default())
 }
 
 /// The summary of a run that failed.
 pub fn failure(failure: &Failure) -> String {
     let title = if failure.exit == Exit::Superseded { "Publishing stopped" } else { "Publishing failed" };
-    let mut sections = vec![
-        format!(
-            "## {title}
-"
-        ),
-        format!(
-            "❌ **{}** (exit code {})
-",
-            text(&failure.message),
-            failure.exit as u8
-        ),
-    ];
-    let causes = explanation(failure).into_iter().filter(|(label, _)| *label == CAUSE);
-    let causes: Vec<_> = causes.map(|(label, cause)| format!("{label}: {cause}")).collect();
-    if !causes.is_empty() {
-        sections.push(code_block("text", &causes));
-    }
-    sections.extend(failure.left.iter().map(|left| format!("**State left:** {}\n", text(left))));
-    sections.extend(failure.hint.iter().map(|hint| format!("**Hint:** {}\n", text(hint))));
+    let message = escaped(&failure.message);
+    let mut sections = vec![format!("## {title}\n\n❌ **{message}** (exit code {})\n", failure.exit as u8)];
+    let causes = failure.chain().split_off(1).into_iter();
+    let causes: Vec<_> = causes.map(|cause| format!("caused by: {}", sanitize::one_line(&cause))).collect();
+    sections.extend(code_block("text", &causes));
+    sections.extend(failure.left.iter().map(|left| format!("**State left:** {}\n", escaped(left))));
+    sections.extend(failure.hint.iter().map(|hint| format!("**Hint:** {}\n", escaped(hint))));
     sections.join("\n")
 }
 
-/// Appends a summary to the file; other steps of the job may have written to it before.
-///
-/// # Errors
-///
-/// [`AppendError`] names the file.
-pub fn append(path: &Path, summary: &str) -> Result<(), AppendError> {
-    let written = OpenOptions::new().create(true).append(true).open(path);
-    // The empty line ends whatever paragraph or table was before.
-    let written = written.and_then(|mut file| file.write_all(format!("{summary}\n").as_bytes()));
-    written.map_err(|source| AppendError { path: path.to_owned(), source })
-}
-
-fn registries(publication: &Publication) -> String {
+fn registries(publication: &Publication) -> Option<String> {
     let rows = publication.registries.iter().map(|registry| {
-        [
-            text(&registry.name),
-            code_cell(&registry.reference),
-            code_cell(registry.digest.as_ref()),
-            text(&change(publication.status, registry)),
-            registry.retries.to_string(),
-        ]
+        let change = change(publication.status, registry);
+        let (name, reference) = (escaped(&registry.name), &registry.reference);
+        format!("| {name} | `{reference}` | `{}` | {} | {} |\n", registry.digest, escaped(&change), registry.retries)
     });
-    table(["Registry", "Reference", "Digest", "Tag", "Retries"], rows)
+    table("| Registry | Reference | Digest | Tag | Retries |", rows)
 }
 
-fn platforms(publication: &Publication) -> String {
-    let rows = publication.platforms.iter().map(|platform| {
-        [
-            code_cell(&platform.platform.to_string()),
-            code_cell(platform.digest.as_ref()),
-            units::bytes(platform.size),
-            format!("{} of {}", platform.layers_known, platform.layers),
-            units::bytes(platform.bytes_uploaded),
-        ]
+fn platforms(publication: &Publication) -> Option<String> {
+    let rows = publication.platforms.iter().map(|it| {
+        let (size, uploaded) = (bytes(it.size), bytes(it.bytes_uploaded));
+        let reused = format!("{} of {}", it.layers_known, it.layers);
+        format!("| `{}` | `{}` | {size} | {reused} | {uploaded} |\n", it.platform, it.digest)
     });
-    table(["Platform", "Digest", "Size", "Layers reused", "Uploaded"], rows)
+    table("| Platform | Digest | Size | Layers reused | Uploaded |", rows)
 }
 
-fn builds(publication: &Publication) -> String {
-    let rows = publication.builds.iter().map(|build| [code_cell(&build.platform.to_string()), build.to_string()]);
-    table(["Build", "Cache"], rows)
+fn builds(publication: &Publication) -> Option<String> {
+    let rows = publication.builds.iter().map(|build| format!("| `{}` | {build} |\n", build.platform));
+    table("| Build | Cache |", rows)
 }
 
-fn timings(publication: &Publication) -> String {
+fn timings(publication: &Publication) -> Option<String> {
     let rows = publication.timings.iter().map(|timing| {
-        let platform = timing.platform.as_deref().map(code_cell).unwrap_or_default();
-        [text(&timing.phase.replace('_', " ")), platform, units::duration(Duration::from_millis(timing.milliseconds))]
+        let platform = timing.platform.as_ref().map(|platform| format!("`{platform}`")).unwrap_or_default();
+        let took = duration(Duration::from_millis(timing.milliseconds));
+        format!("| {} | {platform} | {took} |\n", timing.phase.replace('_', " "))
     });
-    table(["Phase", "Platform", "Duration"], rows)
+    table("| Phase | Platform | Duration |", rows)
+}
+
+/// A table; [`None`] without rows. Text from outside must be escaped.
+fn table(head: &str, rows: impl Iterator<Item = String>) -> Option<String> {
+    let rows: String = rows.collect();
+    let line = "| --- ".repeat(head.matches(" | ").count() + 1);
+    (!rows.is_empty()).then(|| format!("{head}\n{line}|\n{rows}"))
+}
+
+/// A text under a title; [`None`] without text.
+fn titled(title: &str, text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| format!("{title}\n\n{text}"))
+}
+
+/// Text from outside that shows as it is, on one line, in a cell or outside.
+fn escaped(text: &str) -> String {
+    let escape = |c: char| if SPECIAL.contains(c) { format!("\\{c}") } else { c.into() };
+    sanitize::one_line(text).chars().map(escape).collect()
+}
+
+/// A block of code lines in a language; its fence is longer than any run of backticks in it. [`None`] without lines.
+fn code_block(language: &str, lines: &[String]) -> Option<String> {
+    let runs = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len);
+    let fence = "`".repeat(runs.max()?.max(2) + 1);
+    Some(format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n")))
 }
 
 #[cfg(test)]
@@ -163,8 +129,8 @@ mod tests {
 
         | Platform | Digest | Size | Layers reused | Uploaded |
         | --- | --- | --- | --- | --- |
-        | `linux/amd64` | `sha256:baf0239e48ff4c47ebac3ba02b5cf1506b69cd5a0c0d0c825a53ba65976fb942` | 31.4 MB | 4 of 5 | 2.4 MB |
-        | `linux/arm64` | `sha256:b3e3ab55f887c56c0bd8bec3743b0fb54daaa17861e03db5133ef2835eb0da5a` | 31.4 MB | 0 of 5 | 62.8 MB |
+        | `linux/amd64` | `sha256:baf0239e48ff4c47ebac3ba02b5cf1506b69cd5a0c0d0c825a53ba65976fb942` | 31.40 MB | 4 of 5 | 2.40 MB |
+        | `linux/arm64` | `sha256:b3e3ab55f887c56c0bd8bec3743b0fb54daaa17861e03db5133ef2835eb0da5a` | 31.40 MB | 0 of 5 | 62.80 MB |
 
         | Build | Cache |
         | --- | --- |
@@ -188,7 +154,7 @@ mod tests {
 
         | Phase | Platform | Duration |
         | --- | --- | --- |
-        | build | `linux/amd64` | 1 m 02 s |
+        | build | `linux/amd64` | 1 m 01 s |
         | stage | `linux/amd64` | 3.2 s |
         | commit |  | 340 ms |
 
@@ -239,15 +205,14 @@ mod tests {
     fn foreign_text_cannot_leave_its_place() {
         let mut hostile = a_failure();
         hostile.message = "push | to\n\n## <img src=x>".into();
-        hostile = hostile.because(io::Error::other("```\n# heading"));
+        hostile = hostile.because(std::io::Error::other("```\n# heading"));
         insta::assert_snapshot!(failure(&hostile), @r"
         ## Publishing failed
 
         ❌ **push \| to \#\# \<img src=x\>** (exit code 4)
 
         ````text
-        caused by: ```
-            # heading
+        caused by: ``` # heading
         ````
 
         **State left:** nothing was published
@@ -256,19 +221,18 @@ mod tests {
         ");
     }
 
-    #[test]
-    fn summaries_of_several_steps_stay_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("summary.md");
-        append(&path, "one\n").unwrap();
-        append(&path, "two\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\n\ntwo\n\n");
+    #[rstest::rstest]
+    #[case("plain, text. (fine)!", "plain, text. (fine)!")]
+    #[case("a|b\n| c |", r"a\|b \| c \|")]
+    #[case("<script>&amp;`x`", r"\<script\>\&amp;\`x\`")]
+    #[case("[x](y) **b** _i_ ~s~ $m$ # h", r"\[x\](y) \*\*b\*\* \_i\_ \~s\~ \$m\$ \# h")]
+    #[case(r"a\|b", r"a\\\|b")]
+    fn text_shows_as_it_is(#[case] given: &str, #[case] escaped: &str) {
+        assert_eq!(super::escaped(given), escaped);
     }
 
     #[test]
-    fn a_summary_that_cannot_be_written_is_named() {
-        let error = append(Path::new("/nowhere/summary.md"), "x").unwrap_err();
-        assert_eq!(error.to_string(), "failed to append to the job summary /nowhere/summary.md");
-        assert!(std::error::Error::source(&error).is_some());
+    fn a_block_cannot_end_itself() {
+        assert_eq!(code_block("text", &["a".into(), "```".into()]).unwrap(), "````text\na\n```\n````\n");
     }
 }

@@ -1,11 +1,11 @@
 //! The same bytes put on every registry.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use futures::future::try_join_all;
 
 use crate::{
-    event::{Event, Events, LayerFate},
+    event::{BlobOutcome, Event, Events},
     oci::Platform,
     registry::{Blob, Progress, Registry, RegistryError},
 };
@@ -22,50 +22,36 @@ pub(super) async fn push_everywhere(
     platform: &Platform,
     events: &Events,
 ) -> Result<u64, RegistryError> {
-    let mut hosts: Vec<Vec<&Arc<Registry>>> = Vec::new();
+    let mut hosts: HashMap<_, Vec<&Registry>> = HashMap::new();
     for registry in registries {
-        match hosts.iter_mut().find(|group| group[0].repository().host == registry.repository().host) {
-            Some(group) => group.push(registry),
-            None => hosts.push(vec![registry]),
-        }
+        hosts.entry(&registry.repository().host).or_default().push(registry);
     }
-    let uploaded = try_join_all(hosts.iter().map(async |group| {
-        let first = group[0].repository().name.as_str();
+    let uploaded = try_join_all(hosts.values().map(async |group| {
         let mut uploaded = 0;
         for (position, registry) in group.iter().enumerate() {
-            let mount_from = (position > 0).then_some(first);
-            let fate = registry.push_blob(blob, mount_from, &progress(registry, blob, platform, events)).await?;
-            tell(registry, blob, platform, events, fate);
-            if fate == LayerFate::Uploaded {
+            let mount_from = (position > 0).then_some(group[0].repository().name.as_str());
+            let outcome = registry.push_blob(blob, mount_from, &progress(registry, blob, platform, events)).await?;
+            events.event(Event::BlobPushed {
+                platform: platform.clone(),
+                registry: registry.name().into(),
+                digest: blob.digest.clone(),
+                size: blob.size,
+                outcome,
+            });
+            if outcome == BlobOutcome::Uploaded {
                 uploaded += blob.size;
             }
         }
         Ok(uploaded)
-    }))
-    .await?;
-    Ok(uploaded.into_iter().sum())
+    }));
+    Ok(uploaded.await?.into_iter().sum())
 }
 
 fn progress(registry: &Registry, blob: &Blob, platform: &Platform, events: &Events) -> Progress {
     let (registry, digest, size) = (registry.name().to_owned(), blob.digest.clone(), blob.size);
     let (platform, events) = (platform.clone(), Arc::clone(events));
     Arc::new(move |sent| {
-        events.event(Event::Uploading {
-            platform: platform.clone(),
-            registry: registry.clone(),
-            digest: digest.clone(),
-            sent,
-            size,
-        });
+        let (platform, registry, digest) = (platform.clone(), registry.clone(), digest.clone());
+        events.event(Event::Uploading { platform, registry, digest, sent, size });
     })
-}
-
-fn tell(registry: &Registry, blob: &Blob, platform: &Platform, events: &Events, fate: LayerFate) {
-    events.event(Event::LayerSettled {
-        platform: platform.clone(),
-        registry: registry.name().into(),
-        digest: blob.digest.clone(),
-        size: blob.size,
-        fate,
-    });
 }

@@ -42,14 +42,14 @@ struct Job {
     done: SyncSender<io::Result<Vec<u8>>>,
 }
 
-/// Compresses everything that `input` gives into `output`. `progress` is told the bytes read so far.
+/// Compresses all of `input` into `output`. `progress` gets the bytes read so far, and can stop the work with an error.
 ///
 /// # Errors
-/// Those of `input` and `output`.
+/// Those of `input`, `output` and `progress`.
 pub fn compress(
     input: &mut dyn Read,
     output: &mut (dyn Write + Send),
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<Compressed> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     compress_on(threads, input, output, progress)
@@ -59,7 +59,7 @@ fn compress_on(
     threads: usize,
     input: &mut dyn Read,
     output: &mut (dyn Write + Send),
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<Compressed> {
     thread::scope(|scope| {
         let mut workers = Vec::with_capacity(threads);
@@ -85,7 +85,7 @@ fn read_blocks(
     input: &mut dyn Read,
     workers: &[SyncSender<Job>],
     ordered: &SyncSender<Receiver<io::Result<Vec<u8>>>>,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<Digest> {
     let (mut hash, mut read) = (Sha256::new(), 0);
     for worker in workers.iter().cycle() {
@@ -97,7 +97,7 @@ fn read_blocks(
         }
         hash.update(&block);
         read += block.len() as u64;
-        progress(read);
+        progress(read)?;
         let last = block.len() < BLOCK;
         let (done, result) = sync_channel(1);
         if worker.send(Job { block, done }).is_err() || ordered.send(result).is_err() || last {
@@ -153,7 +153,7 @@ mod tests {
 
     fn compressed(threads: usize, input: &[u8]) -> (Compressed, Vec<u8>) {
         let mut output = Vec::new();
-        let result = compress_on(threads, &mut &*input, &mut output, &|_| ()).unwrap();
+        let result = compress_on(threads, &mut &*input, &mut output, &|_| Ok(())).unwrap();
         (result, output)
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let expected = compressed(1, &input);
         let mut output = Vec::new();
         let mut trickle = Trickle(&input, fastrand::Rng::with_seed(1));
-        let result = compress_on(4, &mut trickle, &mut output, &|_| ()).unwrap();
+        let result = compress_on(4, &mut trickle, &mut output, &|_| Ok(())).unwrap();
         assert_eq!((result, digest_of(&output)), (expected.0, digest_of(&expected.1)));
     }
 
@@ -214,7 +214,7 @@ mod tests {
             }
         }
         let input = sample(20 * BLOCK);
-        let error = compress_on(2, &mut &*input, &mut Full, &|_| ()).unwrap_err();
+        let error = compress_on(2, &mut &*input, &mut Full, &|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
@@ -226,7 +226,7 @@ mod tests {
                 Err(io::ErrorKind::ConnectionReset.into())
             }
         }
-        let error = compress_on(2, &mut Broken, &mut Vec::new(), &|_| ()).unwrap_err();
+        let error = compress_on(2, &mut Broken, &mut Vec::new(), &|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -1,38 +1,38 @@
 //! One platform's image from podman's store to every registry.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
 use oci_spec::{
     OciSpecError,
-    image::{DescriptorBuilder, ImageManifestBuilder, MediaType},
+    image::{Descriptor, ImageManifestBuilder, MediaType},
 };
 
 use super::{
     Commit,
     config::normalise,
     everywhere::{Registries, push_everywhere},
-    layers::{Wanted, push_layers},
+    layers::push_layers,
     previous::{Layer, known_layers},
 };
 use crate::{
     event::{Event, Events},
     exit::{Exit, Failure},
-    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Digest, Platform, RawManifest, Tag, digest_of},
+    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Platform, RawManifest, Tag, digest_of},
     podman::{ImageId, ImageInfo, Podman},
     registry::{Blob, BlobSource, Name, RegistryError},
 };
 
-/// What staging needs to know.
+/// What to stage, and how.
 pub struct StageOptions<'a> {
     /// The image in podman's store.
     pub image: &'a ImageId,
     /// The platform that it was built for.
     pub platform: &'a Platform,
-    /// What it was built from.
+    /// The commit that it was built from.
     pub commit: &'a Commit,
-    /// The tag whose present image tells which layers the repositories hold.
+    /// The tag whose present image shows which layers the repositories have.
     pub previous: &'a Tag,
     /// Where compressed layers wait until every registry has them.
     pub spool: &'a Path,
@@ -62,48 +62,46 @@ pub struct Staged {
 ///
 /// # Errors
 /// [`Exit::BuildFailed`] when the image is not of its platform, [`Exit::PushFailed`] when a registry fails for good,
-/// [`Exit::Failed`] when podman does not give the image out or the disk is full.
+/// [`Exit::Failed`] when podman fails or the disk is full.
 pub async fn stage(
     podman: &Podman,
     options: StageOptions<'_>,
     registries: &Registries,
     events: &Events,
 ) -> Result<Staged, Failure> {
-    let StageOptions { image, platform, commit, previous, spool } = options;
+    let StageOptions { image, platform, commit, previous, .. } = options;
     let info = podman.inspect(image).await?;
     check_platform(&info, platform)?;
     let mut config = info.config.as_ref().map(|config| to_publish(config, commit)).transpose()?;
-    let our_config = config.as_ref().map(|config| digest_of(config));
-    let mut layers = known_layers(registries, previous, platform, &info.diff_ids, our_config.as_ref()).await?;
+    let config_digest = config.as_ref().map(|config| digest_of(config));
+    let mut layers = known_layers(registries, previous, platform, &info.diff_ids, config_digest.as_ref()).await?;
     let layers_known = info.diff_ids.iter().filter(|diff_id| layers.contains_key(*diff_id)).count();
     for (diff_id, layer) in &layers {
         events.event(Event::LayerKnown { platform: platform.clone(), diff_id: diff_id.clone(), size: layer.size });
     }
 
     let mut bytes_uploaded = 0;
-    let diff_ids = info.diff_ids.iter().filter(|diff_id| !layers.contains_key(*diff_id)).cloned().collect();
-    let stored = info.diff_ids.iter().cloned().zip(info.stored.iter().cloned()).collect();
-    let wanted = Wanted { image, platform, diff_ids, stored, config: config.is_none(), spool };
-    let all_known = wanted.diff_ids.is_empty();
+    let missing: HashSet<_> = info.diff_ids.iter().filter(|diff_id| !layers.contains_key(*diff_id)).cloned().collect();
+    let all_known = missing.is_empty();
     if !all_known || config.is_none() {
-        let exported = push_layers(podman, wanted, registries, events).await?;
-        layers.extend(exported.layers);
-        bytes_uploaded += exported.bytes_uploaded;
-        if let Some(exported) = exported.config {
-            config = Some(to_publish(&exported, commit)?);
+        let pushed = push_layers(podman, &info, missing, &options, registries, events).await?;
+        layers.extend(pushed.layers);
+        bytes_uploaded += pushed.bytes_uploaded;
+        if let Some(read) = pushed.config {
+            config = Some(to_publish(&read, commit)?);
         }
     }
-    let config = config.ok_or_else(|| Failure::new(Exit::Failed, "podman exported no configuration"))?;
+    let config = config.ok_or_else(|| Failure::new(Exit::Failed, "podman gave no configuration"))?;
 
     let layers: Vec<Layer> = info.diff_ids.iter().filter_map(|diff_id| layers.get(diff_id)).cloned().collect();
     if layers.len() != info.diff_ids.len() {
-        return Err(Failure::new(Exit::Failed, "podman exported fewer layers than the image has"));
+        return Err(Failure::new(Exit::Failed, "podman gave fewer layers than the image has"));
     }
     let blob =
         Blob { digest: digest_of(&config), size: config.len() as u64, source: BlobSource::Memory(config.clone()) };
     let manifest = assemble(&blob, &layers)
         .map_err(|error| Failure::new(Exit::Failed, "failed to assemble the manifest").because(error))?;
-    let settled = try_join_all(registries.iter().map(async |registry| {
+    let uploaded = try_join_all(registries.iter().map(async |registry| {
         // Where every layer is known, so may be the whole image: a build that changed nothing.
         if all_known && registry.has_manifest(&manifest.digest).await? {
             return Ok::<_, RegistryError>(0);
@@ -113,7 +111,7 @@ pub async fn stage(
         Ok(uploaded)
     }))
     .await?;
-    bytes_uploaded += settled.iter().sum::<u64>();
+    bytes_uploaded += uploaded.iter().sum::<u64>();
     Ok(Staged {
         platform: platform.clone(),
         size: blob.size + layers.iter().map(|layer| layer.size).sum::<u64>(),
@@ -143,19 +141,13 @@ fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> 
 
 /// A Docker image manifest (version 2, schema 2): compact JSON, so that the same image always gives the same bytes.
 fn assemble(config: &Blob, layers: &[Layer]) -> Result<RawManifest, OciSpecError> {
-    let descriptor = |media_type: &str, digest: &Digest, size| {
-        DescriptorBuilder::default().media_type(MediaType::Other(media_type.into())).digest(digest.clone()).size(size)
-    };
+    let media_type = |text: &str| MediaType::Other(text.into());
+    let layer = |layer: &Layer| Descriptor::new(media_type(DOCKER_LAYER_GZIP), layer.size, layer.digest.clone());
     let manifest = ImageManifestBuilder::default()
         .schema_version(2_u32)
-        .media_type(MediaType::Other(DOCKER_MANIFEST.into()))
-        .config(descriptor(DOCKER_CONFIG, &config.digest, config.size).build()?)
-        .layers(
-            layers
-                .iter()
-                .map(|layer| descriptor(DOCKER_LAYER_GZIP, &layer.digest, layer.size).build())
-                .collect::<Result<Vec<_>, _>>()?,
-        )
+        .media_type(media_type(DOCKER_MANIFEST))
+        .config(Descriptor::new(media_type(DOCKER_CONFIG), config.size, config.digest.clone()))
+        .layers(layers.iter().map(layer).collect::<Vec<_>>())
         .build()?;
     Ok(RawManifest::new(DOCKER_MANIFEST, serde_json::to_vec(&manifest)?))
 }

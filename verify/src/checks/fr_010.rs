@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     check::{Check, Inconclusive, Judgement},
+    client::{Child, Publication},
     evidence::Evidence,
-    look::{Child, Publication},
     oracle::Violation,
     workflow::{Command, Step, commands},
 };

@@ -3,8 +3,8 @@
 use super::support::{absent, publications};
 use crate::{
     check::{Check, Judgement},
+    client::{ManifestKind, Publication},
     evidence::Evidence,
-    look::{Publication, Shape},
     oracle::Violation,
 };
 
@@ -24,7 +24,7 @@ fn docker_list(evidence: &Evidence) -> Judgement {
     for publication in publications(evidence)? {
         let Some(root) = &publication.root else { continue };
         let own = root.own_media_type.as_deref().unwrap_or("nothing");
-        if publication.shape != Shape::List || own != DOCKER_LIST || root.media_type != DOCKER_LIST {
+        if publication.shape != ManifestKind::List || own != DOCKER_LIST || root.media_type != DOCKER_LIST {
             let seen = format!("it says {own} and is sent as {}", root.media_type);
             violations.push(Violation::new(format!("{} is {DOCKER_LIST}", publication.name()), seen));
         }
@@ -73,7 +73,7 @@ fn truth(evidence: &Evidence) -> Judgement {
 }
 
 /// What the layers unpack to must be what the configuration says, in its order.
-fn unpacked(at: &str, child: &crate::look::Child) -> Vec<Violation> {
+fn unpacked(at: &str, child: &crate::client::Child) -> Vec<Violation> {
     let Some(config) = &child.config else { return Vec::new() };
     let found: Option<Vec<&str>> = child.layers.iter().map(|it| it.content.as_ref()?.diff_id.as_deref()).collect();
     match found {
@@ -97,7 +97,7 @@ fn stated_digests(publication: &Publication) -> Vec<Violation> {
 fn once(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for publication in publications(evidence)? {
-        let mut names: Vec<String> = publication.platforms().map(crate::look::Child::platform_name).collect();
+        let mut names: Vec<String> = publication.platforms().map(crate::client::Child::platform_name).collect();
         names.sort();
         for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
             violations

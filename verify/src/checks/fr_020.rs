@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     check::{Check, Inconclusive, Judgement},
-    evidence::{End, Evidence},
+    evidence::{Evidence, Exit},
     oracle::{Violation, equal, untouched},
     scenario::Scenario,
     workflow::{Concurrency, Event, Job, Workflow, awaited, contexts, template},
@@ -74,7 +74,8 @@ fn at_once(evidence: &Evidence) -> Judgement {
     let Some(signalled) = evidence.signalled_ms else {
         return Err(Inconclusive("nobody was signalled".into()));
     };
-    let late = run.stages.iter().filter(|stage| stage.ended_ms > signalled + END_MAX_MS || stage.end == End::Signal(9));
+    let late =
+        run.stages.iter().filter(|stage| stage.ended_ms > signalled + END_MAX_MS || stage.end == Exit::Signal(9));
     Ok(late
         .map(|stage| {
             let expected = format!("{} ends within {END_MAX_MS} ms of the signal", super::support::shown(stage));

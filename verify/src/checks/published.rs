@@ -3,8 +3,8 @@
 use super::support::run;
 use crate::{
     check::Judgement,
+    client::{Child, ManifestKind, Publication},
     evidence::{Evidence, Run},
-    look::{Child, Publication, Shape},
     oracle::Violation,
     scenario::SOURCE_LABEL,
 };
@@ -76,7 +76,7 @@ fn covers(publication: &Publication, platforms: &[&str]) -> Vec<Violation> {
     let own = |child: &Child| child.config.as_ref()?.facts.platform.as_ref().map(|own| usual(&own.name()));
     let mut said: Vec<String> = publication.platforms().filter_map(own).collect();
     said.sort();
-    let good = publication.shape == Shape::List && listed == platforms && said == platforms;
+    let good = publication.shape == ManifestKind::List && listed == platforms && said == platforms;
     if good {
         return Vec::new();
     }

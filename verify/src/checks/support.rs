@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     check::Inconclusive,
+    client::Publication,
     evidence::{Evidence, Run, Stage, StageRun},
     harness::podman::ContainerRun,
     history::{Exchange, Kind, Operation},
-    look::Publication,
     oracle::{Snapshot, Violation},
 };
 

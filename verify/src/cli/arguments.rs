@@ -28,7 +28,7 @@ ones allow; where there are too many, the seed draws some. Only the stage `merge
 is built once.
 
 After each schedule, every tag is whole and the same everywhere, and none is older than before; then a run without faults ends
-with 0 and puts right what was left. A run that was overtaken by a newer one ends with 5. verify/SUBJECTS.md says how a
+with 0 and puts right what was left. A run that was overtaken by a newer one ends with 5. docs/subjects.md says how a
 pipeline is called.
 
 A schedule's name says all of it, and --only plays it again:
@@ -106,7 +106,7 @@ pub(super) enum Command {
     List(ListArguments),
     /// Puts a pipeline under test on this machine: runs it, injects faults, watches every request
     #[command(
-        after_help = "A pipeline is an executable that is called with `prepare`, `build` and `merge`; verify/SUBJECTS.md \
+        after_help = "A pipeline is an executable that is called with `prepare`, `build` and `merge`; docs/subjects.md \
                             says with which variables.\n\n  verify local --subject ./my-pipeline\n  verify local --subject \
                             ./my-pipeline --only fr_017 --keep evidence/"
     )]

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     check::Check,
     checks::all,
+    client::{SETTLE_MAX, process_environment},
     evidence::Evidence,
     harness::HarnessError,
-    look::{Environment, SETTLE_MAX},
     report::{Looked, Outcome, Report},
     target::{Live, LiveOptions, Reference, ReferenceError, checked_digest},
     verdict::Verdict,
@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
         Ok(options) => options,
         Err(error) => return Ok(printing::usage(&error, error.hint())),
     };
-    let live = Live::new(options, &Environment::of_process()).await.map_err(HarnessError::other("cannot look"))?;
+    let live = Live::new(options, &process_environment()).await.map_err(HarnessError::other("cannot look"))?;
     let digest = arguments.expect_digest.iter().map(|it| format!("--expect-digest {it}"));
     let named: Vec<String> = named(&arguments.published).into_iter().chain(digest).collect();
     let mut report = look(&live, &checks, &named).await;

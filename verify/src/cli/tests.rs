@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::{arguments::Cli, exit, run};
 use crate::{
-    look::tests::image::{DOCKER, push_good},
+    client::tests::image::{DOCKER, push_good},
     target::tests::published::{Published, Side},
 };
 

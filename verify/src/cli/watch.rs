@@ -17,8 +17,8 @@ use super::{
     local, printing,
 };
 use crate::{
+    client::process_environment,
     harness::HarnessError,
-    look::Environment,
     report::Report,
     target::{Live, LiveOptions},
     watch::{Board, Pace, probe, rounds, router},
@@ -48,7 +48,7 @@ pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessErro
     };
     let ca = arguments.published.ca_file.clone();
     let options = LiveOptions { references, expect_digest: None, wait: Duration::ZERO, ca, run: false };
-    let live = Live::new(options, &Environment::of_process()).await.map_err(HarnessError::other("cannot look"))?;
+    let live = Live::new(options, &process_environment()).await.map_err(HarnessError::other("cannot look"))?;
     let listener = TcpListener::bind(arguments.listen).await.map_err(HarnessError::io("cannot listen"))?;
     let address = listener.local_addr().map_err(HarnessError::io("cannot listen"))?;
     let every = humantime::format_duration(arguments.every);
@@ -65,7 +65,7 @@ pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessErro
         }
         async move {
             if anew {
-                live.forget().await;
+                live.clear().await;
             }
             told(look(&live, &checks, &named).await)
         }

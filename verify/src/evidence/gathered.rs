@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Beat, Run};
 use crate::{
+    client::{Publication, Sample, Wait},
     harness::{podman::ContainerRun, proxy::Fired},
     history::{Exchange, unclassified},
-    look::{Publication, Sample, Wait},
     oracle::Snapshot,
     workflow::Workflow,
 };

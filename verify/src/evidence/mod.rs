@@ -6,4 +6,4 @@ mod run;
 
 pub use gathered::{Evidence, Moment};
 pub use pace::Beat;
-pub use run::{Call, End, Run, Stage, StageRun};
+pub use run::{Call, Exit, Run, Stage, StageRun};

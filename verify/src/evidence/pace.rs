@@ -66,10 +66,10 @@ const fn as_f64(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{End, Stage};
+    use crate::evidence::{Exit, Stage};
 
     fn stage(worked_ms: u64, ended_ms: u64) -> StageRun {
-        StageRun { worked_ms, ..StageRun::silent(Stage::Build, 0, ended_ms, End::Code(0)) }
+        StageRun { worked_ms, ..StageRun::silent(Stage::Build, 0, ended_ms, Exit::Code(0)) }
     }
 
     /// Beats of 10 ms, each slowed down like this.

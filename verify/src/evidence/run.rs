@@ -1,6 +1,6 @@
 //! What a pipeline under test did: runs, their stages, and what was seen of each.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ pub struct StageRun {
     #[serde(default)]
     pub worked_ms: u64,
     /// How it ended.
-    pub end: End,
+    pub end: Exit,
     /// What it printed, secrets blotted out.
     pub stdout: String,
     /// What it printed to stderr, secrets blotted out.
@@ -87,7 +87,7 @@ impl StageRun {
 #[cfg(test)]
 impl StageRun {
     /// One that did and said nothing.
-    pub(crate) fn silent(stage: Stage, began_ms: u64, ended_ms: u64, end: End) -> Self {
+    pub(crate) fn silent(stage: Stage, began_ms: u64, ended_ms: u64, end: Exit) -> Self {
         Self {
             stage,
             platform: None,
@@ -110,7 +110,7 @@ impl StageRun {
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum Exit {
     /// With this exit code.
     Code(i32),
     /// By this signal.
@@ -119,10 +119,21 @@ pub enum End {
     TimedOut,
 }
 
-impl End {
+impl Exit {
     /// Whether the subject says that it succeeded.
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Code(0))
+    }
+}
+
+/// `0`, `signal 9`, `a timeout`
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "{code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::TimedOut => f.write_str("a timeout"),
+        }
     }
 }
 

@@ -1,26 +1,28 @@
-//! The explorer: makes a pipeline go through thousands of schedules, and looks at what is published after each.
+//! The explorer: runs a pipeline through thousands of schedules, and judges what is published after each.
 //!
-//! A schedule is a fault at one request of a run (killed before it or after it, its answer lost, refused once or from then on,
-//! hanging), or an order of the writes of two runs at once. The requests are those that runs without faults were seen to
-//! send. Everything slow is done once: the subject's own stages build each image, and what the registries hold then is put back
-//! before each schedule. So a schedule costs no more than the `merge` of its runs.
+//! A schedule is a fault at one request of a run (killed before or after it, its answer lost, refused once or from then on,
+//! hanging), or an order for the writes of two concurrent runs. The requests are those that were recorded of runs without
+//! faults. Everything slow is done once: the subject's own stages build each image, and the registries are put back before
+//! each schedule. So a schedule costs no more than the `merge` of its runs.
 //!
-//! What always holds:
+//! Data flows from recorded requests to schedules, executions, judgements and the report. What always holds:
 //! - The same seed gives the same schedules, and a schedule's name says all of it.
 //! - A fault that met no request proves nothing: it is counted apart.
-//! - Where the harness fails, nothing is said of the pipeline.
+//! - Where the harness fails, nothing is said about the pipeline.
 
-mod desk;
+mod environment;
+mod execution;
+mod gate;
 mod judge;
-mod lane;
-mod names;
-mod play;
+mod order;
 mod report;
 mod request;
 mod schedule;
+mod state;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -28,28 +30,30 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::ValueEnum as _;
 use tokio::sync::mpsc;
 
 use crate::harness::{HarnessError, podman::PodmanHost, subject::Subject};
 
-use lane::{Lane, Start};
-use play::{Played, Recording};
+use environment::{Environment, Start};
+use execution::{execute, record};
+use gate::Trace;
+use order::{Writes, orders};
+use schedule::{Build, Race, Schedule, Workload, faults};
 
-pub use judge::{Broken, Rule};
-pub use report::{Explored, Violation, json, text};
-pub use request::Request;
-pub use schedule::{Build, Fault, First, Race, Schedule, Seen, Story, Turn, Writes, faults, orders};
+pub use judge::{Invariant, Violation};
+pub use report::{ExploreReport, FailedSchedule, json, text};
 
 /// What is explored, and how far.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The pipeline.
     pub subject: Subject,
-    /// Variables that it gets besides those of the contract.
+    /// Variables for it besides those of the contract.
     pub environment: BTreeMap<String, String>,
     /// The folder that the base images are made from.
-    pub image: std::path::PathBuf,
-    /// From what schedules are drawn.
+    pub image: PathBuf,
+    /// The seed that schedules are drawn with.
     pub seed: u64,
     /// How many schedules there are at most.
     pub schedules_max: usize,
@@ -57,170 +61,109 @@ pub struct Options {
     pub time_max: Option<Duration>,
     /// Only schedules whose names contain one of these; all if there is none.
     pub only: Vec<String>,
-    /// How many schedules are played at once.
-    pub lanes: usize,
+    /// How many schedules are executed at once.
+    pub jobs: usize,
 }
 
-/// How far it is.
+/// How far the explorer is.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// Schedules that were played.
+    /// Schedules that were executed.
     pub played: usize,
-    /// Schedules that there are.
+    /// All schedules.
     pub schedules: usize,
     /// Runs of the pipeline.
     pub runs: usize,
-    /// Schedules that broke a promise.
+    /// Schedules that violated an invariant.
     pub violations: usize,
 }
 
-/// Of all schedules that are drawn, so many are races: faults are known in number, orders are not.
+/// The share of races among all schedules: the number of faults is known, that of orders is not.
 const RACES_SHARE: (usize, usize) = (1, 2);
 
-/// What was recorded of the pipeline's runs.
+/// What was recorded of runs without faults.
 struct Recorded {
     faults: Vec<Schedule>,
     writes: BTreeMap<Race, [Writes; 2]>,
 }
 
-/// Prepares, records, plays all schedules and tells what came of it. `tell` hears of preparation, `progress` of each schedule.
+/// Prepares, records, executes all schedules and reports. `log` gets lines about the preparation, `progress` is called after
+/// each schedule.
 ///
 /// # Errors
-/// A harness that cannot begin, and a pipeline that fails although nothing is done to it: nothing can be told then.
+/// A harness that cannot begin, and a pipeline that fails without any fault.
 pub async fn explore(
     options: Options,
-    tell: impl Fn(&str),
+    log: impl Fn(&str),
     progress: impl Fn(Progress),
-) -> Result<Explored, HarnessError> {
+) -> Result<ExploreReport, HarnessError> {
     let begin = Instant::now();
     PodmanHost::provide_bases(&options.image).await?;
     let options = Arc::new(options);
-    tell("building every image once");
-    let lanes = (0..options.lanes).map(|_| Lane::prepare(Arc::clone(&options)));
-    let lanes = futures::future::try_join_all(lanes).await?;
-    tell("recording runs without faults");
-    let recorded = futures::future::try_join_all(lanes.iter().map(record)).await?;
+    log("building every image once");
+    let environments = (0..options.jobs).map(|_| Environment::prepare(Arc::clone(&options)));
+    let environments = futures::future::try_join_all(environments).await?;
+    log("recording runs without faults");
+    // In each environment, because a digest has a role only where it was seen.
+    let recorded = futures::future::try_join_all(environments.iter().map(record_all)).await?;
     let Some(recorded) = recorded.into_iter().next() else {
-        return Err(HarnessError::other("cannot explore")("there is nothing to explore in"));
+        return Err(HarnessError::other("cannot explore")("no schedule may be executed at once"));
     };
-    let known = recorded.faults.len();
-    let schedules = Arc::new(schedules(&recorded, &options));
-    let prepared = begin.elapsed();
-    tell(&format!("{} schedules, seed {}", schedules.len(), options.seed));
-    let mut explored = Explored {
+    let schedules = schedules(&recorded, &options);
+    log(&format!("{} schedules, seed {}", schedules.len(), options.seed));
+    let mut report = ExploreReport {
         subject: options.subject.name.clone(),
         seed: options.seed,
         schedules: schedules.len(),
-        fault_schedules_known: known,
-        prepared_ms: millis(prepared),
-        ..Explored::default()
+        fault_schedules_known: recorded.faults.len(),
+        prepared_ms: millis(begin),
+        ..ExploreReport::default()
     };
-    let lanes = play_all(lanes, &recorded, &schedules, &options, &mut explored, progress).await;
-    explored.took_ms = millis(begin.elapsed());
-    for lane in lanes {
-        if let Err(error) = lane.remove().await {
-            explored.trouble.push(error.with_causes());
-        }
-    }
-    Ok(explored)
+    let plan = Plan { schedules, writes: recorded.writes, next: AtomicUsize::new(0) };
+    execute_all(environments, plan, options.time_max, &mut report, progress).await;
+    report.took_ms = millis(begin);
+    Ok(report)
 }
 
-/// Plays schedules in all lanes at once, in their order, until there are no more or time is up. Returns the lanes.
-async fn play_all(
-    lanes: Vec<Lane>,
-    recorded: &Recorded,
-    schedules: &Arc<Vec<Schedule>>,
-    options: &Options,
-    explored: &mut Explored,
-    progress: impl Fn(Progress),
-) -> Vec<Lane> {
-    let writes = Arc::new(recorded.writes.clone());
-    let next = Arc::new(AtomicUsize::new(0));
-    let until = options.time_max.map(|max| Instant::now() + max);
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    let mut tasks = Vec::new();
-    for lane in lanes {
-        let (schedules, writes, next, sender) =
-            (Arc::clone(schedules), Arc::clone(&writes), Arc::clone(&next), sender.clone());
-        tasks.push(tokio::spawn(async move {
-            while until.is_none_or(|until| Instant::now() < until) {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(schedule) = schedules.get(number) else { break };
-                let none = <[Writes; 2]>::default();
-                let writes = match schedule {
-                    Schedule::Race { race, .. } => writes.get(race).unwrap_or(&none),
-                    Schedule::Fault { .. } => &none,
-                };
-                let played = lane.play(schedule, writes).await;
-                if sender.send((number, played)).is_err() {
-                    break;
-                }
-            }
-            lane
-        }));
-    }
-    drop(sender);
-    while let Some((number, played)) = receiver.recv().await {
-        explored.add(number, &schedules[number], played);
-        progress(Progress {
-            played: explored.played,
-            schedules: schedules.len(),
-            runs: explored.runs,
-            violations: explored.violations.len(),
-        });
-    }
-    explored.violations.sort_by_key(|violation| violation.number);
-    let mut left = Vec::new();
-    for task in tasks {
-        match task.await {
-            Ok(lane) => left.push(lane),
-            Err(error) => explored.trouble.push(format!("a lane failed: {error}")),
-        }
-    }
-    left
-}
-
-/// Records what each run sends when nothing is done to it.
-async fn record(lane: &Lane) -> Result<Recorded, HarnessError> {
-    let mut faults = Vec::new();
-    let mut recordings: BTreeMap<Build, Recording> = BTreeMap::new();
-    for story in Story::ALL {
-        let start = if story == Story::First { Start::Empty } else { Start::Live };
-        let recording = lane.record(story.build(), start).await?;
-        let run = lane::front_of(story.build());
-        let requests: BTreeSet<Request> =
-            recording.noted.iter().flat_map(|noted| noted.requests[run].iter().cloned()).collect();
-        faults.extend(schedule::faults(story, &requests));
-        if start == Start::Live {
-            recordings.insert(story.build(), recording);
+/// Records the requests and writes of all runs.
+async fn record_all(environment: &Environment) -> Result<Recorded, HarnessError> {
+    let mut schedules = Vec::new();
+    let mut traces: BTreeMap<Build, Vec<Trace>> = BTreeMap::new();
+    for workload in Workload::value_variants() {
+        let build = workload.build();
+        let start = if *workload == Workload::First { Start::Empty } else { Start::Published };
+        let recorded = record(environment, build, start).await?;
+        let requests: BTreeSet<_> = recorded.iter().flat_map(|it| it.requests[build.run()].iter().cloned()).collect();
+        schedules.extend(faults(*workload, &requests));
+        if start == Start::Published {
+            traces.insert(build, recorded);
         }
     }
     for build in [Build::Older, Build::Twin] {
-        recordings.insert(build, lane.record(build, Start::Live).await?);
+        traces.insert(build, record(environment, build, Start::Published).await?);
     }
     let writes = |build: Build| {
-        let run = lane::front_of(build);
-        let recordings = recordings.get(&build).map(|it| it.noted.as_slice()).unwrap_or_default();
-        Writes::of(&recordings.iter().map(|noted| noted.writes[run].clone()).collect::<Vec<_>>())
+        let recordings: Vec<_> = traces[&build].iter().map(|trace| trace.writes[build.run()].clone()).collect();
+        Writes::of(&recordings)
     };
-    let writes = Race::ALL.map(|race| (race, race.builds().map(writes)));
-    Ok(Recorded { faults, writes: writes.into() })
+    let writes = Race::value_variants().iter().map(|race| (*race, race.builds().map(writes))).collect();
+    Ok(Recorded { faults: schedules, writes })
 }
 
-/// The schedules that are played, in the order in which they are: shuffled, so that any part of them is a sample of all.
+/// The schedules in the order in which they are executed: shuffled, so that any part of them is a sample of all.
 fn schedules(recorded: &Recorded, options: &Options) -> Vec<Schedule> {
     let mut random = fastrand::Rng::with_seed(options.seed);
     let max = options.schedules_max;
-    let mut faults = recorded.faults.clone();
-    random.shuffle(&mut faults);
+    let mut all = recorded.faults.clone();
+    random.shuffle(&mut all);
     let races_min = max * RACES_SHARE.0 / RACES_SHARE.1;
     if options.only.is_empty() {
-        faults.truncate(max - races_min);
+        all.truncate(max - races_min);
     }
-    let each = max.saturating_sub(faults.len()).max(races_min) / Race::ALL.len();
-    let races = Race::ALL.into_iter().filter_map(|race| Some((race, recorded.writes.get(&race)?)));
-    let mut all: Vec<Schedule> =
-        races.flat_map(|(race, runs)| orders(race, runs, each, &mut random)).chain(faults).collect();
+    let each = max.saturating_sub(all.len()).max(races_min) / recorded.writes.len();
+    for (race, writes) in &recorded.writes {
+        all.extend(orders(*race, writes, each, &mut random));
+    }
     random.shuffle(&mut all);
     if options.only.is_empty() {
         return all;
@@ -230,10 +173,8 @@ fn schedules(recorded: &Recorded, options: &Options) -> Vec<Schedule> {
         options.only.iter().any(|only| name.contains(only.as_str()))
     });
     // An order that is named in full need not have been drawn.
-    for only in &options.only {
-        if let Some(named) = schedule::order_of(only)
-            && !all.contains(&named)
-        {
+    for named in options.only.iter().filter_map(|only| Schedule::parse_race(only)) {
+        if !all.contains(&named) {
             all.push(named);
         }
     }
@@ -241,34 +182,63 @@ fn schedules(recorded: &Recorded, options: &Options) -> Vec<Schedule> {
     all
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+/// The schedules, and the next one that no environment has taken.
+struct Plan {
+    schedules: Vec<Schedule>,
+    writes: BTreeMap<Race, [Writes; 2]>,
+    next: AtomicUsize,
 }
 
-impl Explored {
-    fn add(&mut self, number: usize, schedule: &Schedule, played: Result<Played, HarnessError>) {
-        let played = match played {
-            Ok(played) => played,
-            Err(error) => {
-                self.trouble.push(format!("{schedule}: {}", error.with_causes()));
-                return;
+/// Executes schedules in all environments at once, in their order, until there are no more or time is up.
+async fn execute_all(
+    environments: Vec<Environment>,
+    plan: Plan,
+    time_max: Option<Duration>,
+    report: &mut ExploreReport,
+    progress: impl Fn(Progress),
+) {
+    let plan = Arc::new(plan);
+    let until = time_max.map(|max| Instant::now() + max);
+    let (sender, mut results) = mpsc::unbounded_channel();
+    let mut tasks = Vec::new();
+    for environment in environments {
+        let (plan, sender) = (Arc::clone(&plan), sender.clone());
+        tasks.push(tokio::spawn(async move {
+            let no_writes = <[Writes; 2]>::default();
+            while until.is_none_or(|until| Instant::now() < until) {
+                let number = plan.next.fetch_add(1, Ordering::Relaxed);
+                let Some(schedule) = plan.schedules.get(number) else { break };
+                let writes = match schedule {
+                    Schedule::Race { race, .. } => &plan.writes[race],
+                    Schedule::Fault { .. } => &no_writes,
+                };
+                let result = execute(&environment, schedule, writes).await;
+                // The receiver outlives the tasks.
+                let _ = sender.send((number, result));
             }
-        };
-        self.played += 1;
-        self.runs += played.runs;
-        self.worked_ms += played.worked_ms;
-        self.trouble.extend(played.trouble.iter().map(|trouble| format!("{schedule}: {trouble}")));
-        if played.stuck {
-            self.stuck.push(schedule.to_string());
-        }
-        if !played.reached {
-            self.not_reached.push(schedule.to_string());
-        }
-        if !played.broken.is_empty() {
-            if self.violations.is_empty() {
-                self.runs_until_first = Some(self.runs);
-            }
-            self.violations.push(Violation::new(number, schedule, played));
+            environment.remove().await
+        }));
+    }
+    drop(sender);
+    while let Some((number, result)) = results.recv().await {
+        report.add(number, &plan.schedules[number], result);
+        progress(Progress {
+            played: report.played,
+            schedules: plan.schedules.len(),
+            runs: report.runs,
+            violations: report.violations.len(),
+        });
+    }
+    report.violations.sort_by_key(|failed| failed.number);
+    for task in tasks {
+        match task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => report.trouble.push(error.with_causes()),
+            Err(error) => report.trouble.push(format!("an environment failed: {error}")),
         }
     }
+}
+
+fn millis(begin: Instant) -> u64 {
+    u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

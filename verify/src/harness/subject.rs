@@ -25,7 +25,7 @@ use super::{
     watch,
 };
 use crate::{
-    evidence::{Call, End, Stage, StageRun},
+    evidence::{Call, Exit, Stage, StageRun},
     history::Recorder,
 };
 
@@ -186,12 +186,12 @@ impl Subject {
         }
         let (end, worked_ms) = match ended {
             Ok(worked_ms) => (end_of(child.wait().await?), worked_ms?),
-            Err(_) => (End::TimedOut, 0),
+            Err(_) => (Exit::TimedOut, 0),
         };
         // Processes that it left would keep its output open, and the registries busy.
         let left_behind =
-            if end == End::TimedOut { stage_process::of_stage(&stage)? } else { left_behind(&stage, group).await? };
-        if let (End::TimedOut, Some(group)) = (end, group) {
+            if end == Exit::TimedOut { stage_process::of_stage(&stage)? } else { left_behind(&stage, group).await? };
+        if let (Exit::TimedOut, Some(group)) = (end, group) {
             // It may just have ended.
             let _ = kill_process_group(group, Signal::KILL);
         }
@@ -231,7 +231,7 @@ impl Subject {
                 .map(|(name, content)| (name.clone(), call.secrets.redact(content)))
                 .collect(),
             calls: found.calls.iter().map(|it| redacted(it, call.secrets)).collect(),
-            left_behind: if end == End::TimedOut {
+            left_behind: if end == Exit::TimedOut {
                 Vec::new()
             } else {
                 left_behind.into_iter().map(|it| it.command_line).collect()
@@ -339,10 +339,10 @@ fn left_files(folders: &[&Path]) -> Vec<(String, String)> {
     left
 }
 
-fn end_of(status: ExitStatus) -> End {
+fn end_of(status: ExitStatus) -> Exit {
     match (status.code(), status.signal()) {
-        (Some(code), _) => End::Code(code),
-        (None, signal) => End::Signal(signal.unwrap_or_default()),
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
     }
 }
 

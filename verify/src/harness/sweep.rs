@@ -4,17 +4,13 @@
 //! a variable that name their owner, and what belongs to a dead owner is removed.
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
     os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
 use rustix::process::{Signal, kill_process};
-use testcontainers::bollard::{
-    Docker,
-    query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder},
-};
+use testcontainers::bollard::{Docker, query_parameters::RemoveContainerOptionsBuilder};
 
 use super::{
     error::HarnessError,
@@ -82,13 +78,13 @@ fn processes() -> Result<Vec<String>, HarnessError> {
 }
 
 async fn containers(docker: &Docker) -> Result<Vec<String>, HarnessError> {
-    let filters = HashMap::from([("label", vec![MANAGED, LABEL])]);
-    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let found = docker.list_containers(Some(list)).await.map_err(HarnessError::engine("list containers"))?;
     let mut swept = Vec::new();
-    for container in found {
-        let owner = container.labels.and_then(|labels| Owner::parse(labels.get(LABEL)?));
-        let (Some(id), true) = (container.id, owner.is_some_and(|owner| owner.is_dead())) else { continue };
+    for container in engine::containers(docker, &[MANAGED, LABEL]).await? {
+        let owner = container.labels.get(LABEL).and_then(|owner| Owner::parse(owner));
+        if !owner.is_some_and(|owner| owner.is_dead()) {
+            continue;
+        }
+        let id = container.id;
         let force = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         match docker.remove_container(&id, Some(force)).await {
             Ok(()) => swept.push(id),

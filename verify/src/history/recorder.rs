@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::Exchange;
+use super::{Exchange, Kind};
 
 /// When a request arrived, and as the how manieth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub struct Recorder {
     collected: Arc<Mutex<Collected>>,
     /// Tells those who wait that there is one exchange more.
     grown: watch::Sender<()>,
+    /// The same, for exchanges that may have changed a manifest, a tag or a blob.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +39,8 @@ struct Collected {
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self { start: Instant::now(), collected: Arc::default(), grown: watch::Sender::new(()) }
+        let (grown, changed) = (watch::Sender::new(()), watch::Sender::new(()));
+        Self { start: Instant::now(), collected: Arc::default(), grown, changed }
     }
 }
 
@@ -64,6 +67,10 @@ impl Recorder {
     /// Adds an exchange that ends now; its times are set here.
     pub fn record(&self, arrival: Arrival, exchange: Exchange) {
         let exchange = Exchange { began_ms: arrival.at_ms, ended_ms: self.now_ms(), ..exchange };
+        let kind = exchange.operation.as_ref().map(|operation| operation.kind);
+        if kind.is_some_and(|kind| kind == Kind::ManifestPut || kind.deletes()) {
+            self.changed.send_replace(());
+        }
         self.with(|collected| collected.exchanges.push((arrival, exchange)));
         self.grown.send_replace(());
     }
@@ -80,6 +87,11 @@ impl Recorder {
         let mut exchanges = self.with(|collected| std::mem::take(&mut collected.exchanges));
         exchanges.sort_by_key(|(arrival, _)| *arrival);
         exchanges.into_iter().map(|(_, exchange)| exchange).collect()
+    }
+
+    /// Tells of each exchange that puts a manifest or deletes anything, when it has ended.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Waits until an exchange has been recorded that is wanted, and gives it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Violation;
-use crate::look::Sample;
+use crate::client::Sample;
 
 /// Judges samples of one tag on any number of registries, in the order in which they were taken.
 ///

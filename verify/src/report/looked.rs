@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Report;
-use crate::look::{Child, Publication, Wait};
+use crate::client::{Child, Publication, Wait};
 
 /// How much of a digest people compare.
 const SHORT_CHARS: usize = "sha256:".len() + 12;

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Looked, Timeline};
 use crate::{
     check::Check,
+    client::Wait,
     evidence::{Evidence, Run},
     history::Exchange,
-    look::Wait,
     verdict::Verdict,
 };
 

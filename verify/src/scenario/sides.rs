@@ -10,6 +10,7 @@ use std::{
 
 use super::{AMD64, ARM64, OWNER, REPOSITORY};
 use crate::{
+    client::{Client, Depth, Poller, Publication, Reader, Repository},
     harness::{
         HarnessError,
         management::{DockerHub, GitHub, manifest_deletion},
@@ -21,7 +22,6 @@ use crate::{
         token::{Access, Account, TokenService},
     },
     history::{Recorder, Service},
-    look::{Depth, Looker, Place, Poller, Publication, Reader},
     oracle::Snapshot,
 };
 
@@ -212,26 +212,26 @@ impl Sides {
     }
 
     /// Where the harness itself looks: behind the proxies, unless these are what speaks TLS.
-    fn place(&self, side: &Side) -> Result<Place, HarnessError> {
+    fn place(&self, side: &Side) -> Result<Repository, HarnessError> {
         let secret = if side.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
         let repository = match self.ca {
             Some(_) => side.repository(REPOSITORY),
             None => format!("{}/{REPOSITORY}", side.registry.host()),
         };
-        let place = Place::open(side.name, &repository)
+        let place = Repository::parse(side.name, &repository)
             .ok_or_else(|| HarnessError::other("cannot look at a registry")(format!("{repository} names none")))?;
         let place = place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default());
         Ok(self.ca.iter().fold(place, |place, ca| place.with_ca(ca.clone())))
     }
 
-    fn lookers(&self) -> Result<Vec<Looker>, HarnessError> {
-        let looker = |side| Looker::new(self.place(side)?).map_err(HarnessError::other("cannot look at a registry"));
-        self.both().into_iter().map(looker).collect()
+    fn clients(&self) -> Result<Vec<Client>, HarnessError> {
+        let client = |side| Client::new(self.place(side)?).map_err(HarnessError::other("cannot look at a registry"));
+        self.both().into_iter().map(client).collect()
     }
 
     /// Begins to watch a tag.
     pub(super) fn poll(&self, tag: &str, recorder: &Recorder) -> Result<Poller, HarnessError> {
-        Ok(Poller::start(self.lookers()?, tag, recorder))
+        Ok(Poller::start(self.clients()?, tag, recorder))
     }
 
     /// Reads, layers too, what has another digest now than before, by tag.
@@ -241,10 +241,10 @@ impl Sides {
         now: &[Snapshot],
     ) -> Result<Vec<Publication>, HarnessError> {
         let mut publications = Vec::new();
-        for (looker, new) in self.lookers()?.into_iter().zip(now) {
+        for (client, new) in self.clients()?.into_iter().zip(now) {
             let old = before.iter().find(|old| old.server == new.server);
             let moved = |(tag, digest): &(&String, &String)| old.and_then(|old| old.tags.get(*tag)) != Some(*digest);
-            publications.extend(read(looker, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
+            publications.extend(read(client, new.tags.iter().filter(moved).map(|(tag, _)| tag)).await?);
         }
         Ok(publications)
     }
@@ -252,8 +252,8 @@ impl Sides {
     /// Reads tags from both registries, layers too.
     pub(super) async fn look_at(&self, tags: &BTreeSet<&String>) -> Result<Vec<Publication>, HarnessError> {
         let mut publications = Vec::new();
-        for looker in self.lookers()? {
-            publications.extend(read(looker, tags.iter().copied()).await?);
+        for client in self.clients()? {
+            publications.extend(read(client, tags.iter().copied()).await?);
         }
         Ok(publications)
     }
@@ -335,8 +335,8 @@ impl Sides {
 }
 
 /// Reads tags of one registry. What several of them name is read once.
-async fn read(looker: Looker, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
-    let mut reader = Reader::new(looker, Depth::Layers);
+async fn read(client: Client, tags: impl Iterator<Item = &String>) -> Result<Vec<Publication>, HarnessError> {
+    let mut reader = Reader::new(client, Depth::Layers);
     let mut publications = Vec::new();
     for tag in tags {
         let publication = reader.publication(tag).await;

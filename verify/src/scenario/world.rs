@@ -19,6 +19,7 @@ use super::{
     source_edits,
 };
 use crate::{
+    client::Poller,
     evidence::{Evidence, Moment, Run, Stage},
     harness::{
         HarnessError, owner,
@@ -31,7 +32,6 @@ use crate::{
         watch,
     },
     history::{Exchange, Recorder},
-    look::Poller,
     target::LocalOptions,
 };
 

@@ -1,4 +1,4 @@
-//! Images that are published somewhere: only looked at.
+//! Published images, which are only read.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -8,12 +8,12 @@ use tokio::sync::Mutex;
 use super::Reference;
 use crate::{
     check::{Check, Need},
+    client::{Client, ClientError, Deadline, Depth, Environment, Publication, Reader, Repository, credentials},
     evidence::Evidence,
     harness::{
         HarnessError, owner,
         podman::{ContainerRun, PullTest},
     },
-    look::{Depth, Environment, LookError, Looker, Missing, Patience, Place, Publication, Reader, Wait, account},
     oracle::Violation,
     scenario::{AMD64, ARM64},
     verdict::Verdict,
@@ -23,15 +23,17 @@ use crate::{
 const TELL_MACHINE: &str = "arch";
 /// The check that a given digest makes stricter.
 const SAME_DIGEST: &str = "a_tag_has_the_same_digest_on_all_registries";
+/// The status of what does not exist, or not yet.
+const NOT_FOUND: u16 = 404;
 
-/// What is looked at, and how.
+/// What is judged, and how.
 #[derive(Debug, Clone)]
 pub struct LiveOptions {
-    /// What is published.
+    /// The images.
     pub references: Vec<Reference>,
     /// The digest that each of them must have.
     pub expect_digest: Option<String>,
-    /// For how long a registry may not show it yet.
+    /// How long a registry may take to show it.
     pub wait: Duration,
     /// A certificate authority that is trusted besides the machine's.
     pub ca: Option<PathBuf>,
@@ -43,60 +45,52 @@ pub struct LiveOptions {
 #[derive(Debug)]
 pub struct Live {
     options: LiveOptions,
-    /// One a repository: requests to one registry are sent one after the other, to several at once.
-    repositories: Vec<Repository>,
+    /// Requests to one repository are sent one after the other, to several at once.
+    repositories: Vec<References>,
 }
 
-/// A repository and the tags or digests that are looked at in it.
+/// The tags or digests that are read in one repository.
 #[derive(Debug)]
-struct Repository {
-    place: Place,
+struct References {
+    repository: Repository,
     names: Vec<String>,
     reader: Mutex<Reader>,
 }
 
-/// What was seen in one repository.
-#[derive(Debug, Default)]
-struct Sight {
-    publications: Vec<Publication>,
-    waits: Vec<Wait>,
-    trouble: Option<String>,
-}
-
 impl Live {
-    /// Prepares to look. Accounts come from the environment.
+    /// Prepares to read. Accounts come from the environment.
     ///
     /// # Errors
     /// Accounts and certificates that cannot be read.
-    pub async fn new(options: LiveOptions, environment: &Environment) -> Result<Self, LookError> {
-        let mut asked: BTreeMap<(String, String), (Place, Vec<String>)> = BTreeMap::new();
-        for Reference { place, name } in &options.references {
-            let (_, names) =
-                asked.entry((place.host.clone(), place.name.clone())).or_insert_with(|| (place.clone(), Vec::new()));
+    pub async fn new(options: LiveOptions, environment: &Environment) -> Result<Self, ClientError> {
+        let mut grouped: BTreeMap<String, (Repository, Vec<String>)> = BTreeMap::new();
+        for Reference { repository, name } in &options.references {
+            let group = grouped.entry(repository.to_string());
+            let (_, names) = group.or_insert_with(|| (repository.clone(), Vec::new()));
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
         let mut repositories = Vec::new();
-        for (place, names) in asked.into_values() {
-            let credentials = account(environment, &place).await?;
-            let place = Place { ca: options.ca.clone(), credentials, ..place };
-            let reader = Mutex::new(Reader::new(Looker::new(place.clone())?, Depth::Layers));
-            repositories.push(Repository { place, names, reader });
+        for (repository, names) in grouped.into_values() {
+            let credentials = credentials(environment, &repository).await?;
+            let repository = Repository { ca: options.ca.clone(), credentials, ..repository };
+            let reader = Mutex::new(Reader::new(Client::new(repository.clone())?, Depth::Layers));
+            repositories.push(References { repository, names, reader });
         }
         Ok(Self { options, repositories })
     }
 
-    /// Reads everything. Registries that do not answer, or not to us, are trouble: nothing is known then.
+    /// Reads everything. A registry that does not answer, or refuses, is trouble: nothing is known then.
     ///
     /// What was read before by digest is only asked for again.
     pub async fn take(&self) -> Evidence {
-        let registries = self.repositories.iter().map(|it| it.place.server.clone()).collect();
+        let registries = self.repositories.iter().map(|it| it.repository.server.clone()).collect();
         let mut evidence = Evidence { registries, ..Evidence::default() };
-        for sight in future::join_all(self.repositories.iter().map(|it| it.look(&self.options))).await {
-            evidence.publications.extend(sight.publications);
-            evidence.waits.extend(sight.waits);
-            evidence.trouble.extend(sight.trouble);
+        for part in future::join_all(self.repositories.iter().map(|it| it.read(&self.options))).await {
+            evidence.publications.extend(part.publications);
+            evidence.waits.extend(part.waits);
+            evidence.trouble.extend(part.trouble);
         }
         if self.options.run && evidence.trouble.is_empty() {
             match self.run().await {
@@ -107,27 +101,27 @@ impl Live {
         evidence
     }
 
-    /// Forgets what was read, so that the next round reads everything anew.
-    pub async fn forget(&self) {
-        for repository in &self.repositories {
-            repository.reader.lock().await.forget();
+    /// Drops what was read, so that the next round reads everything again.
+    pub async fn clear(&self) {
+        for references in &self.repositories {
+            references.reader.lock().await.clear();
         }
     }
 
-    /// All references, in words.
+    /// All references, as text.
     pub fn subject(&self) -> String {
         self.options.references.iter().map(Reference::to_string).collect::<Vec<_>>().join(" ")
     }
 
     async fn run(&self) -> Result<Vec<ContainerRun>, HarnessError> {
         let folder = owner::folder()?;
-        let places: Vec<Place> = self.repositories.iter().map(|it| it.place.clone()).collect();
-        let mut pull_test = PullTest::new(&folder.path().join("witness"), &places)?;
+        let repositories: Vec<Repository> = self.repositories.iter().map(|it| it.repository.clone()).collect();
+        let mut pull_test = PullTest::new(&folder.path().join("witness"), &repositories)?;
         let mut runs = Vec::new();
-        for Repository { place, names, .. } in &self.repositories {
+        for References { repository, names, .. } in &self.repositories {
             for name in names {
                 for platform in [AMD64, ARM64] {
-                    runs.push(pull_test.run(place, name, platform, TELL_MACHINE).await?);
+                    runs.push(pull_test.run(repository, name, platform, TELL_MACHINE).await?);
                 }
             }
         }
@@ -159,7 +153,7 @@ impl Live {
         self.options.expect_digest.is_some() || names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
-    /// The verdicts of checks; those that need what published images alone do not give are not run.
+    /// The verdicts of checks; those that need more than published images are not run.
     pub fn judge<'a>(&self, checks: &[&'a Check], evidence: &Evidence) -> Vec<(&'a Check, Verdict)> {
         let verdict = |check: &'a Check| match self.lacks(check) {
             Some(lack) => Verdict::NotRun { reason: lack.to_owned() },
@@ -168,7 +162,7 @@ impl Live {
         checks.iter().map(|check| (*check, verdict(check))).collect()
     }
 
-    /// A given digest is one more thing that a tag must be on all registries.
+    /// The verdict where a digest is given: each tag must have it.
     fn expected(&self, check: &Check, evidence: &Evidence) -> Option<Verdict> {
         let expected = self.options.expect_digest.as_deref().filter(|_| check.claim == SAME_DIGEST)?;
         if !evidence.trouble.is_empty() {
@@ -183,48 +177,46 @@ impl Live {
     }
 }
 
-impl Repository {
-    async fn look(&self, options: &LiveOptions) -> Sight {
-        let mut sight = Sight::default();
+impl References {
+    async fn read(&self, options: &LiveOptions) -> Evidence {
+        let mut evidence = Evidence::default();
         let mut reader = self.reader.lock().await;
         reader.next_round();
         for name in &self.names {
-            if let Err(error) = look_at(&mut reader, name, options, &mut sight).await {
-                sight.trouble = Some(told(error, &self.place));
+            if let Err(error) = read(&mut reader, name, options, &mut evidence).await {
+                let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+                let failed = HarnessError::other(format!("cannot look at {}", self.repository))(error);
+                evidence.trouble.push(failed.with_causes() + &hint);
                 break;
             }
         }
-        sight
+        evidence
     }
 }
 
 /// Waits until a reference shows what it should, and reads what it shows then.
-async fn look_at(reader: &mut Reader, name: &str, options: &LiveOptions, sight: &mut Sight) -> Result<(), LookError> {
-    let mut patience = Patience::new(options.wait);
-    let looker = reader.looker().clone();
-    let (digest, wait) = looker.settled(name, options.expect_digest.as_deref(), &mut patience).await?;
-    sight.waits.extend(wait);
-    // Asked for by the digest that the tag has now, it cannot become another image on the way.
+async fn read(
+    reader: &mut Reader,
+    name: &str,
+    options: &LiveOptions,
+    evidence: &mut Evidence,
+) -> Result<(), ClientError> {
+    let mut deadline = Deadline::after(options.wait);
+    let client = reader.client().clone();
+    let (digest, wait) = client.settled(name, options.expect_digest.as_deref(), &mut deadline).await?;
+    evidence.waits.extend(wait);
+    // A digest, unlike the tag, cannot become another image meanwhile.
     let reference = digest.as_deref().unwrap_or(name);
     let mut publication = reader.publication(reference).await?;
-    let late: Vec<String> =
-        publication.missing.iter().filter(|it| digest.is_some() && it.is_absent()).filter_map(path).collect();
-    if let Some(wait) = looker.arrived(name, &late, &mut patience).await? {
+    let late = publication.missing.iter().filter(|it| digest.is_some() && it.status == Some(NOT_FOUND));
+    let late: Vec<String> = late.filter_map(|it| it.path.clone()).collect();
+    if let Some(wait) = client.arrived(name, &late, &mut deadline).await? {
         if wait.came {
             publication = reader.publication(reference).await?;
         }
-        sight.waits.push(wait);
+        evidence.waits.push(wait);
     }
     name.clone_into(&mut publication.reference);
-    sight.publications.push(publication);
+    evidence.publications.push(publication);
     Ok(())
-}
-
-fn path(missing: &Missing) -> Option<String> {
-    missing.path.clone()
-}
-
-fn told(error: LookError, place: &Place) -> String {
-    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    HarnessError::other(format!("cannot look at {}", place.repository()))(error).with_causes() + &hint
 }

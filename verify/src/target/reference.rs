@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::look::Place;
+use crate::client::Repository;
 
 /// The longest tag.
 const TAG_CHARS_MAX: usize = 128;
@@ -14,7 +14,7 @@ const SHA256_CHARS: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Reference {
     /// The repository.
-    pub place: Place,
+    pub repository: Repository,
     /// The tag or digest.
     pub name: String,
 }
@@ -65,7 +65,7 @@ impl Reference {
         if split(repository).is_some() {
             return Err(ReferenceError::NotARepository(repository.to_owned()));
         }
-        Ok(Self { place: place(repository)?, name: checked_tag(tag)? })
+        Ok(Self { repository: parse(repository)?, name: checked_tag(tag)? })
     }
 }
 
@@ -75,21 +75,20 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (repository, name) = split(text).ok_or_else(|| ReferenceError::NoName(text.to_owned()))?;
         let name = if name.contains(':') { checked_digest(name)? } else { checked_tag(name)? };
-        Ok(Self { place: place(repository)?, name })
+        Ok(Self { repository: parse(repository)?, name })
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let separator = if self.name.contains(':') { '@' } else { ':' };
-        write!(out, "{}{separator}{}", self.place.repository(), self.name)
+        out.write_str(&self.repository.reference(&self.name))
     }
 }
 
 /// A registry is called by its host.
-fn place(repository: &str) -> Result<Place, ReferenceError> {
+fn parse(repository: &str) -> Result<Repository, ReferenceError> {
     let host = repository.split_once("://").map_or(repository, |(_, rest)| rest).split('/').next().unwrap_or_default();
-    Place::open(host, repository).ok_or_else(|| ReferenceError::NoRegistry(repository.to_owned()))
+    Repository::parse(host, repository).ok_or_else(|| ReferenceError::NoRegistry(repository.to_owned()))
 }
 
 /// Repository and tag or digest: a colon behind the last slash is a tag's, one before it a port's.
@@ -135,7 +134,10 @@ mod tests {
     #[case(&format!("ghcr.io/acme/hello:1.2.0@{DIGEST}"), "ghcr.io", DIGEST)]
     fn references_are_read(#[case] text: &str, #[case] server: &str, #[case] name: &str) {
         let reference: Reference = text.parse().unwrap();
-        assert_eq!((&*reference.place.server, &*reference.place.name, &*reference.name), (server, "acme/hello", name));
+        assert_eq!(
+            (&*reference.repository.server, &*reference.repository.name, &*reference.name),
+            (server, "acme/hello", name)
+        );
     }
 
     #[rstest]

@@ -39,7 +39,7 @@ impl Machine {
     /// The shell writes the program: had this process the file open for writing while another test starts one, the
     /// kernel would refuse to run it ("text file busy").
     fn with_program(self, name: &str, script: &str) -> Self {
-        let path = self.0.path().join("bin").join(program(name));
+        let path = self.0.path().join("bin").join(helper::program(name));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut shell = std::process::Command::new("sh")
             .args(["-c", r#"cat >"$0" && chmod +x "$0""#])
@@ -53,7 +53,7 @@ impl Machine {
     }
 
     /// Finds with these variables, and with `HOME` and `PATH` in the folder.
-    async fn find(&self, repository: &str, variables: &[(&str, &str)]) -> Result<Found, AuthError> {
+    async fn find(&self, repository: &str, variables: &[(&str, &str)]) -> Result<FoundCredential, AuthError> {
         let root = self.0.path().to_str().unwrap();
         let base = [("HOME", "~/home"), ("PATH", "relative:~/none:~/bin")];
         let variables = base.iter().chain(variables).map(|(name, value)| (*name, value.replace('~', root)));
@@ -197,18 +197,21 @@ async fn every_form_of_an_entry_is_read(#[case] entry: &str, #[case] shown: &str
 }
 
 #[rstest]
-#[case(r#"{"auths":"canary-4711"}"#, "the auth file ~/home/.docker/config.json is broken at line 1, column 22")]
+#[case(
+    r#"{"auths":"canary-4711"}"#,
+    "failed to read the auth file ~/home/.docker/config.json: it is broken at line 1, column 22"
+)]
 #[case(
     "{\n\"auths\":{\"ghcr.io\":{\"auth\":\"canary-4711",
-    "the auth file ~/home/.docker/config.json is broken at line 2, column 39"
+    "failed to read the auth file ~/home/.docker/config.json: it is broken at line 2, column 39"
 )]
 #[case(
     r#"{"auths":{"ghcr.io":{"auth":"canary-4711"}}}"#,
-    "the entry `ghcr.io` of the auth file ~/home/.docker/config.json cannot be decoded"
+    "failed to read the auth file ~/home/.docker/config.json: the entry `ghcr.io` cannot be decoded"
 )]
 #[case(
     r#"{"auths":{"ghcr.io":{"auth":"YW5u"}}}"#,
-    "the entry `ghcr.io` of the auth file ~/home/.docker/config.json cannot be decoded"
+    "failed to read the auth file ~/home/.docker/config.json: the entry `ghcr.io` cannot be decoded"
 )]
 #[tokio::test]
 async fn broken_files_are_named_and_not_quoted(#[case] content: &str, #[case] error: &str) {
@@ -219,7 +222,7 @@ async fn broken_files_are_named_and_not_quoted(#[case] content: &str, #[case] er
 #[tokio::test]
 async fn the_file_that_the_user_named_must_be_there() {
     let error = Machine::new().error("ghcr.io/a", &[("REGISTRY_AUTH_FILE", "~/mine.json")]).await;
-    assert_eq!(error, "the auth file ~/mine.json that REGISTRY_AUTH_FILE names does not exist");
+    assert_eq!(error, "failed to read the auth file ~/mine.json: No such file or directory (os error 2)");
 }
 
 #[tokio::test]

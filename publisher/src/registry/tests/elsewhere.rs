@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     auth::{Credential, Scope},
-    event::LayerFate,
+    event::BlobOutcome,
     exit::Failure,
     oci::{Digest, Tag, digest_of},
 };
@@ -134,7 +134,7 @@ async fn a_blob_that_cannot_be_looked_up_elsewhere_counts_as_absent(#[case] stat
     let refusal = Effect::Answer(Answer::status(status));
     let elsewhere = Scripted::start(vec![Fault::nth(1, "HEAD", "*", refusal)]).await;
     let server = leading(&elsewhere, 307, &blob().digest).await;
-    assert_eq!(push(&ann(&server)).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(push(&ann(&server)).await.unwrap(), BlobOutcome::Uploaded);
     assert!(server.store(|store| store.blob(NAME, &blob().digest).is_some()));
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::{Blob, Progress, Registry, RegistryError, testing::blob_of};
 use crate::{
-    event::LayerFate,
+    event::BlobOutcome,
     oci::{DOCKER_LIST, RawManifest},
 };
 
@@ -38,7 +38,7 @@ fn nobody() -> Progress {
     Arc::new(|_| ())
 }
 
-async fn push(registry: &Registry) -> Result<LayerFate, RegistryError> {
+async fn push(registry: &Registry) -> Result<BlobOutcome, RegistryError> {
     registry.push_blob(&blob(), None, &nobody()).await
 }
 

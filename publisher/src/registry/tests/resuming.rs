@@ -6,7 +6,7 @@ use super::{
     super::testing::{Answer, Effect, Fault, Scripted, registry},
     NAME, SIZE, blob, bytes, push,
 };
-use crate::event::LayerFate;
+use crate::event::BlobOutcome;
 
 const UPLOAD: &str = "/v2/acme/hello/blobs/uploads/u*";
 
@@ -18,7 +18,7 @@ fn broken(after: usize) -> Effect {
 async fn pushed(faults: Vec<Fault>) -> (Scripted, u64) {
     let server = Scripted::start(faults).await;
     let (registry, _) = registry(&server, NAME);
-    assert_eq!(push(&registry).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(push(&registry).await.unwrap(), BlobOutcome::Uploaded);
     assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
     let retries = registry.traffic().retries();
     (server, retries)

@@ -11,14 +11,14 @@ use super::{
     },
     NAME, SIZE, blob, bytes, nobody, push,
 };
-use crate::{event::LayerFate, exit::Failure, oci::digest_of};
+use crate::{event::BlobOutcome, exit::Failure, oci::digest_of};
 
 #[tokio::test]
 async fn what_is_there_is_not_sent() {
     let server = Scripted::start(Vec::new()).await;
     server.store(|store| store.put_blob(NAME, bytes()));
     let (registry, _) = registry(&server, NAME);
-    assert_eq!(push(&registry).await.unwrap(), LayerFate::Present);
+    assert_eq!(push(&registry).await.unwrap(), BlobOutcome::Present);
     assert_eq!((server.story().as_str(), registry.traffic().bytes_sent()), ("HEAD", 0));
 }
 
@@ -33,7 +33,7 @@ async fn an_upload_goes_where_each_answer_says(#[case] absolute: bool) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let progress: Progress = Arc::new(move |sent| log.lock().unwrap().push(sent));
-    assert_eq!(registry.push_blob(&blob(), None, &progress).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(registry.push_blob(&blob(), None, &progress).await.unwrap(), BlobOutcome::Uploaded);
     assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT");
     assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
     // One part of unstated range, which every registry takes.
@@ -51,14 +51,14 @@ async fn an_upload_goes_where_each_answer_says(#[case] absolute: bool) {
 async fn small_blobs_come_from_memory(#[case] bytes: &'static [u8]) {
     let server = Scripted::start(Vec::new()).await;
     let blob = Blob { digest: digest_of(bytes), size: bytes.len() as u64, source: BlobSource::Memory(bytes.into()) };
-    assert_eq!(registry(&server, NAME).0.push_blob(&blob, None, &nobody()).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(registry(&server, NAME).0.push_blob(&blob, None, &nobody()).await.unwrap(), BlobOutcome::Uploaded);
     assert!(server.store(|store| store.blob(NAME, &blob.digest) == Some(bytes)));
 }
 
 #[tokio::test]
 async fn bytes_that_were_damaged_on_the_way_are_sent_again_from_the_beginning() {
     let server = Scripted::start(vec![Fault::nth(1, "PATCH", "*", Effect::DamageBody)]).await;
-    assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), BlobOutcome::Uploaded);
     assert_eq!(server.story(), "HEAD POST PATCH(300000) PUT HEAD POST PATCH(300000) PUT");
     assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
 }
@@ -82,7 +82,7 @@ async fn a_part_that_is_taken_with_an_unusual_success_is_taken(#[case] status: u
     let closed = Effect::Answer(Answer::status(201));
     let server =
         Scripted::start(vec![Fault::nth(1, "PATCH", "*", taken), Fault::nth(1, "PUT", location, closed)]).await;
-    assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), LayerFate::Uploaded);
+    assert_eq!(push(&registry(&server, NAME).0).await.unwrap(), BlobOutcome::Uploaded);
 }
 
 #[rstest]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{super::everywhere::push_everywhere, amd64, fates};
+use super::{super::everywhere::push_everywhere, amd64, outcomes};
 use crate::{
-    event::{Event, Events, LayerFate},
+    event::{BlobOutcome, Event, Events},
     registry::{
         Registry,
         testing::{Answer, Effect, Fault, Scripted, Told, blob_of, registry},
@@ -30,9 +30,9 @@ async fn a_second_repository_on_the_same_host_mounts_and_another_host_is_sent_to
         assert!(server.store(|store| store.blob(name, &blob.digest) == Some(BYTES)), "{name}");
     }
     assert_eq!(shared.story().matches("PATCH").count(), 1, "{}", shared.story());
-    let fates = fates(&told);
-    let count = |fate| fates.iter().filter(|it| **it == fate).count();
-    assert_eq!((count(LayerFate::Uploaded), count(LayerFate::Mounted)), (2, 1));
+    let outcomes = outcomes(&told);
+    let count = |outcome| outcomes.iter().filter(|it| **it == outcome).count();
+    assert_eq!((count(BlobOutcome::Uploaded), count(BlobOutcome::Mounted)), (2, 1));
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn what_is_there_is_told_and_not_counted() {
     let (blob, told) = (blob_of(BYTES), Arc::new(Told::default()));
     let events = Arc::clone(&told) as Events;
     let sent = push_everywhere(&repositories(&[(&server, "acme/one")]), &blob, &amd64(), &events).await.unwrap();
-    assert_eq!((sent, fates(&told)), (0, vec![LayerFate::Present]));
+    assert_eq!((sent, outcomes(&told)), (0, vec![BlobOutcome::Present]));
     assert!(!told.events().iter().any(|event| matches!(event, Event::Uploading { .. })));
 }
 

@@ -3,15 +3,15 @@
 mod config;
 mod everywhere;
 mod image;
-mod picture;
 mod previous;
+mod sample_image;
 
 use std::sync::Arc;
 
-use picture::Picture;
+use sample_image::SampleImage;
 
 use crate::{
-    event::{Event, LayerFate},
+    event::{BlobOutcome, Event},
     oci::{Platform, Tag},
     registry::{
         Registry,
@@ -35,8 +35,8 @@ fn clients(servers: &[&Scripted]) -> Vec<Arc<Registry>> {
     servers.iter().map(|server| Arc::new(registry(server, NAME).0)).collect()
 }
 
-/// What became of the blobs, in the order in which it was told.
-fn fates(told: &Told) -> Vec<LayerFate> {
-    let fate = |event| if let Event::LayerSettled { fate, .. } = event { Some(fate) } else { None };
-    told.events().into_iter().filter_map(fate).collect()
+/// How the registries got the blobs, in the order of the events.
+fn outcomes(told: &Told) -> Vec<BlobOutcome> {
+    let outcome = |event| if let Event::BlobPushed { outcome, .. } = event { Some(outcome) } else { None };
+    told.events().into_iter().filter_map(outcome).collect()
 }

@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::{
     super::previous::{Layer, known_layers},
-    NAME, Picture, amd64, clients, latest,
+    NAME, SampleImage, amd64, clients, latest,
 };
 use crate::{
     oci::{DOCKER_MANIFEST, Digest, RawManifest, digest_of},
@@ -20,22 +20,22 @@ const MANIFEST_BY_DIGEST: &str = "/v2/acme/hello/manifests/sha256:*";
 const BLOB: &str = "/v2/acme/hello/blobs/sha256:*";
 
 /// What was published, and what is to be: one layer is new.
-fn old() -> Picture {
-    Picture::new("old", &["base", "tools"])
+fn old() -> SampleImage {
+    SampleImage::new("old", &["base", "tools"])
 }
 
-fn new() -> Picture {
-    Picture::new("new", &["base", "tools", "program"])
+fn new() -> SampleImage {
+    SampleImage::new("new", &["base", "tools", "program"])
 }
 
-async fn known(servers: &[&Scripted], image: &Picture) -> Result<HashMap<Digest, Layer>, RegistryError> {
+async fn known(servers: &[&Scripted], image: &SampleImage) -> Result<HashMap<Digest, Layer>, RegistryError> {
     known_layers(&clients(servers), &latest(), &amd64(), &image.diff_ids(), Some(&image.config_digest())).await
 }
 
 /// These layers, as `by` compressed them.
 fn layers(layers: &[&str], by: &str) -> HashMap<Digest, Layer> {
     let layer = |layer: &&str| {
-        let bytes = Picture::compressed(layer, by);
+        let bytes = SampleImage::compressed(layer, by);
         (digest_of(layer.as_bytes()), Layer { digest: digest_of(&bytes), size: bytes.len() as u64 })
     };
     layers.iter().map(layer).collect()
@@ -57,7 +57,7 @@ async fn what_only_one_registry_holds_is_not_known() {
     old().publish(&one, "us", "linux/amd64");
     assert_eq!(known(&[&one, &two], &new()).await.unwrap(), HashMap::new());
     // It may have come there in another way than by this image.
-    two.store(|store| store.put_blob(NAME, &Picture::compressed("tools", "us")));
+    two.store(|store| store.put_blob(NAME, &SampleImage::compressed("tools", "us")));
     assert_eq!(known(&[&one, &two], &new()).await.unwrap(), layers(&["tools"], "us"));
 }
 
@@ -67,7 +67,7 @@ async fn of_two_forms_of_a_layer_the_one_that_all_hold_is_taken() {
     old().publish(&one, "us", "linux/amd64");
     old().publish(&two, "them", "linux/amd64");
     assert_eq!(known(&[&one, &two], &new()).await.unwrap(), HashMap::new());
-    one.store(|store| store.put_blob(NAME, &Picture::compressed("base", "them")));
+    one.store(|store| store.put_blob(NAME, &SampleImage::compressed("base", "them")));
     assert_eq!(known(&[&one, &two], &new()).await.unwrap(), layers(&["base"], "them"));
 }
 
@@ -144,7 +144,7 @@ async fn a_configuration_that_does_not_fit_its_manifest_tells_nothing() {
     let server = Scripted::start(Vec::new()).await;
     old().publish(&server, "us", "linux/amd64");
     let manifest = String::from_utf8(old().manifest("us").bytes.to_vec()).unwrap();
-    let other = Picture::new("other", &["base"]);
+    let other = SampleImage::new("other", &["base"]);
     let mixed = manifest.replace(old().config_digest().as_ref(), other.config_digest().as_ref());
     other.publish(&server, "us", "linux/amd64");
     server.store(|store| store.put_manifest(NAME, Some("latest"), &RawManifest::new(DOCKER_MANIFEST, mixed)));

@@ -34,7 +34,7 @@ pub fn emulation(platform: &str) -> bool {
 
 fn runs(platform: &str, machine: &str, formats: &Path) -> bool {
     let architecture = platform.split('/').nth(1).unwrap_or_default();
-    let Some(wanted) = crate::look::machine_of(architecture) else { return false };
+    let Some(wanted) = crate::client::machine_of(architecture) else { return false };
     if wanted == machine {
         return true;
     }

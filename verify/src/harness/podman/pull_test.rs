@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{PodmanHost, command::podman};
 use crate::{
+    client::{IDENTITY_TOKEN_USER, Repository},
     harness::HarnessError,
-    look::{IDENTITY_TOKEN_USER, Place},
 };
 
 /// How often a health check is run at most.
@@ -48,9 +48,9 @@ impl PullTest {
     ///
     /// # Errors
     /// Files that cannot be written.
-    pub fn new(folder: &Path, places: &[Place]) -> Result<Self, HarnessError> {
+    pub fn new(folder: &Path, places: &[Repository]) -> Result<Self, HarnessError> {
         let host = PodmanHost::empty(folder)?;
-        let entry = |place: &Place| {
+        let entry = |place: &Repository| {
             let account = place.credentials.as_ref()?;
             if account.user == IDENTITY_TOKEN_USER {
                 return Some((
@@ -75,7 +75,7 @@ impl PullTest {
     /// podman that is missing or hangs. Failures of the image are part of the result.
     pub async fn run(
         &mut self,
-        place: &Place,
+        place: &Repository,
         reference: &str,
         platform: &str,
         argument: &str,
@@ -107,7 +107,7 @@ impl PullTest {
 
     /// The options by which podman trusts a repository's own CA only (containers-certs.d(5)). On this machine it would otherwise
     /// accept any certificate.
-    fn trust(&self, place: &Place) -> Result<Vec<String>, HarnessError> {
+    fn trust(&self, place: &Repository) -> Result<Vec<String>, HarnessError> {
         let Some(ca) = &place.ca else { return Ok(Vec::new()) };
         let folder = self.host.folder("certificates")?;
         fs::copy(ca, folder.join("ca.crt")).map_err(HarnessError::at("copy", ca))?;

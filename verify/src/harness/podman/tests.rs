@@ -16,13 +16,13 @@ use tokio::{
 
 use super::{PodmanHost, PullTest, command::podman, emulation, is_rootless, remove_hosts_below, version};
 use crate::{
+    client::{Client, Depth, ExecutableKind, Repository},
     harness::{
         proxy::Proxy,
         registry::{Backend, Registry},
         tls::Authority,
     },
     history::{Recorder, Service},
-    look::{Depth, ExecutableKind, Looker, Place, integrity},
 };
 
 const BASE: &str = "localhost/tallyman/base:amd64";
@@ -185,8 +185,8 @@ async fn the_pull_test_shows_what_users_get() {
     let repository = format!("{}/acme/hello", registry.host());
     let platforms = "--platform=linux/amd64,linux/arm64";
     publish(folder.path(), &fixture(), ["docker", "v2s2"], platforms, &format!("{repository}:latest")).await;
-    let place = Place::open("ghcr", &repository).unwrap();
-    let digest = Looker::new(place.clone()).unwrap().resolve("latest").await.unwrap().unwrap();
+    let place = Repository::parse("ghcr", &repository).unwrap();
+    let digest = Client::new(place.clone()).unwrap().resolve("latest").await.unwrap().unwrap();
     let mut pull_test = PullTest::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
     let mut images = Vec::new();
     let (amd64, arm64) = (("linux/amd64", "x86_64"), ("linux/arm64", "aarch64"));
@@ -201,8 +201,8 @@ async fn the_pull_test_shows_what_users_get() {
     assert_gone(&folder.path().join("witness")).await;
 
     // The same by reading alone.
-    let publication = Looker::new(place).unwrap().publication("latest", Depth::Layers).await.unwrap();
-    assert_eq!(integrity(&publication), []);
+    let publication = Client::new(place).unwrap().publication("latest", Depth::Layers).await.unwrap();
+    assert_eq!(publication.missing, []);
     for (platform, machine) in [amd64, arm64] {
         let child = publication.platform(platform).unwrap();
         let kinds: Vec<_> = child.executables.iter().flatten().map(|it| (&*it.path, &it.kind)).collect();
@@ -229,7 +229,7 @@ async fn the_pull_test_shows_failures_and_keeps_no_image() {
     fs::write(context.join("Containerfile"), containerfile).unwrap();
     let image = format!("{repository}:latest");
     publish(folder.path(), &context, ["oci", "oci"], "--platform=linux/amd64", &image).await;
-    let place = Place::open("ghcr", &repository).unwrap();
+    let place = Repository::parse("ghcr", &repository).unwrap();
     let mut pull_test = PullTest::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
     let without_check = pull_test.run(&place, "latest", "linux/amd64", "arch").await.unwrap();
     assert_eq!((without_check.machine.as_deref(), without_check.health), (Some("x86_64"), None));
@@ -255,7 +255,7 @@ async fn the_pull_test_trusts_the_given_ca_only() {
     let (trusted, strange) = (folder.path().join("ca.pem"), folder.path().join("stranger.pem"));
     fs::write(&trusted, authority.pem()).unwrap();
     fs::write(&strange, stranger.pem()).unwrap();
-    let place = Place::open("ghcr", &format!("{}/acme/hello", proxy.address())).unwrap();
+    let place = Repository::parse("ghcr", &format!("{}/acme/hello", proxy.address())).unwrap();
     let mut pull_test = PullTest::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
     let mut told = async |ca: PathBuf| {
         let run = pull_test.run(&place.clone().with_ca(ca), "latest", "linux/amd64", "arch").await.unwrap();

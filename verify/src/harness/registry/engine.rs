@@ -5,6 +5,7 @@
 //! podman ends soon after the last of these requests.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{Read as _, Seek as _, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
@@ -13,9 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testcontainers::{bollard::Docker, core::client::docker_client_instance};
+use testcontainers::{
+    bollard::{Docker, models::ContainerSummary, query_parameters::ListContainersOptionsBuilder},
+    core::client::docker_client_instance,
+};
 use tokio::{sync::OnceCell, time::sleep};
 
+use super::listing::{self, ContainerEntry};
 use crate::harness::{error::HarnessError, lock};
 
 /// The variable that names an engine's socket.
@@ -50,6 +55,30 @@ pub(super) async fn is_this_users(docker: &Docker) -> Result<bool, HarnessError>
     }
     let info = docker.info().await.map_err(HarnessError::engine("tell about itself"))?;
     Ok(info.security_options.unwrap_or_default().iter().any(|option| option.contains("rootless")))
+}
+
+/// The containers with all these labels, running or not; none where there is no engine.
+pub(in crate::harness) async fn containers(
+    docker: &Docker,
+    labels: &[&str],
+) -> Result<Vec<ContainerEntry>, HarnessError> {
+    if let Some(socket) = socket() {
+        return listing::containers(&socket, labels);
+    }
+    let filters = HashMap::from([("label", labels.to_vec())]);
+    let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = docker.list_containers(Some(list)).await.map_err(HarnessError::engine("list containers"))?;
+    let container = |it: ContainerSummary| Some(ContainerEntry { id: it.id?, labels: it.labels.unwrap_or_default() });
+    Ok(found.into_iter().filter_map(container).collect())
+}
+
+/// Where the engine listens, if that is a socket of this machine.
+fn socket() -> Option<PathBuf> {
+    match std::env::var(VARIABLE) {
+        Ok(host) if !host.is_empty() => host.strip_prefix("unix://").map(PathBuf::from),
+        _ if Path::new(USUAL_SOCKET).exists() => Some(USUAL_SOCKET.into()),
+        _ => Some(PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join(OWN_SOCKET)),
+    }
 }
 
 /// An open request that keeps podman's interface alive.

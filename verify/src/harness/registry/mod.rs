@@ -4,12 +4,13 @@ mod config;
 mod container;
 pub(in crate::harness) mod engine;
 mod image;
+mod listing;
 mod process;
 mod storage;
 #[cfg(test)]
 pub(in crate::harness) mod tests;
 
-pub use storage::{RegistryState, RepositoryState, Storage, StoredManifest};
+pub use storage::{RepositoryState, Storage, StorageState, StoredManifest};
 
 use crate::harness::{error::HarnessError, token::Auth};
 use container::Container;

@@ -55,7 +55,7 @@ pub struct RepositoryState {
 }
 
 /// What a registry holds, by repository.
-pub type RegistryState = BTreeMap<String, RepositoryState>;
+pub type StorageState = BTreeMap<String, RepositoryState>;
 
 /// The storage of one registry. Clones share it; its folder is removed with the last of them.
 ///
@@ -64,7 +64,7 @@ pub type RegistryState = BTreeMap<String, RepositoryState>;
 pub struct Storage {
     folder: Arc<TempDir>,
     /// The states after each change, while they are recorded.
-    changes: Arc<Mutex<Option<Vec<RegistryState>>>>,
+    changes: Arc<Mutex<Option<Vec<StorageState>>>>,
 }
 
 impl Storage {
@@ -182,8 +182,8 @@ impl Storage {
     ///
     /// # Errors
     /// Files that cannot be read.
-    pub fn state(&self) -> io::Result<RegistryState> {
-        let mut state = RegistryState::new();
+    pub fn state(&self) -> io::Result<StorageState> {
+        let mut state = StorageState::new();
         for name in self.repositories()? {
             let mut manifests = BTreeMap::new();
             for digest in self.manifests(&name)? {
@@ -202,7 +202,7 @@ impl Storage {
     ///
     /// # Errors
     /// Files that cannot be written.
-    pub fn restore(&self, state: &RegistryState) -> io::Result<()> {
+    pub fn restore(&self, state: &StorageState) -> io::Result<()> {
         *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = None;
         remove_folder(&self.root().join("repositories"))?;
         for (name, repository) in state {
@@ -263,7 +263,7 @@ impl Storage {
     }
 
     /// The states that were recorded. Recording ends.
-    pub fn take_changes(&self) -> Vec<RegistryState> {
+    pub fn take_changes(&self) -> Vec<StorageState> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 }

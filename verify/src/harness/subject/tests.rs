@@ -36,7 +36,7 @@ async fn what_a_stage_did_is_recorded() {
          echo '# done' >$GITHUB_STEP_SUMMARY; echo sha256:1 >$VERIFY_DIGESTS/amd64-ghcr; exit 7",
     )
     .await;
-    assert_eq!((run.end, &*run.stdout, &*run.stderr), (End::Code(7), "said\n", "warned\n"));
+    assert_eq!((run.end, &*run.stdout, &*run.stderr), (Exit::Code(7), "said\n", "warned\n"));
     assert_eq!(run.outputs["tag"], "1.2.3");
     assert_eq!(run.outputs["b"], "x\ny");
     assert_eq!(run.summary, "# done\n");
@@ -70,7 +70,7 @@ async fn secrets_are_noted_where_they_stand_and_kept_nowhere() {
 async fn what_it_leaves_running_is_told_and_ended() {
     let run = call("sleep 100 >/dev/null 2>&1 & exit 0").await;
     assert_eq!(run.left_behind, ["sleep 100"]);
-    assert_eq!(run.end, End::Code(0));
+    assert_eq!(run.end, Exit::Code(0));
 }
 
 /// podman's pause process holds a user's namespace for all his containers and builds, also those of others.
@@ -90,18 +90,18 @@ async fn work_is_told_from_waiting() {
     let run = call("sh -c 'i=0; while [ $i -lt 500000 ]; do i=$((i + 1)); done'; sleep 0.3").await;
     let took_ms = run.ended_ms - run.began_ms;
     assert!(run.worked_ms >= 50 && run.worked_ms + 250 <= took_ms, "{} of {took_ms}", run.worked_ms);
-    assert_eq!(run.end, End::Code(0));
+    assert_eq!(run.end, Exit::Code(0));
 }
 
 #[tokio::test]
 async fn a_signal_is_told_apart_from_a_code() {
-    assert_eq!(call("kill -9 $$").await.end, End::Signal(9));
+    assert_eq!(call("kill -9 $$").await.end, Exit::Signal(9));
 }
 
 #[tokio::test]
 #[ignore = "is run by the next one, in a process that ignores interrupts"]
 async fn an_interrupt_ends_it() {
-    assert_eq!(call("kill -INT $$").await.end, End::Signal(2));
+    assert_eq!(call("kill -INT $$").await.end, Exit::Signal(2));
 }
 
 #[test]

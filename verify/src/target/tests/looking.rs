@@ -9,12 +9,12 @@ use hyper::{
 
 use super::published::{Published, Side, looking};
 use crate::{
-    harness::proxy::{Answer, Injected, Rule},
-    history::Kind,
-    look::{
+    client::{
         Environment, Publication, Wait,
         tests::image::{AARCH64, DOCKER, X86_64, image, push_good, push_list},
     },
+    harness::proxy::{Answer, Injected, Rule},
+    history::Kind,
     target::Live,
     verdict::Verdict,
 };

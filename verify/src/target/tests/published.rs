@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use crate::{
     check::{Check, Need},
     checks,
+    client::{Client, Depth, Repository, tests::registry::Registry},
     evidence::Evidence,
     harness::{
         proxy::Proxy,
@@ -14,7 +15,6 @@ use crate::{
         token::{Access, Account, TokenService},
     },
     history::{Recorder, Service},
-    look::{Depth, Environment, Looker, Place, tests::registry::Registry},
     target::{Live, LiveOptions, Reference},
 };
 
@@ -98,13 +98,8 @@ impl Published {
     pub(super) async fn live(&self, options: LiveOptions) -> Live {
         let names = self.sides().map(|side| side.proxy.address().to_string().replace(['.', ':'], "_"));
         let variables = names.map(|it| (format!("VERIFY_USER_{it}"), format!("VERIFY_PASSWORD_{it}")));
-        let [(user, password), (other_user, other_password)] = &variables;
-        let environment = Environment::from([
-            (user.as_str(), ACCOUNT.0),
-            (password.as_str(), ACCOUNT.1),
-            (other_user.as_str(), ACCOUNT.0),
-            (other_password.as_str(), ACCOUNT.1),
-        ]);
+        let environment = variables.into_iter().flat_map(|(user, password)| [(user, ACCOUNT.0), (password, ACCOUNT.1)]);
+        let environment = environment.map(|(name, value)| (name, value.to_owned())).collect();
         Live::new(options, &environment).await.unwrap()
     }
 
@@ -112,11 +107,11 @@ impl Published {
     pub(super) async fn local(&self, tags: &[&str]) -> Evidence {
         let mut evidence = Evidence::default();
         for side in self.sides() {
-            let place = Place::open(side.name, &side.repository()).unwrap();
-            let place = place.with_ca(self.ca()).with_credentials(ACCOUNT.0, ACCOUNT.1);
-            let looker = Looker::new(place).unwrap();
+            let repository = Repository::parse(side.name, &side.repository()).unwrap();
+            let repository = repository.with_ca(self.ca()).with_credentials(ACCOUNT.0, ACCOUNT.1);
+            let client = Client::new(repository).unwrap();
             for tag in tags {
-                evidence.publications.push(looker.publication(tag, Depth::Layers).await.unwrap());
+                evidence.publications.push(client.publication(tag, Depth::Layers).await.unwrap());
             }
         }
         evidence

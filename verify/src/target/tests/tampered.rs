@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::published::{Published, Side, looking};
 use crate::{
-    look::tests::image::{
+    client::tests::image::{
         AARCH64, DOCKER, Entry, Family, ImageToPush, LayerBytes, OCI, X86_64, elf, image, layer, push_list,
     },
     verdict::Verdict,
@@ -85,11 +85,11 @@ async fn publish(side: &Side, tampering: Tampering, last: bool) -> String {
         }
         Tampering::MissingChild => registry.delete(&format!("manifests/{arm64_digest}")).await,
         Tampering::MissingLayer => {
-            let layer = crate::look::Raw::from(arm64().layers[0].bytes.clone()).digest();
+            let layer = crate::client::Raw::from(arm64().layers[0].bytes.clone()).digest();
             registry.delete(&format!("blobs/{layer}")).await;
         }
         Tampering::ChangedLayer => {
-            let layer = crate::look::Raw::from(arm64().layers[0].bytes.clone()).digest();
+            let layer = crate::client::Raw::from(arm64().layers[0].bytes.clone()).digest();
             registry.corrupt(&layer, &program(AARCH64, "changed").bytes);
         }
         Tampering::OciFormat => {

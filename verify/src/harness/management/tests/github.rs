@@ -153,7 +153,7 @@ async fn links_keep_the_query() {
 async fn an_unreadable_storage_is_trouble() {
     let sample = Sample::new();
     let (github, client) = started(&sample).await;
-    sample.storage.restore(&crate::harness::registry::RegistryState::new()).unwrap();
+    sample.storage.restore(&crate::harness::registry::StorageState::new()).unwrap();
     sample.storage.break_down();
     assert_eq!(client.get(PACKAGE).await.status, 500);
     assert!(github.trouble()[0].starts_with(&format!("GET {PACKAGE}: ")), "{:?}", github.trouble());

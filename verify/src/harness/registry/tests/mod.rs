@@ -113,7 +113,7 @@ async fn a_state_is_put_back_for_all_registries_on_the_storage() {
     for registry in [&registry, &other] {
         assert_eq!([status(registry, "latest").await, status(registry, &image).await], [200, 200]);
     }
-    storage.restore(&super::RegistryState::new()).unwrap();
+    storage.restore(&super::StorageState::new()).unwrap();
     assert_eq!(status(&registry, "latest").await, 404);
     assert_eq!(push(&registry).await, (list, image), "what was there can be pushed again");
 }
