@@ -126,7 +126,7 @@ impl Side {
     /// Puts a manifest under a tag.
     async fn put(&self, manifest: StoredManifest, to: &str) -> Result<(), HarnessError> {
         let access = Access::repository(REPOSITORY, &["pull", "push"]);
-        let token = self.tokens.token(vec![access], SystemTime::now()).unwrap_or_default();
+        let token = self.tokens.token(&[access], SystemTime::now()).unwrap_or_default();
         let put = reqwest::Client::new()
             .put(format!("http://{}/v2/{REPOSITORY}/manifests/{to}", self.registry.host()))
             .bearer_auth(token)

@@ -35,7 +35,7 @@ pub(super) struct Container {
     /// Where it listens.
     pub(super) host: String,
     /// None only while it is dropped.
-    container: Option<ContainerAsync<GenericImage>>,
+    running: Option<ContainerAsync<GenericImage>>,
     /// In which the container is removed.
     runtime: Handle,
 }
@@ -61,7 +61,7 @@ impl Container {
         let port = container.get_host_port_ipv4(PORT.tcp()).await;
         let port = port.map_err(HarnessError::engine("tell a container's port"))?;
         let host = format!("127.0.0.1:{port}");
-        Ok(Self { host, container: Some(container), runtime: Handle::current() })
+        Ok(Self { host, running: Some(container), runtime: Handle::current() })
     }
 }
 
@@ -69,7 +69,7 @@ impl Drop for Container {
     fn drop(&mut self) {
         // A container can only be removed from within a runtime.
         let _entered = self.runtime.enter();
-        drop(self.container.take());
+        drop(self.running.take());
     }
 }
 

@@ -83,8 +83,8 @@ impl TokenService {
     }
 
     /// A token as it would have been issued at some time; none before 1970.
-    pub fn token(&self, access: Vec<Access>, issued: SystemTime) -> Option<String> {
-        self.shared.sign(&access, issued)
+    pub fn token(&self, access: &[Access], issued: SystemTime) -> Option<String> {
+        self.shared.sign(access, issued)
     }
 }
 

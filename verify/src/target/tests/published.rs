@@ -47,7 +47,7 @@ impl Side {
         let tokens = TokenService::start(name, vec![account], anonymous).await.unwrap();
         let auth = tokens.auth(&format!("{}/token", proxy.url()));
         let all = Access::repository(REPOSITORY, &["pull", "push", "delete"]);
-        let token = tokens.token(vec![all], std::time::SystemTime::now()).unwrap();
+        let token = tokens.token(&[all], std::time::SystemTime::now()).unwrap();
         let registry = Registry::start_with_tokens(&auth, token);
         proxy.set_upstream(&registry.host);
         proxy.set_token_service(tokens.address());

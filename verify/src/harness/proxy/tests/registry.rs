@@ -164,7 +164,7 @@ async fn the_challenge_of_an_expired_token_is_the_registrys_own() {
     let expired = real.proxy.add(Rule::on(Kind::ManifestPut).times(1).expired_token());
     let bearer = || {
         let access = Access::repository(REPOSITORY, &["pull", "push"]);
-        format!("Bearer {}", tokens.token(vec![access], std::time::SystemTime::now()).unwrap())
+        format!("Bearer {}", tokens.token(&[access], std::time::SystemTime::now()).unwrap())
     };
     let (first, second) = (bearer(), bearer());
     let headers = [MANIFEST_TYPE, ("authorization", &first)];

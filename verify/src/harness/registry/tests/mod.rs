@@ -145,7 +145,7 @@ async fn the_registry_believes_tokens_for_as_long_as_they_live(
     let tokens = TokenService::start("registry.example", Vec::new(), &[]).await.unwrap();
     let registry = Registry::start(Backend::Process, Some(&tokens.auth("http://realm.example/token"))).await.unwrap();
     let issued = SystemTime::now() - Duration::from_secs(age_s);
-    let token = tokens.token(vec![Access::repository(repository, &["pull"])], issued).unwrap();
+    let token = tokens.token(&[Access::repository(repository, &["pull"])], issued).unwrap();
     let request = http().get(format!("http://{}/v2/{REPOSITORY}/tags/list", registry.host()));
     assert_eq!(request.bearer_auth(token).send().await.unwrap().status(), expected);
 }
@@ -155,7 +155,7 @@ async fn the_registry_believes_no_other_token_service() {
     let start = || TokenService::start("registry.example", Vec::new(), &[]);
     let (tokens, other) = (start().await.unwrap(), start().await.unwrap());
     let registry = Registry::start(Backend::Process, Some(&tokens.auth("http://realm.example/token"))).await.unwrap();
-    let token = other.token(Vec::new(), SystemTime::now()).unwrap();
+    let token = other.token(&[], SystemTime::now()).unwrap();
     let answer = http().get(format!("http://{}/v2/", registry.host())).bearer_auth(token).send().await.unwrap();
     let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
     assert_eq!(challenge.split(',').next(), Some("Bearer realm=\"http://realm.example/token\""));
