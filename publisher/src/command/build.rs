@@ -15,8 +15,8 @@ use crate::{
     commit::{HandOver, Record},
     event::{Event, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
-    oci::{Platform, Tag},
-    podman::{BuildRequest, ImageId, Podman, PodmanError, Steps},
+    oci::{Digest, Platform, Tag},
+    podman::{BuildRequest, Podman, PodmanError, Steps},
     registry::Registry,
     report::outcome::{BuildOutcome, Publication},
     stage::{Commit, StageOptions, Staged, stage},
@@ -24,8 +24,8 @@ use crate::{
 
 /// An image in podman's store.
 pub(super) struct Built {
-    /// The image.
-    pub(super) image: ImageId,
+    /// The id of the image.
+    pub(super) image: Digest,
     /// What its build did.
     pub(super) steps: Steps,
     platform: Platform,
@@ -132,7 +132,7 @@ pub(super) async fn stage_image(
     session: &Session,
     podman: &Podman,
     platform: &Platform,
-    image: &ImageId,
+    image: &Digest,
     registries: &[Arc<Registry>],
 ) -> Result<Staged, Failure> {
     // Whatever is published, the newest build of the main branch is what it has most layers in common with.

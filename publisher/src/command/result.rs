@@ -18,7 +18,7 @@ use crate::{
     oci::Digest,
     registry::Registry,
     report::{
-        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, timings_json},
+        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, milliseconds, timings_json},
         summary,
     },
 };
@@ -34,7 +34,7 @@ pub(super) fn published(
 ) -> Publication {
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
-        read_back: movement.read_back,
+        read_back_milliseconds: movement.read_back.map(milliseconds),
         ..untouched(registry, format!("{}:{}", registry.repository(), session.plan.tag), list)
     };
     Publication {
@@ -101,7 +101,7 @@ fn untouched(registry: &Registry, reference: String, digest: &Digest) -> Registr
         requests: traffic.requests(),
         bytes_sent: traffic.bytes_sent(),
         retries: traffic.retries(),
-        read_back: None,
+        read_back_milliseconds: None,
     }
 }
 

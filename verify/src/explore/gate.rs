@@ -241,18 +241,15 @@ impl Interceptor for ServerGate {
                 }
                 flight.progress = Progress::Open;
             }
-            let decision = match &flight.request {
-                None => Decision::Pass,
-                Some(request) => match flight.gate.decide(request) {
-                    Some(decision) => decision,
-                    None => {
-                        // Others go on meanwhile.
-                        flight.change(Progress::Idle);
-                        tokio::time::sleep(HANG).await;
-                        flight.change(Progress::Open);
-                        Decision::End(Ending::Reset)
-                    }
-                },
+            let decision = flight.request.as_ref().map_or(Some(Decision::Pass), |request| flight.gate.decide(request));
+            let decision = if let Some(decision) = decision {
+                decision
+            } else {
+                // Others go on while it hangs.
+                flight.change(Progress::Idle);
+                tokio::time::sleep(HANG).await;
+                flight.change(Progress::Open);
+                Decision::End(Ending::Reset)
             };
             Intercepted { decision, until_ended: Box::new(flight) }
         }

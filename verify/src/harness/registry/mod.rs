@@ -17,12 +17,13 @@ use container::Container;
 use process::Process;
 
 /// How a registry is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Backend {
-    /// As a child process. It listens after about 30 ms.
-    Process,
-    /// In a container.
+    /// The distribution registry in containers.
     Container,
+    /// The distribution registry as processes of this machine: the quickest.
+    #[value(alias = "embedded")]
+    Process,
 }
 
 /// A registry on the loopback address. It ends when it is dropped.
