@@ -23,22 +23,19 @@ use crate::{
     evidence::{Stage, StageRun},
     harness::{
         HarnessError,
-        management::{DockerHub, GitHub, ManifestDeletion},
+        management::{DockerHub, GitHub, manifest_deletion},
+        owner,
         podman::PodmanHost,
         proxy::{Profile, Proxy},
-        registry::{EmbeddedSettings, Held, Registry, Saved},
+        registry::{Registry, RepositoryState, Storage, StorageState},
         secrets::Secrets,
         source::Source,
         subject::{Running, StageCall, Subject},
-        sweep,
-        token::{Account, TokenService, TokenSettings},
+        token::{Account, TokenService},
         watch,
     },
     history::{Recorder, Service},
-    scenario::{
-        AMD64, ARM64, DOCKERHUB_USER, Event, REPOSITORY, accounts, github_settings, hub_settings, manifest_deletion,
-        mark, new_secrets, small_source,
-    },
+    scenario::{AMD64, ARM64, DOCKERHUB_USER, Event, REPOSITORY, accounts, mark, new_secrets, small_source},
 };
 
 /// The registries.
@@ -86,25 +83,25 @@ pub(super) struct Environment {
     pub(super) gate: Arc<Gate>,
     upstreams: [Upstream; 2],
     pub(super) frontends: [Frontend; 2],
-    interfaces: Arc<Mutex<Option<Interfaces>>>,
+    interfaces: Mutex<Option<Interfaces>>,
     secrets: Secrets,
     watched: PathBuf,
     jobs: BTreeMap<Build, Job>,
-    published: [Saved; 2],
-    empty: [Saved; 2],
+    published: [StorageState; 2],
+    empty: [StorageState; 2],
     calls: AtomicU64,
     folder: TempDir,
 }
 
-/// A registry's contents and its token service.
+/// A registry's storage and its token service.
 struct Upstream {
-    registry: Registry,
+    storage: Storage,
     tokens: TokenService,
 }
 
 /// The servers as one run reaches them.
 pub(super) struct Frontend {
-    /// One for each upstream's contents. They serve as long as they live.
+    /// One on each upstream's storage. They serve as long as they live.
     _registries: Vec<Registry>,
     proxies: [Proxy; 4],
     pub(super) recorder: Recorder,
@@ -135,29 +132,25 @@ impl Environment {
     pub(super) async fn prepare(options: Arc<Options>) -> Result<Self, HarnessError> {
         // For the harness's own requests. It fails if it was done before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = sweep::folder()?;
+        let folder = owner::folder()?;
         let secrets = new_secrets(options.seed);
         let watched = folder.path().join("bin");
         watch::install(&watched).map_err(HarnessError::at("write programs to", &watched))?;
         let gate = Arc::<Gate>::default();
-        let interfaces = Arc::default();
         let [ghcr, dockerhub] = accounts(&secrets);
         let upstreams = [Upstream::start("ghcr", ghcr).await?, Upstream::start("dockerhub", dockerhub).await?];
-        let frontends = [
-            Frontend::start(0, &upstreams, &gate, &interfaces).await?,
-            Frontend::start(1, &upstreams, &gate, &interfaces).await?,
-        ];
+        let frontends = [Frontend::start(0, &upstreams, &gate).await?, Frontend::start(1, &upstreams, &gate).await?];
         let mut environment = Self {
             options,
             gate,
             upstreams,
             frontends,
-            interfaces,
+            interfaces: Mutex::default(),
             secrets,
             watched,
             jobs: BTreeMap::new(),
-            published: <[Saved; 2]>::default(),
-            empty: <[Saved; 2]>::default(),
+            published: <[StorageState; 2]>::default(),
+            empty: <[StorageState; 2]>::default(),
             calls: AtomicU64::new(0),
             folder,
         };
@@ -184,14 +177,13 @@ impl Environment {
                 require_success(&self.merge(*build, 1).await?, *build)?;
             }
         }
-        self.learn_lists();
-        self.published = self.saved();
+        self.learn_lists()?;
+        self.published = self.saved()?;
         self.empty.clone_from(&self.published);
-        for held in self.empty.iter_mut().filter_map(|saved| saved.0.get_mut(REPOSITORY)) {
+        for held in self.empty.iter_mut().filter_map(|saved| saved.get_mut(REPOSITORY)) {
             for digest in std::mem::take(&mut held.tags).into_values() {
                 held.manifests.remove(&digest);
             }
-            held.tagged = false;
         }
         Ok(())
     }
@@ -219,7 +211,7 @@ impl Environment {
             }
         });
         futures::future::try_join_all(builds).await?;
-        for (server, held) in self.held() {
+        for (server, held) in self.held()? {
             for platform in ["amd64", "arm64"] {
                 let file = job.handover.join(format!("{platform}-{server}"));
                 let digest = fs::read_to_string(&file).map_err(HarnessError::at("read", &file))?;
@@ -298,11 +290,11 @@ impl Environment {
             Start::Empty => &self.empty,
         };
         for (upstream, saved) in self.upstreams.iter().zip(saved) {
-            upstream.registry.restore(saved);
+            upstream.storage.restore(saved).map_err(HarnessError::io("cannot restore a registry's storage"))?;
         }
         self.renew_interfaces().await?;
         for upstream in &self.upstreams {
-            upstream.registry.watch();
+            upstream.storage.record_changes();
         }
         for frontend in &self.frontends {
             frontend.recorder.take();
@@ -311,10 +303,10 @@ impl Environment {
     }
 
     async fn renew_interfaces(&self) -> Result<(), HarnessError> {
-        let failed = || HarnessError::io("cannot start a management interface");
-        let [ghcr, dockerhub] = self.upstreams.each_ref().map(|upstream| upstream.registry.contents());
-        let github = GitHub::start(ghcr, github_settings(&self.secrets)).await.map_err(failed())?;
-        let hub = DockerHub::start(dockerhub, hub_settings(&self.secrets)).await.map_err(failed())?;
+        let [ghcr, dockerhub] = self.upstreams.each_ref().map(|upstream| upstream.storage.clone());
+        let secret = |name: &str| self.secrets.get(name).unwrap_or_default();
+        let github = GitHub::start(ghcr, secret("GITHUB_TOKEN")).await?;
+        let hub = DockerHub::start(dockerhub, DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
         for frontend in &self.frontends {
             frontend.proxies[2].set_upstream(github.address());
             frontend.proxies[3].set_upstream(hub.address());
@@ -323,39 +315,43 @@ impl Environment {
         Ok(())
     }
 
-    fn saved(&self) -> [Saved; 2] {
-        self.upstreams.each_ref().map(|upstream| upstream.registry.save().unwrap_or_default())
+    fn saved(&self) -> Result<[StorageState; 2], HarnessError> {
+        let read = || HarnessError::io("cannot read a registry's storage");
+        let [ghcr, dockerhub] = self.upstreams.each_ref().map(|upstream| upstream.storage.state().map_err(read()));
+        Ok([ghcr?, dockerhub?])
     }
 
     /// What each registry holds of the image's repository.
-    fn held(&self) -> [(&'static str, Held); 2] {
-        let [ghcr, dockerhub] = self.saved();
-        [(SERVERS[0], held(&ghcr)), (SERVERS[1], held(&dockerhub))]
+    fn held(&self) -> Result<[(&'static str, RepositoryState); 2], HarnessError> {
+        let [ghcr, dockerhub] = self.saved()?;
+        Ok([(SERVERS[0], held(&ghcr)), (SERVERS[1], held(&dockerhub))])
     }
 
     /// Snapshots of both registries.
-    pub(super) fn snapshots(&self) -> Vec<RegistrySnapshot> {
-        let held = self.held();
-        self.gate
-            .with_roles(|roles| held.iter().map(|(server, held)| RegistrySnapshot::of(server, held, roles)).collect())
+    pub(super) fn snapshots(&self) -> Result<Vec<RegistrySnapshot>, HarnessError> {
+        let held = self.held()?;
+        Ok(self
+            .gate
+            .with_roles(|roles| held.iter().map(|(server, held)| RegistrySnapshot::of(server, held, roles)).collect()))
     }
 
     /// A snapshot of a registry after each change since the start.
     pub(super) fn snapshots_meanwhile(&self) -> Vec<RegistrySnapshot> {
         let changes = SERVERS.iter().zip(&self.upstreams).flat_map(|(server, upstream)| {
-            upstream.registry.changes().into_iter().map(move |saved| (*server, held(&saved)))
+            upstream.storage.take_changes().into_iter().map(move |saved| (*server, held(&saved)))
         });
-        let changes: Vec<(&str, Held)> = changes.collect();
+        let changes: Vec<(&str, RepositoryState)> = changes.collect();
         self.gate.with_roles(|roles| {
             changes.iter().map(|(server, held)| RegistrySnapshot::of(server, held, roles)).collect()
         })
     }
 
     /// Gives the lists that the registries hold their roles.
-    pub(super) fn learn_lists(&self) {
-        for (server, held) in self.held() {
+    pub(super) fn learn_lists(&self) -> Result<(), HarnessError> {
+        for (server, held) in self.held()? {
             self.gate.with_roles(|roles| roles.add_lists(server, &held));
         }
+        Ok(())
     }
 
     /// Where the harness itself failed.
@@ -377,25 +373,17 @@ impl Environment {
 
 impl Upstream {
     async fn start(name: &str, account: Account) -> Result<Self, HarnessError> {
-        let tokens = TokenService::start(TokenSettings::new(name, vec![account])).await?;
-        // Requests go to the frontends' servers for the same contents.
-        let registry = Registry::embedded(EmbeddedSettings::default()).await?;
-        Ok(Self { registry, tokens })
+        Ok(Self { storage: Storage::new()?, tokens: TokenService::start(name, vec![account], &[]).await? })
     }
 }
 
 impl Frontend {
-    async fn start(
-        run: usize,
-        upstreams: &[Upstream; 2],
-        gate: &Arc<Gate>,
-        interfaces: &Arc<Mutex<Option<Interfaces>>>,
-    ) -> Result<Self, HarnessError> {
+    async fn start(run: usize, upstreams: &[Upstream; 2], gate: &Arc<Gate>) -> Result<Self, HarnessError> {
         let recorder = Recorder::default();
         let start = async |name: &'static str, service| {
             let proxy = Proxy::start(name, service, &recorder).await;
             let proxy = proxy.map_err(HarnessError::io("cannot start a proxy"))?;
-            proxy.set_arbiter(gate.arbiter(run, name));
+            proxy.set_interceptor(gate.interceptor(run, name));
             Ok::<_, HarnessError>(proxy)
         };
         let proxies = [
@@ -407,20 +395,15 @@ impl Frontend {
         let mut registries = Vec::new();
         for (upstream, proxy) in upstreams.iter().zip(&proxies) {
             let auth = upstream.tokens.auth(&format!("{}/token", proxy.url()));
-            let settings = EmbeddedSettings { auth: Some(auth), ..EmbeddedSettings::default() };
-            if let Some(registry) = upstream.registry.beside(settings).await? {
-                proxy.set_upstream(registry.host());
-                proxy.set_token_service(upstream.tokens.address());
-                registries.push(registry);
-            }
+            let registry = Registry::start_on(&upstream.storage, Some(&auth)).await?;
+            proxy.set_upstream(registry.host());
+            proxy.set_token_service(upstream.tokens.address());
+            proxy.record_changes_of(&upstream.storage);
+            registries.push(registry);
         }
         proxies[0].behave_like(Profile::Ghcr);
         proxies[1].behave_like(Profile::DockerHub);
-        let interfaces = Arc::clone(interfaces);
-        proxies[1].stand(manifest_deletion(move |reference| match &*lock(&interfaces) {
-            Some(interfaces) => interfaces.hub.manifest_deletion(REPOSITORY, reference),
-            None => Ok(ManifestDeletion::Unsupported),
-        }));
+        proxies[1].add_standing(manifest_deletion(upstreams[1].storage.clone(), REPOSITORY));
         Ok(Self { _registries: registries, proxies, recorder, running: Running::default() })
     }
 
@@ -445,8 +428,8 @@ pub(super) fn require_success(run: &StageRun, build: Build) -> Result<(), Harnes
     Err(HarnessError::other(what)(format!("it ended with {}: {}", run.end, run.printed().trim())))
 }
 
-fn held(saved: &Saved) -> Held {
-    saved.0.get(REPOSITORY).cloned().unwrap_or_default()
+fn held(saved: &StorageState) -> RepositoryState {
+    saved.get(REPOSITORY).cloned().unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

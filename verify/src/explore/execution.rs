@@ -69,7 +69,7 @@ pub(super) async fn record(environment: &Environment, build: Build, start: Start
     environment.restore(start).await?;
     environment.gate.begin(Mode::Pass, None, &Running::default());
     require_success(&environment.merge(build, 1).await?, build)?;
-    environment.learn_lists();
+    environment.learn_lists()?;
     let mut traces = Vec::new();
     for direction in Direction::ALL {
         environment.restore(start).await?;
@@ -99,7 +99,7 @@ pub(super) async fn execute(
         _ => Start::Published,
     };
     environment.restore(start).await?;
-    let mut observed = Observed { before: environment.snapshots(), ..Observed::default() };
+    let mut observed = Observed { before: environment.snapshots()?, ..Observed::default() };
     let gate = &environment.gate;
     let (builds, order) = match schedule {
         Schedule::Fault { workload, fault, at, direction } => {
@@ -116,13 +116,13 @@ pub(super) async fn execute(
     let (runs, stuck) = Scheduler::new(environment, &builds, order).run().await?;
     let trace = gate.trace();
     observed.meanwhile = environment.snapshots_meanwhile();
-    observed.after = environment.snapshots();
+    observed.after = environment.snapshots()?;
     observed.exits = runs.iter().map(|(build, run)| (*build, run.end)).collect();
     let repeated = repeated_build(schedule, &observed);
     gate.begin(Mode::Pass, None, &Running::default());
     let repetition = environment.merge(repeated, 2).await?;
     observed.repeated = Some((repeated, repetition.end));
-    observed.after_repetition = environment.snapshots();
+    observed.after_repetition = environment.snapshots()?;
     let mut trouble = environment.trouble();
     if trace.unknown || gate.trace().unknown {
         trouble.push("a request of no known kind came".to_owned());

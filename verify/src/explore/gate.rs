@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     harness::{
-        proxy::{Answer, Arbiter, Ending, Ruling, Verdict},
+        proxy::{Answer, Decision, Ending, Intercepted, Interceptor},
         subject::Running,
     },
     history::{Kind, Operation},
@@ -145,8 +145,8 @@ impl Gate {
         self.changed.send_replace(());
     }
 
-    /// The arbiter of the proxy by which a run reaches a server.
-    pub(super) fn arbiter(self: &Arc<Self>, run: usize, server: &str) -> Arc<dyn Arbiter> {
+    /// The interceptor of the proxy by which a run reaches a server.
+    pub(super) fn interceptor(self: &Arc<Self>, run: usize, server: &str) -> Arc<dyn Interceptor> {
         Arc::new(ServerGate { gate: Arc::clone(self), run, server: server.to_owned() })
     }
 
@@ -188,25 +188,25 @@ impl Gate {
     }
 
     /// What happens to a request that goes on. None if it hangs.
-    fn verdict(&self, request: &Request) -> Option<Verdict> {
+    fn decide(&self, request: &Request) -> Option<Decision> {
         let mut state = self.state();
         if state.down.contains(&request.server) {
-            return Some(Verdict::Answer(DOWN.into()));
+            return Some(Decision::Answer(DOWN.into()));
         }
-        let Some((fault, _)) = state.fault.clone().filter(|(_, at)| at == request) else { return Some(Verdict::Pass) };
+        let Some((fault, _)) = state.fault.clone().filter(|(_, at)| at == request) else { return Some(Decision::Pass) };
         state.trace.fired = true;
         let victim = state.victim.clone();
         match fault {
             Fault::KillBefore => {
                 victim.kill();
-                Some(Verdict::End(Ending::Cut))
+                Some(Decision::End(Ending::Close))
             }
-            Fault::KillAfter => Some(Verdict::Lose(Arc::new(move || victim.kill()), Ending::Cut)),
-            Fault::AnswerLost => Some(Verdict::Lose(Arc::new(|| {}), Ending::Reset)),
-            Fault::Refused => Some(Verdict::Answer(Answer::from(DOWN))),
+            Fault::KillAfter => Some(Decision::LoseAnswer(Arc::new(move || victim.kill()), Ending::Close)),
+            Fault::AnswerLost => Some(Decision::LoseAnswer(Arc::new(|| {}), Ending::Reset)),
+            Fault::Refused => Some(Decision::Answer(Answer::from(DOWN))),
             Fault::Down => {
                 state.down.insert(request.server.clone());
-                Some(Verdict::Answer(Answer::from(DOWN)))
+                Some(Decision::Answer(Answer::from(DOWN)))
             }
             Fault::Hang => None,
         }
@@ -229,29 +229,29 @@ struct ServerGate {
     server: String,
 }
 
-impl Arbiter for ServerGate {
-    fn rule(&self, operation: Option<&Operation>) -> BoxFuture<'static, Ruling> {
+impl Interceptor for ServerGate {
+    fn intercept(&self, operation: Option<&Operation>) -> BoxFuture<'static, Intercepted> {
         // Made before anything is awaited, so that nothing stays counted when this future is dropped.
         let (mut flight, release) = self.gate.arrive(self.run, &self.server, operation);
         async move {
             if let Some(released) = release {
                 if released.await.is_err() {
                     // The schedule is over.
-                    return Ruling { verdict: Verdict::End(Ending::Cut), until_ended: Box::new(()) };
+                    return Intercepted { decision: Decision::End(Ending::Close), until_ended: Box::new(()) };
                 }
                 flight.progress = Progress::Open;
             }
-            let verdict = flight.request.as_ref().map_or(Some(Verdict::Pass), |request| flight.gate.verdict(request));
-            let verdict = if let Some(verdict) = verdict {
-                verdict
+            let decision = flight.request.as_ref().map_or(Some(Decision::Pass), |request| flight.gate.decide(request));
+            let decision = if let Some(decision) = decision {
+                decision
             } else {
                 // Others go on while it hangs.
                 flight.change(Progress::Idle);
                 tokio::time::sleep(HANG).await;
                 flight.change(Progress::Open);
-                Verdict::End(Ending::Reset)
+                Decision::End(Ending::Reset)
             };
-            Ruling { verdict, until_ended: Box::new(flight) }
+            Intercepted { decision, until_ended: Box::new(flight) }
         }
         .boxed()
     }

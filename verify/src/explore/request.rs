@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::schedule::Build;
 use crate::{
-    harness::{management::version_id, registry::Held},
+    harness::{management::version_id, registry::RepositoryState},
     history::{Kind, Operation},
     scenario::REPOSITORY,
 };
@@ -60,7 +60,14 @@ pub(super) struct Roles {
 
 impl Roles {
     /// Adds an image that a build handed over for a platform and a registry.
-    pub(super) fn add_image(&mut self, server: &str, build: Build, platform: &str, digest: &str, held: &Held) {
+    pub(super) fn add_image(
+        &mut self,
+        server: &str,
+        build: Build,
+        platform: &str,
+        digest: &str,
+        held: &RepositoryState,
+    ) {
         self.images.entry((server.to_owned(), build)).or_default().insert(digest.to_owned());
         let role = format!("{}-{platform}", build.name());
         let manifest = manifest(held, digest);
@@ -74,7 +81,7 @@ impl Roles {
     }
 
     /// Adds the lists of known images that a registry holds.
-    pub(super) fn add_lists(&mut self, server: &str, held: &Held) {
+    pub(super) fn add_lists(&mut self, server: &str, held: &RepositoryState) {
         for digest in held.manifests.keys() {
             if !self.roles.contains_key(digest)
                 && let Some(build) = self.builds(server, held, digest).first()
@@ -92,7 +99,7 @@ impl Roles {
     }
 
     /// The builds whose images are exactly those that a list names. Builds of one commit may have the same images.
-    pub(super) fn builds(&self, server: &str, held: &Held, digest: &str) -> BTreeSet<Build> {
+    pub(super) fn builds(&self, server: &str, held: &RepositoryState, digest: &str) -> BTreeSet<Build> {
         let list = manifest(held, digest);
         let children: BTreeSet<String> = digests(&list["manifests"]).map(str::to_owned).collect();
         let same = |build: &Build| self.images.get(&(server.to_owned(), *build)) == Some(&children);
@@ -115,7 +122,7 @@ impl Roles {
 }
 
 /// A manifest that a registry holds; null if it does not or if it is not JSON.
-pub(super) fn manifest(held: &Held, digest: &str) -> Value {
+pub(super) fn manifest(held: &RepositoryState, digest: &str) -> Value {
     held.manifests.get(digest).and_then(|it| serde_json::from_slice(&it.bytes).ok()).unwrap_or_default()
 }
 

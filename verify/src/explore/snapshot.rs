@@ -6,7 +6,7 @@ use super::{
     request::{Roles, digests, manifest},
     schedule::Build,
 };
-use crate::harness::registry::Held;
+use crate::harness::registry::RepositoryState;
 
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) struct RegistrySnapshot {
 
 impl RegistrySnapshot {
     /// Takes a snapshot of a repository.
-    pub(super) fn of(server: &str, held: &Held, roles: &Roles) -> Self {
+    pub(super) fn of(server: &str, held: &RepositoryState, roles: &Roles) -> Self {
         let tag = |(name, digest): (&String, &String)| {
             let builds = roles.builds(server, held, digest);
             let missing = missing(held, digest).iter().map(|it| roles.role(it).to_owned()).collect();
@@ -55,7 +55,7 @@ impl RegistrySnapshot {
 }
 
 /// Everything that a manifest leads to, itself included, and that the repository does not hold.
-fn missing(held: &Held, digest: &str) -> Vec<String> {
+fn missing(held: &RepositoryState, digest: &str) -> Vec<String> {
     let mut missing = Vec::new();
     let mut ahead = vec![digest.to_owned()];
     while let Some(digest) = ahead.pop() {
@@ -73,15 +73,13 @@ fn missing(held: &Held, digest: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::harness::contents::StoredManifest;
+    use crate::harness::registry::StoredManifest;
 
     #[test]
     fn everything_that_a_list_leads_to_must_exist() {
-        let manifest = |text: &str| Arc::new(StoredManifest { media_type: "any".into(), bytes: text.into() });
-        let mut held = Held::default();
+        let manifest = |text: &str| StoredManifest { media_type: "any".into(), bytes: text.into() };
+        let mut held = RepositoryState::default();
         held.manifests.insert("list".into(), manifest(r#"{"manifests":[{"digest":"a"},{"digest":"b"}]}"#));
         held.manifests.insert("a".into(), manifest(r#"{"config":{"digest":"c"},"layers":[{"digest":"l"}]}"#));
         held.blobs.insert("c".into());

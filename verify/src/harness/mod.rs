@@ -1,17 +1,18 @@
-//! The real and the stand-in parts that a pipeline under test works with.
+//! The real parts and the stand-ins that a pipeline under test works with.
 
-pub mod contents;
 pub mod error;
 mod lock;
 pub mod management;
-mod marked;
+pub mod owner;
 pub mod pace;
 pub mod podman;
 pub mod proxy;
 pub mod registry;
 pub mod rest;
 pub mod secrets;
+mod server;
 pub mod source;
+mod stage_process;
 pub mod subject;
 pub mod sweep;
 pub mod tls;

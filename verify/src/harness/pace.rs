@@ -1,4 +1,4 @@
-//! How quick this machine is just now: a thread that does a little work every now and then, and looks how long it took.
+//! How loaded this machine is: a thread does a little work at intervals, and measures how long it took.
 
 use std::{
     fs, hint,
@@ -9,16 +9,16 @@ use std::{
 
 use crate::{evidence::LoadSample, history::Recorder};
 
-/// How much work is done at once: more than a processor is given to anybody at a stretch.
+/// The processor time of one sample: more than a scheduler's time slice.
 const WORK: Duration = Duration::from_millis(15);
-/// The time between two pieces of work: they take a thirtieth of a processor.
+/// The time between two samples, which take a thirtieth of a processor.
 const BETWEEN: Duration = Duration::from_millis(450);
-/// What says for how many nanoseconds this thread has had a processor, in its first word (proc(5)).
+/// Its first word is the processor time of this thread in nanoseconds (proc(5)).
 const WORKED: &str = "/proc/thread-self/schedstat";
-/// How many rounds of work are done between two looks at the clock.
+/// How many rounds of work are done between two readings of the clock.
 const ROUNDS: u32 = 20_000;
 
-/// A thread that watches how quick the machine is until it is stopped or dropped.
+/// A thread that takes samples until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Pace {
     stop: mpsc::Sender<()>,
@@ -26,30 +26,30 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Begins to watch.
+    /// Starts the thread.
     pub fn watch(recorder: Recorder) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let mut beats = Vec::new();
-            while let Some(beat) = beat(&recorder) {
-                beats.push(beat);
+            let mut samples = Vec::new();
+            while let Some(sample) = sample(&recorder) {
+                samples.push(sample);
                 if stopped.recv_timeout(BETWEEN) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
             }
-            beats
+            samples
         });
         Self { stop, thread }
     }
 
-    /// What was seen; nothing on a system that does not tell for how long a thread has worked.
+    /// The samples; none on a system without processor times of threads.
     pub fn stop(self) -> Vec<LoadSample> {
         drop(self.stop);
         self.thread.join().unwrap_or_default()
     }
 }
 
-fn beat(recorder: &Recorder) -> Option<LoadSample> {
+fn sample(recorder: &Recorder) -> Option<LoadSample> {
     let at_ms = recorder.now_ms();
     let (began, before) = (Instant::now(), worked()?);
     loop {
@@ -80,10 +80,10 @@ mod tests {
         while recorder.now_ms() < 100 {
             thread::yield_now();
         }
-        let beats = pace.stop();
-        assert!(!beats.is_empty());
-        for beat in beats {
-            assert!(beat.worked_us >= 15_000 && beat.took_us * 11 / 10 >= beat.worked_us, "{beat:?}");
+        let samples = pace.stop();
+        assert!(!samples.is_empty());
+        for sample in samples {
+            assert!(sample.worked_us >= 15_000 && sample.took_us * 11 / 10 >= sample.worked_us, "{sample:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Whether processes are at rest: each of their threads waits for something, and none has had a processor for a while.
+//! Whether processes are at rest: all of their threads wait, and none has used a processor for a while.
 //!
-//! Nobody tells when a process begins to wait, so it is looked at (proc(5)): the state of each thread, and for how many
-//! nanoseconds it has had a processor, which no thread can hide.
+//! There is no notice of when a process begins to wait, so `/proc` is read: the state and the processor time of each thread
+//! (proc(5)).
 
 use std::{
     fs, io,
@@ -11,20 +11,20 @@ use std::{
 
 use rustix::process::Pid;
 
-/// The time between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
-/// How many looks one after the other must show the same.
-const LOOKS: usize = 3;
+/// The time between two readings.
+const BETWEEN_READINGS: Duration = Duration::from_millis(2);
+/// How many readings in a row must be equal.
+const READINGS: usize = 3;
 
-/// Looks until it is certain whether the processes of some groups are at rest. One that ends meanwhile is not.
+/// Whether the processes of some groups are at rest. If one ends meanwhile, they are not.
 ///
 /// # Errors
 /// A system without `/proc`.
 pub async fn at_rest(groups: &[Pid]) -> io::Result<bool> {
     let members = members(groups)?;
     let Some(worked) = worked(&members) else { return Ok(false) };
-    for _ in 1..LOOKS {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+    for _ in 1..READINGS {
+        tokio::time::sleep(BETWEEN_READINGS).await;
         if self::worked(&members) != Some(worked) {
             return Ok(false);
         }
@@ -32,8 +32,8 @@ pub async fn at_rest(groups: &[Pid]) -> io::Result<bool> {
     Ok(members.iter().all(|process| waits(process).unwrap_or(false)))
 }
 
-/// The folders of the processes of some groups. Ids are given in order, so those of a group are not less than its leader's: the
-/// many older processes of a machine need not be looked at.
+/// The `/proc` folders of the processes of some groups. Ids are given in order, so those of a group are not less than its
+/// leader's, and older processes need not be read.
 fn members(groups: &[Pid]) -> io::Result<Vec<PathBuf>> {
     let Some(first) = groups.iter().map(|group| group.as_raw_pid()).min() else { return Ok(Vec::new()) };
     let mut members = Vec::new();
@@ -55,7 +55,7 @@ fn members(groups: &[Pid]) -> io::Result<Vec<PathBuf>> {
     Ok(members)
 }
 
-/// For how many nanoseconds the threads of some processes have had a processor; nothing if one has ended.
+/// The processor time of some processes in nanoseconds; none if one has ended.
 fn worked(processes: &[PathBuf]) -> Option<u64> {
     let mut worked = 0;
     for process in processes {
@@ -67,12 +67,12 @@ fn worked(processes: &[PathBuf]) -> Option<u64> {
     Some(worked)
 }
 
-/// Whether all threads of a process wait for something; nothing if one has ended.
+/// Whether all threads of a process wait; none if it has ended.
 fn waits(process: &Path) -> Option<bool> {
     for thread in fs::read_dir(process.join("task")).ok()? {
         let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
         let state = stat.rsplit_once(')')?.1.split_whitespace().next()?;
-        // S sleeps until something comes. D waits for a disk, which is work; Z has ended, and somebody is about to notice.
+        // S waits for an event. D waits for a disk, which is work; Z is a zombie.
         if state != "S" {
             return Some(false);
         }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_for_input_is_at_rest_and_who_works_is_not() {
+    async fn a_process_that_waits_for_input_is_at_rest_and_one_that_works_is_not() {
         let script = "read -r line; while :; do :; done";
         let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).process_group(0).spawn().unwrap();
         let group = [Pid::from_raw(child.id().cast_signed()).unwrap()];
@@ -101,6 +101,6 @@ mod tests {
         assert!(!at_rest(&group).await.unwrap(), "it works");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(at_rest(&group).await.unwrap(), "there is nobody any more");
+        assert!(at_rest(&group).await.unwrap(), "no process is left");
     }
 }

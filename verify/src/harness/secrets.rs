@@ -1,13 +1,13 @@
-//! The secrets of a scenario: given to the subject, searched for in everything that it leaves, and blotted out there.
+//! The secrets of a scenario: given to the subject, searched for in everything that it leaves, and redacted there.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// What stands where a secret was.
-const BLOT: &str = "▒▒▒";
-/// A line with which GitHub is told what to hide may name what is to be hidden.
+/// Replaces a secret.
+const REDACTED: &str = "▒▒▒";
+/// A line that tells GitHub what to hide may contain the secret.
 const MASKING: &str = "::add-mask::";
 
-/// Names and values. Their `Debug` tells names alone.
+/// Names and values. `Debug` shows the names only.
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<(String, String)>);
 
@@ -33,7 +33,7 @@ impl Secrets {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The names of the secrets that stand in a text, as they are or in a form that gives them away.
+    /// The names of the secrets that a text contains, plain or encoded.
     pub fn found_in(&self, text: &str) -> Vec<String> {
         let text = unmasked(text);
         let joined: String = text.split_whitespace().collect();
@@ -41,10 +41,10 @@ impl Secrets {
         self.0.iter().filter(|(_, value)| stands(value)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The text without them.
-    pub fn blot(&self, text: &str) -> String {
-        let blot = |text: String, form: &String| text.replace(form, BLOT);
-        self.0.iter().flat_map(|(_, value)| forms(value)).fold(text.to_owned(), |text, form| blot(text, &form))
+    /// The text with all secrets replaced.
+    pub fn redact(&self, text: &str) -> String {
+        let forms = self.0.iter().flat_map(|(_, value)| forms(value));
+        forms.fold(text.to_owned(), |text, form| text.replace(&form, REDACTED))
     }
 }
 
@@ -90,10 +90,10 @@ mod tests {
     #[case::basic_of_a_longer_name(&STANDARD.encode("acme1:dckr_pat_s3cr3t/+value:more"))]
     #[case::basic_of_another_name(&STANDARD.encode("acme12:dckr_pat_s3cr3t/+value"))]
     #[case::split("dckr_pat_s3c\n  r3t/+value")]
-    fn a_secret_is_found_and_blotted_out(#[case] text: &str) {
+    fn a_secret_is_found_and_redacted(#[case] text: &str) {
         assert_eq!(secrets().found_in(text), ["TOKEN"]);
-        let blotted = secrets().blot(text);
-        assert!(text.contains('\n') || secrets().found_in(&blotted).is_empty(), "{blotted}");
+        let redacted = secrets().redact(text);
+        assert!(text.contains('\n') || secrets().found_in(&redacted).is_empty(), "{redacted}");
     }
 
     #[rstest::rstest]

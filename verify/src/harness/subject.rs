@@ -1,4 +1,4 @@
-//! The pipeline under test: an executable that is called once for each stage, as a process group of its own.
+//! The pipeline under test: an executable that is called once for each stage, in a process group of its own.
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use super::{
-    marked::{self, MARK, Marked},
     secrets::Secrets,
+    stage_process::{self, StageProcess},
     watch,
 };
 use crate::{
@@ -31,27 +31,27 @@ use crate::{
 
 /// How long one stage may take before it is ended.
 pub const STAGE_MAX: Duration = Duration::from_secs(240);
-/// In which unit Linux tells times of processes, the same on all machines that podman runs on (proc(5)).
+/// The unit of processes' times on all machines that podman runs on (proc(5)).
 const TICKS_PER_S: u64 = 100;
-/// The largest file that a secret is looked for in: what holds logins is small.
+/// The largest file that is searched for secrets: files with logins are small.
 const LEFT_FILE_BYTES_MAX: u64 = 1 << 20;
-/// How often it is looked whether processes that a stage left are about to end.
-const LOOKS_FOR_PROCESSES: usize = 20;
-/// The time between two such looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-/// What of this process's environment a subject gets.
+/// How often is checked whether the processes of a stage have ended.
+const PROCESS_CHECKS_MAX: usize = 20;
+/// The time between two such checks.
+const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
+/// The variables that a subject gets from this process's environment.
 const INHERITED: &[&str] =
     &["HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"];
 
 /// An executable.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// What reports call it.
+    /// Its name in reports.
     pub name: String,
     program: PathBuf,
 }
 
-/// The process that is running now, for those who end it from elsewhere. Clones share it.
+/// The processes that run now, so that they can be signalled from elsewhere. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Running(Arc<watch_channel::Sender<Vec<Pid>>>);
 
@@ -59,7 +59,7 @@ impl Running {
     /// Sends a signal to each subject that runs now, as a runner does to a step that it cancels.
     pub fn signal(&self, signal: Signal) {
         for pid in self.0.borrow().iter() {
-            // It may have ended in this moment.
+            // It may just have ended.
             let _ = kill_process(*pid, signal);
         }
     }
@@ -102,7 +102,7 @@ pub struct StageCall<'a> {
     pub checkout: &'a Path,
     /// A new folder of this call's own, for its output files.
     pub folder: &'a Path,
-    /// The folder for what only this job needs.
+    /// The job's folder for temporary files.
     pub temporary: &'a Path,
     /// The folder for the hand-over.
     pub handover: &'a Path,
@@ -110,11 +110,11 @@ pub struct StageCall<'a> {
     pub watched: &'a Path,
     /// All other variables.
     pub environment: &'a BTreeMap<String, String>,
-    /// What may be told to nobody.
+    /// What must not leak.
     pub secrets: &'a Secrets,
-    /// Whose clock counts.
+    /// The clock.
     pub recorder: &'a Recorder,
-    /// Where it is known while it runs.
+    /// Where its process is listed while it runs.
     pub running: &'a Running,
 }
 
@@ -136,10 +136,10 @@ impl Subject {
         Ok(Self { name, program })
     }
 
-    /// Calls it and waits until it has ended, or ends it after [`STAGE_MAX`]. What it leaves running is ended, and told.
+    /// Calls it and waits until it has ended, or kills it after [`STAGE_MAX`]. Processes that it leaves are killed and recorded.
     ///
     /// # Errors
-    /// A process that cannot be started, files that cannot be read: the harness's own troubles, never the subject's.
+    /// A process that cannot be started, files that cannot be read: the harness's own failures, never the subject's.
     pub async fn call(&self, call: &StageCall<'_>) -> io::Result<StageRun> {
         let (output, summary, calls) =
             (call.folder.join("output"), call.folder.join("summary"), call.folder.join("calls"));
@@ -148,9 +148,9 @@ impl Subject {
         fs::write(&output, "")?;
         fs::write(&summary, "")?;
         let path = std::env::var("PATH").unwrap_or_default();
-        let mark = marked::mark(call.folder)?;
+        let stage = stage_process::value(call.folder)?;
         let began_ms = call.recorder.now_ms();
-        // Whoever runs in the background of a shell ignores SIGINT and hands that on; a pipeline on a runner does not.
+        // A process in the background of a shell ignores SIGINT, and its children inherit that; a pipeline on a runner does not.
         let mut child = Command::new("env")
             .arg("--default-signal=INT,TERM")
             .arg(&self.program)
@@ -162,7 +162,7 @@ impl Subject {
             .env("PATH", format!("{}:{path}", call.watched.display()))
             .env(watch::REAL_PATH, &path)
             .env(watch::CALLS, &calls)
-            .env(MARK, &mark)
+            .env(stage_process::VARIABLE, &stage)
             .env("GITHUB_WORKSPACE", call.checkout)
             .env("GITHUB_OUTPUT", &output)
             .env("GITHUB_STEP_SUMMARY", &summary)
@@ -188,10 +188,11 @@ impl Subject {
             Ok(worked_ms) => (end_of(child.wait().await?), worked_ms?),
             Err(_) => (Exit::TimedOut, 0),
         };
-        // What is left of it would keep its output open, and the registries busy.
-        let left_behind = if end == Exit::TimedOut { marked::with(&mark)? } else { left_behind(&mark, group).await? };
+        // Processes that it left would keep its output open, and the registries busy.
+        let left_behind =
+            if end == Exit::TimedOut { stage_process::of_stage(&stage)? } else { left_behind(&stage, group).await? };
         if let (Exit::TimedOut, Some(group)) = (end, group) {
-            // It may have ended by itself in this moment.
+            // It may just have ended.
             let _ = kill_process_group(group, Signal::KILL);
         }
         for left in &left_behind {
@@ -217,38 +218,42 @@ impl Subject {
             worked_ms,
             end,
             leaks: found.leaks(call.secrets),
-            stdout: call.secrets.blot(&found.stdout),
-            stderr: call.secrets.blot(&found.stderr),
+            stdout: call.secrets.redact(&found.stdout),
+            stderr: call.secrets.redact(&found.stderr),
             outputs: outputs(&found.output)
                 .into_iter()
-                .map(|(name, value)| (name, call.secrets.blot(&value)))
+                .map(|(name, value)| (name, call.secrets.redact(&value)))
                 .collect(),
-            summary: call.secrets.blot(&found.summary),
-            handover: found.handover.iter().map(|(name, content)| (name.clone(), call.secrets.blot(content))).collect(),
-            calls: found.calls.iter().map(|it| blotted(it, call.secrets)).collect(),
+            summary: call.secrets.redact(&found.summary),
+            handover: found
+                .handover
+                .iter()
+                .map(|(name, content)| (name.clone(), call.secrets.redact(content)))
+                .collect(),
+            calls: found.calls.iter().map(|it| redacted(it, call.secrets)).collect(),
             left_behind: if end == Exit::TimedOut {
                 Vec::new()
             } else {
-                left_behind.into_iter().map(|it| it.words).collect()
+                left_behind.into_iter().map(|it| it.command_line).collect()
             },
         })
     }
 }
 
-/// What a stage left, as it is.
+/// What a stage left, unredacted.
 struct Found {
     stdout: String,
     stderr: String,
     summary: String,
     output: String,
     handover: BTreeMap<String, String>,
-    /// Files of the job that nobody has removed.
+    /// Files of the job that were not removed.
     left: Vec<(String, String)>,
     calls: Vec<Call>,
 }
 
 impl Found {
-    /// Where which secrets stand.
+    /// The places where secrets were found.
     fn leaks(&self, secrets: &Secrets) -> Vec<String> {
         let arguments =
             self.calls.iter().map(|call| (format!("arguments of {}", call.words[0]), call.words.join("\n")));
@@ -268,8 +273,8 @@ impl Found {
     }
 }
 
-/// Waits until a child has ended, and says for how many milliseconds processors worked for it and for what it waited for. The
-/// child remains to be waited for.
+/// Waits until a child has ended, and returns the processor time of it and of the children that it waited for, in milliseconds.
+/// The child must still be waited for.
 async fn ended(child: Option<Pid>) -> io::Result<u64> {
     let child = child.ok_or_else(|| io::Error::other("a process without an id"))?;
     let wait = move || {
@@ -285,8 +290,8 @@ async fn ended(child: Option<Pid>) -> io::Result<u64> {
     tokio::task::spawn_blocking(wait).await.map_err(io::Error::other)?
 }
 
-fn blotted(call: &Call, secrets: &Secrets) -> Call {
-    Call { user_id: call.user_id, words: call.words.iter().map(|word| secrets.blot(word)).collect() }
+fn redacted(call: &Call, secrets: &Secrets) -> Call {
+    Call { user_id: call.user_id, words: call.words.iter().map(|word| secrets.redact(word)).collect() }
 }
 
 async fn read(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
@@ -313,8 +318,8 @@ fn files(folder: &Path) -> io::Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-/// The small files below some folders, by their names, that this user can read: what podman made for users of its own holds
-/// nothing that a pipeline wrote.
+/// The small files below some folders that this user can read, by name. Files of users in podman's namespace contain nothing that
+/// a pipeline wrote.
 fn left_files(folders: &[&Path]) -> Vec<(String, String)> {
     let mut ahead: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
     let mut left = Vec::new();
@@ -357,18 +362,18 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-/// The processes that still carry a mark when those that are about to end have ended. One that just becomes another program
-/// carries nothing for a moment, but is still in its group.
-async fn left_behind(mark: &str, group: Option<Pid>) -> io::Result<Vec<Marked>> {
+/// The processes of a stage that do not end soon. A process that just becomes another program has no environment for a moment,
+/// but is still in its group.
+async fn left_behind(stage: &str, group: Option<Pid>) -> io::Result<Vec<StageProcess>> {
     let group_is_empty = || group.is_none_or(|group| test_kill_process_group(group).is_err());
-    for _ in 0..LOOKS_FOR_PROCESSES {
-        if group_is_empty() && marked::with(mark)?.is_empty() {
+    for _ in 0..PROCESS_CHECKS_MAX {
+        if group_is_empty() && stage_process::of_stage(stage)?.is_empty() {
             return Ok(Vec::new());
         }
-        // Nobody tells when a process ends that is not one's own child.
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        // There is no notice of the end of processes that are not children.
+        tokio::time::sleep(BETWEEN_CHECKS).await;
     }
-    marked::with(mark)
+    stage_process::of_stage(stage)
 }
 
 #[cfg(test)]

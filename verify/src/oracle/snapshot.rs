@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::harness::contents::Contents;
+use crate::harness::registry::Storage;
 
 /// Tags, and the graph of manifests below them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +42,14 @@ impl Snapshot {
     ///
     /// # Errors
     /// Storage that cannot be read.
-    pub fn of(server: &str, contents: &dyn Contents, repository: &str) -> io::Result<Self> {
+    pub fn of(server: &str, storage: &Storage, repository: &str) -> io::Result<Self> {
         let (mut manifests, mut missing_blobs, mut subjects) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for digest in contents.manifests(repository)? {
-            let Some(manifest) = contents.manifest(repository, &digest)? else { continue };
+        for digest in storage.manifests(repository)? {
+            let Some(manifest) = storage.manifest(repository, &digest)? else { continue };
             let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
             let mut missing = Vec::new();
             for blob in blobs(&document) {
-                if !contents.has_blob(repository, &blob)? {
+                if !storage.has_blob(repository, &blob)? {
                     missing.push(blob);
                 }
             }
@@ -61,7 +61,7 @@ impl Snapshot {
             }
             manifests.insert(digest, digests(&document["manifests"]));
         }
-        Ok(Self { server: server.to_owned(), tags: contents.tags(repository)?, manifests, missing_blobs, subjects })
+        Ok(Self { server: server.to_owned(), tags: storage.tags(repository)?, manifests, missing_blobs, subjects })
     }
 
     /// Everything that a tag leads to, itself included, whether it is there or not.

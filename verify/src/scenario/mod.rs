@@ -12,7 +12,7 @@ mod source;
 mod versions;
 mod world;
 
-pub(crate) use registries::{DOCKERHUB_USER, accounts, github_settings, hub_settings, manifest_deletion};
+pub(crate) use registries::{DOCKERHUB_USER, accounts};
 pub(crate) use script::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RELEASED_BEFORE, RESERVED};
 pub(crate) use source::{mark, small_source};
 pub(crate) use world::new_secrets;

@@ -4,29 +4,23 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::SystemTime,
 };
-
-use hyper::StatusCode;
 
 use super::{AMD64, ARM64, OWNER, REPOSITORY};
 use crate::{
     client::{Client, Depth, Poller, Publication, Reader, Repository},
     harness::{
         HarnessError,
-        contents::StoredManifest,
-        management::{
-            DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, Owner, TokenKind,
-        },
-        podman::{ContainerRun, Witness},
-        proxy::{Answer, Profile, Proxy, Rule},
-        registry::{Backend, Registry},
+        management::{DockerHub, GitHub, manifest_deletion},
+        podman::{ContainerRun, PullTest},
+        proxy::{Profile, Proxy},
+        registry::{Backend, Registry, StoredManifest},
         secrets::Secrets,
         tls::Authority,
-        token::{Access, Account, Right, TokenService, TokenSettings},
+        token::{Access, Account, TokenService},
     },
-    history::{Kind, Recorder, Service},
+    history::{Recorder, Service},
     oracle::Snapshot,
 };
 
@@ -57,7 +51,7 @@ pub(super) struct Registries {
     pub(super) dockerhub: ProxiedRegistry,
     github: GitHub,
     github_proxy: Proxy,
-    hub: Arc<DockerHub>,
+    hub: DockerHub,
     hub_proxy: Proxy,
     secrets: Secrets,
     /// The certificate of the authority, where the registries speak TLS.
@@ -77,7 +71,7 @@ impl ProxiedRegistry {
             None => Proxy::start(name, Service::Registry, recorder).await,
         };
         let proxy = proxy.map_err(HarnessError::io("cannot start a proxy"))?;
-        let tokens = TokenService::start(TokenSettings::new(name, vec![account])).await?;
+        let tokens = TokenService::start(name, vec![account], &[]).await?;
         let auth = tokens.auth(&format!("{}/token", proxy.url()));
         let registry = Registry::start(backend, Some(&auth)).await?;
         proxy.set_upstream(registry.host());
@@ -91,20 +85,20 @@ impl ProxiedRegistry {
 
     /// What a tag points at; nothing if there is no such tag: that is the pipeline's failure, not ours.
     fn tagged(&self, tag: &str) -> Result<Option<String>, HarnessError> {
-        let tags = self.registry.contents().tags(REPOSITORY);
+        let tags = self.registry.storage().tags(REPOSITORY);
         Ok(tags.map_err(HarnessError::io(UNREADABLE))?.remove(tag))
     }
 
     fn manifest(&self, tag: &str) -> Result<Option<StoredManifest>, HarnessError> {
         let Some(digest) = self.tagged(tag)? else { return Ok(None) };
-        self.registry.contents().manifest(REPOSITORY, &digest).map_err(HarnessError::io(UNREADABLE))
+        self.registry.storage().manifest(REPOSITORY, &digest).map_err(HarnessError::io(UNREADABLE))
     }
 
     /// Whether everything is there that a list names.
     fn holds_all_of(&self, list: &StoredManifest) -> Result<bool, HarnessError> {
         for image in parsed(list)?["manifests"].as_array().into_iter().flatten() {
             let digest = image["digest"].as_str().unwrap_or_default();
-            let held = self.registry.contents().manifest(REPOSITORY, digest).map_err(HarnessError::io(UNREADABLE))?;
+            let held = self.registry.storage().manifest(REPOSITORY, digest).map_err(HarnessError::io(UNREADABLE))?;
             if held.is_none() {
                 return Ok(false);
             }
@@ -115,7 +109,7 @@ impl ProxiedRegistry {
     /// Puts a manifest under a tag.
     async fn put(&self, manifest: StoredManifest, to: &str) -> Result<(), HarnessError> {
         let access = Access::repository(REPOSITORY, &["pull", "push"]);
-        let token = self.tokens.token(vec![access], SystemTime::now()).unwrap_or_default();
+        let token = self.tokens.token(&[access], SystemTime::now()).unwrap_or_default();
         let put = reqwest::Client::new()
             .put(format!("http://{}/v2/{REPOSITORY}/manifests/{to}", self.registry.host()))
             .bearer_auth(token)
@@ -149,17 +143,17 @@ impl Registries {
             ProxiedRegistry::start("dockerhub", backend, dockerhub, authority.as_ref(), recorder),
         )?;
         let failed = || HarnessError::io("cannot start a management interface");
-        let github = GitHub::start(ghcr.registry.contents(), github_settings(secrets)).await.map_err(failed())?;
-        let hub = DockerHub::start(dockerhub.registry.contents(), hub_settings(secrets)).await.map_err(failed())?;
-        let hub = Arc::new(hub);
+        let secret = |name: &str| secrets.get(name).unwrap_or_default();
+        let github = GitHub::start(ghcr.registry.storage().clone(), secret("GITHUB_TOKEN")).await?;
+        let storage = dockerhub.registry.storage();
+        let hub = DockerHub::start(storage.clone(), DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
         let github_proxy = Proxy::start("github-api", Service::GitHub, recorder).await.map_err(failed())?;
         github_proxy.set_upstream(github.address());
         let hub_proxy = Proxy::start("hub-api", Service::DockerHub, recorder).await.map_err(failed())?;
         hub_proxy.set_upstream(hub.address());
         ghcr.proxy.behave_like(Profile::Ghcr);
         dockerhub.proxy.behave_like(Profile::DockerHub);
-        let judge = Arc::clone(&hub);
-        dockerhub.proxy.stand(manifest_deletion(move |reference| judge.manifest_deletion(REPOSITORY, reference)));
+        dockerhub.proxy.add_standing(manifest_deletion(storage.clone(), REPOSITORY));
         Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone(), ca })
     }
 
@@ -201,7 +195,7 @@ impl Registries {
 
     /// What both registries hold of the image's repository.
     pub(super) fn snapshots(&self) -> io::Result<Vec<Snapshot>> {
-        self.both().into_iter().map(|it| Snapshot::of(it.name, &*it.registry.contents(), REPOSITORY)).collect()
+        self.both().into_iter().map(|it| Snapshot::of(it.name, it.registry.storage(), REPOSITORY)).collect()
     }
 
     /// Where the harness itself reads: directly at the registry, unless TLS ends at the proxy.
@@ -254,16 +248,16 @@ impl Registries {
     /// Pulls and runs tags from both registries for both platforms.
     pub(super) async fn pull_and_run(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
         let places = self.both().into_iter().map(|it| self.place(it)).collect::<Result<Vec<_>, _>>()?;
-        let mut witness = Witness::new(&folder.join("witness"), &places)?;
+        let mut pull_test = PullTest::new(&folder.join("witness"), &places)?;
         let mut runs = Vec::new();
         for place in &places {
             for tag in tags {
                 for platform in [AMD64, ARM64] {
-                    runs.push(witness.see(place, tag, platform, TELL_MACHINE).await?);
+                    runs.push(pull_test.run(place, tag, platform, TELL_MACHINE).await?);
                 }
             }
         }
-        witness.remove().await?;
+        pull_test.remove().await?;
         Ok(runs)
     }
 
@@ -340,41 +334,10 @@ async fn read_tags(client: Client, tags: impl Iterator<Item = &String>) -> Resul
 
 /// Who may log in at GHCR and at Docker Hub.
 pub(crate) fn accounts(secrets: &Secrets) -> [Account; 2] {
-    let secret = |name: &str| secrets.get(name).unwrap_or_default();
-    let rights = [Right::on(REPOSITORIES, &["pull", "push", "delete"])];
-    let ghcr = Account::any_name(secret("GITHUB_TOKEN"), &rights);
-    [ghcr, Account::new(DOCKERHUB_USER, secret("DOCKERHUB_TOKEN"), &rights)]
-}
-
-/// GitHub's interface, as a workflow meets it.
-pub(crate) fn github_settings(secrets: &Secrets) -> GitHubSettings {
-    let secret = secrets.get("GITHUB_TOKEN").unwrap_or_default().to_owned();
-    let workflow = GitHubToken { secret, kind: TokenKind::Workflow, may_delete: true };
-    GitHubSettings { tokens: vec![workflow], owner: Owner::Person, ..GitHubSettings::default() }
-}
-
-/// Docker Hub's interface.
-pub(crate) fn hub_settings(secrets: &Secrets) -> HubSettings {
-    let secret = secrets.get("DOCKERHUB_TOKEN").unwrap_or_default().to_owned();
-    let account = HubAccount { identifier: DOCKERHUB_USER.to_owned(), secret, may_delete: true };
-    HubSettings { accounts: vec![account], ..HubSettings::default() }
-}
-
-/// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
-pub(crate) fn manifest_deletion(judge: impl Fn(&str) -> io::Result<ManifestDeletion> + Send + Sync + 'static) -> Rule {
-    Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(
-        move |operation| {
-            let reference = operation.reference.as_deref()?;
-            match judge(reference) {
-                Ok(ManifestDeletion::Accepted) => None,
-                Ok(refused) => {
-                    let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                    Some(Answer::json(status, refused.body().unwrap_or_default()))
-                }
-                Err(_) => Some(Answer::empty(StatusCode::INTERNAL_SERVER_ERROR)),
-            }
-        },
-    )
+    let secret = |name: &str| secrets.get(name).unwrap_or_default().to_owned();
+    let rights = vec![Access::repository(REPOSITORIES, &["pull", "push", "delete"])];
+    let ghcr = Account { name: None, password: secret("GITHUB_TOKEN"), rights: rights.clone() };
+    [ghcr, Account { name: Some(DOCKERHUB_USER.to_owned()), password: secret("DOCKERHUB_TOKEN"), rights }]
 }
 
 impl std::fmt::Debug for Registries {

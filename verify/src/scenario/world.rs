@@ -21,14 +21,14 @@ use crate::{
     client::Poller,
     evidence::{Evidence, Moment, Stage},
     harness::{
-        HarnessError,
+        HarnessError, owner,
         pace::Pace,
         podman::PodmanHost,
-        proxy::{Action, Injected, Proxy, Rule, Turns},
+        proxy::{Action, FirstProxy, Injected, Proxy, Rule},
         secrets::Secrets,
         source::Source,
         subject::Running,
-        sweep, watch,
+        watch,
     },
     history::{Exchange, Recorder},
     target::LocalOptions,
@@ -71,7 +71,7 @@ impl World {
     /// # Errors
     /// Parts that cannot be started.
     pub async fn start(options: &LocalOptions, scenario: Scenario) -> Result<Self, HarnessError> {
-        let folder = sweep::folder()?;
+        let folder = owner::folder()?;
         let recorder = Recorder::default();
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let secrets = new_secrets(options.seed);
@@ -255,8 +255,8 @@ impl World {
 
     /// Adds a rule to whichever registry is asked second for what it is about, so that no order of registries is the lucky one.
     pub fn on_the_second(&self, rule: impl Fn() -> Rule) -> Vec<Injected> {
-        let turns = Turns::default();
-        [self.ghcr(), self.dockerhub()].map(|proxy| proxy.add(rule().not_first(&turns))).into()
+        let first = FirstProxy::default();
+        [self.ghcr(), self.dockerhub()].map(|proxy| proxy.add(rule().not_first(&first))).into()
     }
 
     /// Takes all faults away.

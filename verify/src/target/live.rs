@@ -11,9 +11,8 @@ use crate::{
     client::{Client, ClientError, Deadline, Depth, Environment, Publication, Reader, Repository, credentials},
     evidence::Evidence,
     harness::{
-        HarnessError,
-        podman::{ContainerRun, Witness},
-        sweep,
+        HarnessError, owner,
+        podman::{ContainerRun, PullTest},
     },
     oracle::Violation,
     scenario::{AMD64, ARM64},
@@ -115,18 +114,18 @@ impl Live {
     }
 
     async fn run(&self) -> Result<Vec<ContainerRun>, HarnessError> {
-        let folder = sweep::folder()?;
+        let folder = owner::folder()?;
         let repositories: Vec<Repository> = self.repositories.iter().map(|it| it.repository.clone()).collect();
-        let mut witness = Witness::new(&folder.path().join("witness"), &repositories)?;
+        let mut pull_test = PullTest::new(&folder.path().join("witness"), &repositories)?;
         let mut runs = Vec::new();
         for References { repository, names, .. } in &self.repositories {
             for name in names {
                 for platform in [AMD64, ARM64] {
-                    runs.push(witness.see(repository, name, platform, TELL_MACHINE).await?);
+                    runs.push(pull_test.run(repository, name, platform, TELL_MACHINE).await?);
                 }
             }
         }
-        witness.remove().await?;
+        pull_test.remove().await?;
         Ok(runs)
     }
 

@@ -15,8 +15,9 @@ use crate::world::project;
 
 /// The exit code that says that nobody can tell.
 const UNKNOWN: i32 = 2;
-/// Programs that the harness needs besides podman and a registry.
-const NEEDED: &[&str] = &["bash", "cat", "dirname", "env", "git", "id", "install", "mktemp", "rm", "sed", "sh"];
+/// Programs that the harness needs besides podman.
+const NEEDED: &[&str] =
+    &["bash", "cat", "dirname", "docker-registry", "env", "git", "id", "install", "mktemp", "rm", "sed", "sh"];
 
 /// One trial for each way to break it.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -32,21 +33,24 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn without_podman() -> Result<(), Failed> {
     unknown(
-        &run(&["local", "--subject", &ours(), "--scenario", "first-ever", "--registry", "embedded"], true),
+        &run(&["local", "--subject", &ours(), "--scenario", "first-ever", "--registry", "process"], Some("podman")),
         "podman",
     )
 }
 
 fn without_registry() -> Result<(), Failed> {
     unknown(
-        &run(&["local", "--subject", &ours(), "--scenario", "versions", "--registry", "process"], true),
+        &run(
+            &["local", "--subject", &ours(), "--scenario", "versions", "--registry", "process"],
+            Some("docker-registry"),
+        ),
         "docker-registry",
     )
 }
 
 /// The discard port (RFC 863), where nobody listens.
 fn silent_registry() -> Result<(), Failed> {
-    unknown(&run(&["live", "127.0.0.1:9/acme/hello:latest"], false), "127.0.0.1:9")
+    unknown(&run(&["live", "127.0.0.1:9/acme/hello:latest"], None), "127.0.0.1:9")
 }
 
 /// A pipeline that ends the containers of whoever started it, and then asks for a registry. Its own store is another one.
@@ -73,7 +77,7 @@ fn killed_registry() -> Result<(), Failed> {
     assert!(copied.success());
     let subject = subject.to_string_lossy();
     unknown(
-        &run(&["local", "--subject", &subject, "--scenario", "first-ever", "--registry", "container"], false),
+        &run(&["local", "--subject", &subject, "--scenario", "first-ever", "--registry", "container"], None),
         "the proxy of ghcr",
     )
 }
@@ -83,12 +87,12 @@ fn without_port() -> Result<(), Failed> {
     let network = "ip link set lo up; echo 40000 40000 >/proc/sys/net/ipv4/ip_local_port_range; exec \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--net", "sh", "-c", network]).arg(crate::world::verify().get_program());
-    command.args(["local", "--subject", &ours(), "--scenario", "missing-secrets", "--registry", "embedded"]);
+    command.args(["local", "--subject", &ours(), "--scenario", "missing-secrets", "--registry", "process"]);
     unknown(&command.current_dir(project()).output()?, "in use")
 }
 
 fn lists_everything() -> Result<(), Failed> {
-    let output = run(&["list", "--output", "json"], false);
+    let output = run(&["list", "--output", "json"], None);
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout)?;
     let named = entries.iter().flat_map(|entry| entry["requirements"].as_array().unwrap());
     let named: BTreeSet<&str> = named.map(|id| id.as_str().unwrap()).collect();
@@ -114,13 +118,13 @@ fn ours() -> String {
     project().join("fixtures/subjects/ours").to_string_lossy().into_owned()
 }
 
-/// Runs the program, with few programs on its path if so wanted.
-pub(crate) fn run(arguments: &[&str], poor: bool) -> Output {
+/// Runs the program. If another program is to be missing, there is little else on its path.
+pub(crate) fn run(arguments: &[&str], missing: Option<&str>) -> Output {
     let mut command = crate::world::verify();
     command.args(arguments).current_dir(project());
     let folder = tempfile::tempdir().unwrap();
-    if poor {
-        for name in NEEDED {
+    if let Some(missing) = missing {
+        for name in NEEDED.iter().filter(|name| **name != missing) {
             let found =
                 env::split_paths(&env::var_os("PATH").unwrap()).map(|folder| folder.join(name)).find(|it| it.exists());
             symlink(found.unwrap_or_else(|| panic!("{name} is missing")), folder.path().join(name)).unwrap();

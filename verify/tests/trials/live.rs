@@ -25,7 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A registry with nothing on it: who trusts it learns that, nobody else does.
 async fn trusted() -> Result<(), Failed> {
     let (authority, stranger) = (Authority::new()?, Authority::new()?);
-    let registry = Registry::start(Backend::Embedded, None).await?;
+    let registry = Registry::start(Backend::Process, None).await?;
     let proxy = Proxy::start_tls("ghcr", Service::Registry, &Recorder::default(), authority.server()?).await?;
     proxy.set_upstream(registry.host());
     let reference = format!("https://{}/acme/hello:latest", proxy.address());

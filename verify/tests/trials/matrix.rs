@@ -37,7 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn run(subject: &str, scenario: Scenario, expected: &Verdicts) -> Result<(), Failed> {
-    let evidence = block_on(local(subject, Backend::Embedded).take(scenario));
+    let evidence = block_on(local(subject, Backend::Process).take(scenario));
     let verdicts: Vec<(&Check, Verdict)> = judge(&all(), scenario, &evidence);
     let each = || verdicts.iter().map(|(check, verdict)| (*check, verdict));
     let (seen, expected) = (section(scenario, each()), expected.section(scenario, each()));

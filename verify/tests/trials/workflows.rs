@@ -263,8 +263,8 @@ fn every_check_fails() -> Result<(), Failed> {
 fn elsewhere() -> Result<(), Failed> {
     let path = fixture("remote.yml").to_string_lossy().into_owned();
     let folder = format!("acme/pipelines={}", fixture("called").display());
-    let without = verify(&["workflow", &path], false);
-    let with = verify(&["workflow", &path, "--repository", &folder], false);
+    let without = verify(&["workflow", &path], None);
+    let with = verify(&["workflow", &path, "--repository", &folder], None);
     let told = String::from_utf8_lossy(&without.stdout);
     let named = told.contains("acme/pipelines/.github/workflows/publish.yml@") && told.contains("--repository");
     if without.status.code() == Some(UNKNOWN) && named && with.status.code() == Some(VERIFIED) {
@@ -282,7 +282,7 @@ fn unreadable() -> Result<(), Failed> {
         if let Some(text) = text {
             fs::write(&path, text)?;
         }
-        let output = verify(&["workflow", &path.to_string_lossy()], false);
+        let output = verify(&["workflow", &path.to_string_lossy()], None);
         let told = String::from_utf8_lossy(&output.stdout);
         if output.status.code() != Some(UNKNOWN) || told.contains("PASS ") || !told.contains("UNKNOWN") {
             return Err(format!("{text:?}: {}\n{told}", output.status).into());

@@ -43,7 +43,7 @@ impl Registry {
 
     /// One that believes a token service, and a token of it that allows everything.
     pub(crate) fn start_with_tokens(auth: &Auth, token: String) -> Self {
-        let (realm, service, issuer) = (&auth.realm, auth.service(), auth.issuer());
+        let Auth { realm, service, issuer, .. } = auth;
         let token_auth = format!(
             "auth: {{ token: {{ realm: \"{realm}\", service: {service}, issuer: {issuer}, rootcertbundle: authority.pem }} }}\n"
         );

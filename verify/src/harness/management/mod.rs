@@ -1,18 +1,14 @@
-//! Stand-ins of the management interfaces through which images are cleaned up: Docker Hub's and GitHub Packages'.
+//! Stand-ins of the management interfaces through which images are removed: Docker Hub's and GitHub Packages'.
 //!
-//! Both show what a registry holds, read from behind through [`Contents`](super::contents::Contents), and remove it there.
-//! Nothing about a registry is stored a second time. Only what no registry has is theirs: tokens, limits, when something was
-//! seen first, and what may be restored.
+//! Both show what a registry's storage holds, and remove it there; they keep no copy. All that they add is logins, ids and the
+//! time when something was first seen.
 
 mod docker_hub;
-mod encoding;
+mod first_seen;
 mod github;
-mod message;
-mod page;
-mod server;
-mod sightings;
+mod http;
 #[cfg(test)]
-mod testing;
+mod tests;
 
-pub use docker_hub::{DockerHub, HubAccount, HubSettings, ManifestDeletion};
-pub use github::{DeletedVersion, GitHub, GitHubSettings, GitHubToken, Lag, Owner, Restore, TokenKind, version_id};
+pub use docker_hub::{DockerHub, manifest_deletion};
+pub use github::{GitHub, version_id};

@@ -14,7 +14,7 @@ use tokio::{
     process::Command,
 };
 
-use super::{PodmanHost, Witness, command::podman, emulation, is_rootless, remove_hosts_below, version};
+use super::{PodmanHost, PullTest, command::podman, emulation, is_rootless, remove_hosts_below, version};
 use crate::{
     client::{Client, Depth, ExecutableKind, Repository},
     harness::{
@@ -178,7 +178,7 @@ async fn publish(folder: &Path, context: &Path, format: [&str; 2], platforms: &s
 }
 
 #[tokio::test]
-async fn the_podman_witness_sees_what_users_get() {
+async fn the_pull_test_shows_what_users_get() {
     let folder = folder().await;
     assert!(emulation("linux/arm64"), "this machine does not emulate arm64: run ./setup.sh");
     let registry = Registry::start(Backend::Process, None).await.unwrap();
@@ -187,17 +187,17 @@ async fn the_podman_witness_sees_what_users_get() {
     publish(folder.path(), &fixture(), ["docker", "v2s2"], platforms, &format!("{repository}:latest")).await;
     let place = Repository::parse("ghcr", &repository).unwrap();
     let digest = Client::new(place.clone()).unwrap().resolve("latest").await.unwrap().unwrap();
-    let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
+    let mut pull_test = PullTest::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
     let mut images = Vec::new();
     let (amd64, arm64) = (("linux/amd64", "x86_64"), ("linux/arm64", "aarch64"));
     for (reference, (platform, machine)) in [("latest", amd64), ("latest", arm64), (&*digest, arm64)] {
-        let run = witness.see(&place, reference, platform, "arch").await.unwrap();
+        let run = pull_test.run(&place, reference, platform, "arch").await.unwrap();
         assert_eq!((run.machine.as_deref(), run.health.as_deref()), (Some(machine), Some("healthy")), "{run:?}");
         assert_eq!((&*run.server, &*run.reference, &*run.platform), ("ghcr", reference, platform));
         images.push(run.pulled.unwrap());
     }
     assert!(images[0] != images[1] && images[1] == images[2], "{images:?}");
-    witness.remove().await.unwrap();
+    pull_test.remove().await.unwrap();
     assert_gone(&folder.path().join("witness")).await;
 
     // The same by reading alone.
@@ -218,7 +218,7 @@ async fn the_podman_witness_sees_what_users_get() {
 }
 
 #[tokio::test]
-async fn the_podman_witness_tells_what_is_amiss_and_forgets() {
+async fn the_pull_test_shows_failures_and_keeps_no_image() {
     let folder = folder().await;
     let registry = Registry::start(Backend::Process, None).await.unwrap();
     let repository = format!("{}/acme/hello", registry.host());
@@ -230,22 +230,22 @@ async fn the_podman_witness_tells_what_is_amiss_and_forgets() {
     let image = format!("{repository}:latest");
     publish(folder.path(), &context, ["oci", "oci"], "--platform=linux/amd64", &image).await;
     let place = Repository::parse("ghcr", &repository).unwrap();
-    let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
-    let without_check = witness.see(&place, "latest", "linux/amd64", "arch").await.unwrap();
+    let mut pull_test = PullTest::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
+    let without_check = pull_test.run(&place, "latest", "linux/amd64", "arch").await.unwrap();
     assert_eq!((without_check.machine.as_deref(), without_check.health), (Some("x86_64"), None));
-    let absent = witness.see(&place, "1.2.0", "linux/amd64", "arch").await.unwrap();
+    let absent = pull_test.run(&place, "1.2.0", "linux/amd64", "arch").await.unwrap();
     assert!(absent.pulled.unwrap_err().contains("manifest unknown"));
     assert_eq!((absent.machine, absent.health), (None, None));
-    let foreign = witness.see(&place, "latest", "linux/arm64", "arch").await.unwrap();
+    let foreign = pull_test.run(&place, "latest", "linux/arm64", "arch").await.unwrap();
     assert!(foreign.pulled.is_err(), "{foreign:?}");
     let config = folder.path().join("witness/config").to_string_lossy().into_owned();
     let environment = BTreeMap::from([("XDG_CONFIG_HOME".to_owned(), config)]);
     assert_eq!(call(&environment, &["images", "--quiet", "--all"]).await, "");
-    witness.remove().await.unwrap();
+    pull_test.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_podman_witness_trusts_the_ca_that_it_is_told() {
+async fn the_pull_test_trusts_the_given_ca_only() {
     let folder = folder().await;
     let registry = Registry::start(Backend::Process, None).await.unwrap();
     let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
@@ -256,12 +256,12 @@ async fn the_podman_witness_trusts_the_ca_that_it_is_told() {
     fs::write(&trusted, authority.pem()).unwrap();
     fs::write(&strange, stranger.pem()).unwrap();
     let place = Repository::parse("ghcr", &format!("{}/acme/hello", proxy.address())).unwrap();
-    let mut witness = Witness::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
+    let mut pull_test = PullTest::new(&folder.path().join("witness"), std::slice::from_ref(&place)).unwrap();
     let mut told = async |ca: PathBuf| {
-        let run = witness.see(&place.clone().with_ca(ca), "latest", "linux/amd64", "arch").await.unwrap();
+        let run = pull_test.run(&place.clone().with_ca(ca), "latest", "linux/amd64", "arch").await.unwrap();
         run.pulled.unwrap_err()
     };
     assert!(told(trusted).await.contains("manifest unknown"));
     assert!(told(strange).await.contains("certificate"));
-    witness.remove().await.unwrap();
+    pull_test.remove().await.unwrap();
 }

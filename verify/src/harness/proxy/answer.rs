@@ -1,4 +1,4 @@
-//! Answers that the proxy gives itself.
+//! Answers that the proxy makes itself.
 
 use hyper::{
     HeaderMap, StatusCode,
@@ -13,13 +13,13 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8")
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    pub(super) status: StatusCode,
+    pub(in crate::harness) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 impl Answer {
-    /// A status alone, without a body.
+    /// A status without a body.
     pub fn empty(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Bytes::new() }
     }
@@ -47,7 +47,7 @@ impl Answer {
     }
 }
 
-/// A status with the error that registries usually send with it. What is no status is 500.
+/// A status with the error that registries usually send with it. An invalid status becomes 500.
 impl From<u16> for Answer {
     fn from(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,367 +1,332 @@
 //! One client's connection: its requests, one after the other, and what becomes of each.
 
 use std::{
-    convert::Infallible,
-    future::pending,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
+use http_body_util::{Either, Full};
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Version,
     body::Incoming,
-    header::{
-        CONNECTION, CONTENT_RANGE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-        TRAILER, TRANSFER_ENCODING, UPGRADE,
-    },
+    header::{AUTHORIZATION, CONTENT_RANGE, EXPECT, HOST, HeaderName, HeaderValue},
     http::request,
     server::conn::http1,
-    service::Service,
+    service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
 
 use super::{
-    Answer, Ending, Verdict,
-    download::{Download, Source, Tamper, Way},
-    entry::Entry,
-    expiry,
-    pace::Pace,
+    answer::Answer,
+    exchange::PendingExchange,
+    expired_tokens,
+    interceptor::{Decision, Ending},
+    request_body::RequestBody,
+    response_body::{ResponseBody, Source},
     rule::{Effect, Facts},
-    site::Site,
-    stale,
-    table::Claim,
-    upload::{Progress, Upload},
-    upstream::{BUFFER_MAX_BYTES, Link, UpstreamError},
-    wire::{Fate, Transport, Wire, drive},
+    stale_tags,
+    state::State,
+    table::Applied,
+    upstream::{BUFFER_MAX_BYTES, Upstream, remove_hop_by_hop},
 };
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
-/// What concerns one connection only (RFC 9110, 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] =
-    [CONNECTION, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+/// The name of an interceptor's faults in histories.
+const INTERCEPTED: &str = "interceptor";
 
-/// What histories call an arbiter.
-const ARBITER: &str = "arbiter";
+/// A stream over a TCP connection.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn tcp(&self) -> &TcpStream;
+}
 
-/// A client's connection. The one to the server behind lives as long.
+impl Transport for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// A client's connection. It keeps one upstream connection.
 struct Connection {
-    site: Arc<Site>,
-    fate: Arc<Fate>,
-    link: Mutex<Option<Link<Upload>>>,
+    state: Arc<State>,
+    upstream: Mutex<Option<Upstream>>,
+    ending: Mutex<Ending>,
 }
 
-/// A request under way.
-struct Turn {
+/// A request that is being handled.
+struct Handled {
     head: request::Parts,
-    upload: Upload,
-    entry: Entry,
-    bytes_per_second: Option<u64>,
+    body: RequestBody,
+    exchange: PendingExchange,
 }
 
-/// Why there is no answer from behind.
-enum Lost {
+/// The connection ends in place of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection ends")]
+struct Ended;
+
+type Answered = Result<Response<ResponseBody>, Ended>;
+
+/// Why there is no answer from upstream.
+enum ForwardError {
     /// The client went away.
-    Client,
-    /// The request was broken off, as planned.
-    Broken,
+    ClientGone,
+    /// The request was cut, as planned.
+    Cut,
     /// The harness failed.
     Trouble(String),
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(site: Arc<Site>, transport: impl Transport) {
-    let fate = Arc::<Fate>::default();
-    let wire = TokioIo::new(Wire::to_client(transport, Arc::clone(&fate)));
-    let connection = Connection { site: Arc::clone(&site), fate: Arc::clone(&fate), link: Mutex::default() };
+pub(super) async fn serve(state: Arc<State>, transport: impl Transport) {
+    let connection =
+        Arc::new(Connection { state: Arc::clone(&state), upstream: Mutex::default(), ending: Mutex::default() });
+    let service = |request| {
+        let connection = Arc::clone(&connection);
+        async move { connection.handle(request).await }
+    };
     let mut http = http1::Builder::new()
         .max_buf_size(BUFFER_MAX_BYTES)
         .header_read_timeout(None)
-        .serve_connection(wire, Turns(Arc::new(connection)));
-    if let Some(ending) = drive(&mut http, &fate).await
-        && let Err(error) = http.into_parts().io.into_inner().end(ending)
+        .serve_connection(TokioIo::new(transport), service_fn(service));
+    // What goes wrong on a connection shows in the exchange.
+    let _ = (&mut http).await;
+    let ending = *connection.ending.lock().unwrap_or_else(PoisonError::into_inner);
+    if ending == Ending::Reset
+        && let Err(error) = http.into_parts().io.into_inner().tcp().set_zero_linger()
     {
-        site.trouble(&format!("a connection cannot be ended: {error}"));
-    }
-}
-
-struct Turns(Arc<Connection>);
-
-impl Service<Request<Incoming>> for Turns {
-    type Response = Response<Download>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Download>, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let connection = Arc::clone(&self.0);
-        Box::pin(async move { Ok(connection.turn(request).await) })
+        state.trouble(&format!("a connection cannot be reset: {error}"));
     }
 }
 
 impl Connection {
-    async fn turn(&self, request: Request<Incoming>) -> Response<Download> {
+    async fn handle(&self, request: Request<Incoming>) -> Answered {
         let (head, incoming) = request.into_parts();
-        let entry = Entry::new(Arc::clone(&self.site), &head);
-        let upload = Upload::new(incoming, entry.arrived());
-        let mut turn = Turn { head, upload, entry, bytes_per_second: None };
-        let Some(arbiter) = self.site.arbiter.get() else { return self.by_rules(turn).await };
-        let mut ruled = arbiter.rule(turn.entry.operation());
-        let ruling = tokio::select! {
-            ruling = &mut ruled => ruling,
-            // A client that waits for its turn must not stop in the middle of its request.
-            never = turn.upload.read_ahead() => match never {},
-        };
-        turn.entry.keep(ruling.until_ended);
-        if !matches!(ruling.verdict, Verdict::Pass) {
-            turn.entry.interfered(ARBITER);
+        let exchange = PendingExchange::new(Arc::clone(&self.state), &head);
+        let body = RequestBody::new(incoming, exchange.arrived());
+        let mut handled = Handled { head, body, exchange };
+        let Some(interceptor) = self.state.interceptor.get() else { return self.by_rules(handled).await };
+        handled.body.read_ahead().await.map_err(|_| Ended)?;
+        let intercepted = interceptor.intercept(handled.exchange.operation()).await;
+        handled.exchange.keep(intercepted.until_ended);
+        if !matches!(intercepted.decision, Decision::Pass) {
+            handled.exchange.fault(INTERCEPTED);
         }
-        match ruling.verdict {
-            Verdict::Pass => self.by_rules(turn).await,
-            Verdict::Answer(answer) => self.answer(turn, None, answer).await,
-            Verdict::End(ending) => self.end(ending).await,
-            Verdict::Lose(action, ending) => {
-                let answer = self.by_rules(turn).await;
+        match intercepted.decision {
+            Decision::Pass => self.by_rules(handled).await,
+            Decision::Answer(answer) => self.answer(handled, None, answer).await,
+            Decision::End(ending) => self.end(ending),
+            Decision::LoseAnswer(action, ending) => {
+                let answer = self.by_rules(handled).await;
                 action();
                 drop(answer);
-                self.end(ending).await
+                self.end(ending)
             }
         }
     }
 
-    /// What becomes of a request that nobody has decided about before.
-    async fn by_rules(&self, turn: Turn) -> Response<Download> {
-        if let Some(rule) = self.site.expired.by(&turn.head.headers) {
-            return self.refuse_token(turn, None, &rule).await;
+    /// Handles a request according to the rules.
+    async fn by_rules(&self, handled: Handled) -> Answered {
+        if let Some(rule) = self.state.expired_tokens.rule(&handled.head.headers) {
+            return self.refuse_token(handled, None, &rule).await;
         }
         let facts = Facts {
-            operation: turn.entry.operation(),
-            authorized: turn.head.headers.contains_key(hyper::header::AUTHORIZATION),
-            chunk_bytes: chunk_bytes(&turn.head.headers),
+            server: &self.state.name,
+            operation: handled.exchange.operation(),
+            authorized: handled.head.headers.contains_key(AUTHORIZATION),
+            chunk_bytes: chunk_bytes(&handled.head.headers),
         };
-        match self.site.table.claim(&facts) {
-            Some(claim) => self.interfere(turn, claim).await,
-            None => self.pass(turn).await,
+        match self.state.table.find(&facts) {
+            Some(applied) => self.apply(handled, applied).await,
+            None => self.pass(handled).await,
         }
     }
 
-    /// Does to a request what a rule wants.
-    async fn interfere(&self, mut turn: Turn, mut claim: Claim) -> Response<Download> {
-        if let Some(delay) = claim.rule().delay {
-            tokio::time::sleep(delay).await;
-        }
-        if let Some(rate) = claim.rule().bytes_per_second {
-            turn.upload.limit_pace(rate);
-            turn.bytes_per_second = Some(rate);
-        }
-        match claim.rule().effect.clone() {
+    /// Applies a rule to a request.
+    async fn apply(&self, mut handled: Handled, mut applied: Applied) -> Answered {
+        match applied.rule().effect.clone() {
             Effect::Forward => {
-                turn.entry.fire(&mut claim);
-                self.pass(turn).await
+                handled.exchange.fire(&mut applied);
+                self.pass(handled).await
             }
-            Effect::Answer(answer) => self.answer(turn, Some(claim), answer).await,
-            Effect::Decide(decision) => match turn.entry.operation().and_then(|operation| decision(operation)) {
-                Some(answer) => self.answer(turn, Some(claim), answer).await,
-                None => self.pass(turn).await,
+            Effect::Answer(answer) => self.answer(handled, Some(applied), answer).await,
+            Effect::Decide(decide) => match handled.exchange.operation().and_then(|operation| decide(operation)) {
+                Some(answer) => self.answer(handled, Some(applied), answer).await,
+                None => self.pass(handled).await,
             },
-            Effect::Limit(limit) => self.answer(turn, Some(claim), limit.answer(SystemTime::now())).await,
+            Effect::Limit(limit) => self.answer(handled, Some(applied), limit.answer(SystemTime::now())).await,
             Effect::ExpireToken => {
-                let rule = claim.rule().name.clone();
-                self.refuse_token(turn, Some(claim), &rule).await
+                let rule = applied.rule().name.clone();
+                self.refuse_token(handled, Some(applied), &rule).await
             }
-            Effect::Break(ending) => {
-                turn.entry.fire(&mut claim);
-                self.end(ending).await
+            Effect::Reset => {
+                handled.exchange.fire(&mut applied);
+                self.end(Ending::Reset)
             }
-            Effect::BreakRequestAfter(bytes) => match self.forward(&mut turn, Some(bytes)).await {
-                Err(Lost::Broken) => {
-                    turn.entry.fire(&mut claim);
-                    self.end(Ending::Reset).await
+            Effect::CutRequest(bytes) => {
+                handled.body.cut_after(bytes);
+                match self.forward(&mut handled).await {
+                    Err(ForwardError::Cut) => {
+                        handled.exchange.fire(&mut applied);
+                        self.end(Ending::Reset)
+                    }
+                    other => self.finish(handled, other).await,
                 }
-                other => self.finish(turn, other, None).await,
-            },
-            Effect::LoseAnswer(ending) => match self.forward(&mut turn, None).await {
+            }
+            Effect::LoseAnswer => match self.forward(&mut handled).await {
                 Ok(_) => {
-                    turn.entry.fire(&mut claim);
-                    self.end(ending).await
+                    handled.exchange.fire(&mut applied);
+                    self.end(Ending::Reset)
                 }
-                lost => self.finish(turn, lost, None).await,
+                lost => self.finish(handled, lost).await,
             },
-            Effect::TruncateAnswerAfter(left_bytes) => self.tamper(turn, claim, Way::Truncate, left_bytes).await,
-            Effect::CorruptAnswerAt(left_bytes) => self.tamper(turn, claim, Way::Corrupt, left_bytes).await,
-            Effect::StaleReads(reads) => self.put_late(turn, claim, reads).await,
+            Effect::StaleReads(reads) => self.put_late(handled, applied, reads).await,
             Effect::Hold => {
-                turn.entry.fire(&mut claim);
-                let slot = claim.slot();
-                tokio::select! {
-                    () = slot.released() => {}
-                    never = turn.upload.read_ahead() => match never {},
-                }
-                self.pass(turn).await
-            }
-            Effect::HoldAnswer => {
-                let answer = self.forward(&mut turn, None).await;
-                if answer.is_ok() {
-                    turn.entry.fire(&mut claim);
-                    claim.slot().released().await;
-                }
-                self.finish(turn, answer, None).await
+                handled.body.read_ahead().await.map_err(|_| Ended)?;
+                handled.exchange.fire(&mut applied);
+                applied.active().released().await;
+                self.pass(handled).await
             }
         }
     }
 
     /// Forwards, and gives the client what comes back.
-    async fn pass(&self, mut turn: Turn) -> Response<Download> {
-        let answer = self.forward(&mut turn, None).await;
-        self.finish(turn, answer, None).await
-    }
-
-    async fn tamper(&self, mut turn: Turn, claim: Claim, way: Way, left_bytes: u64) -> Response<Download> {
-        let answer = self.forward(&mut turn, None).await;
-        self.finish(turn, answer, Some(Tamper { claim, way, left_bytes })).await
+    async fn pass(&self, mut handled: Handled) -> Answered {
+        let answer = self.forward(&mut handled).await;
+        self.finish(handled, answer).await
     }
 
     /// Puts a manifest whose tag is to show late what it points at.
-    async fn put_late(&self, mut turn: Turn, mut claim: Claim, reads: Option<usize>) -> Response<Download> {
-        let before = match self.site.behind(turn.head.uri.path()) {
-            Some(host) => stale::now(&host, &turn.head).await,
-            None => Err(UpstreamError::Unknown.in_words()),
+    async fn put_late(&self, mut handled: Handled, mut applied: Applied, reads: usize) -> Answered {
+        let before = match self.state.host(handled.head.uri.path()) {
+            Ok(host) => stale_tags::current(&host, &handled.head).await,
+            Err(words) => Err(words),
         };
         let before = match before {
             Ok(before) => before,
-            Err(words) => return self.finish(turn, Err(Lost::Trouble(words)), None).await,
+            Err(words) => return self.finish(handled, Err(ForwardError::Trouble(words))).await,
         };
-        let answer = self.forward(&mut turn, None).await;
-        if let (Ok(answer), Some(put)) = (&answer, turn.entry.operation().cloned())
+        let answer = self.forward(&mut handled).await;
+        if let (Ok(answer), Some(put)) = (&answer, handled.exchange.operation().cloned())
             && answer.status().is_success()
         {
-            turn.entry.fire(&mut claim);
-            self.site.stale.add(&put, before, reads, claim.slot());
+            handled.exchange.fire(&mut applied);
+            self.state.stale_tags.add(&put, before, reads, applied.active());
         }
-        self.finish(turn, answer, None).await
+        self.finish(handled, answer).await
     }
 
     /// Answers that the token is expired.
-    async fn refuse_token(&self, mut turn: Turn, claim: Option<Claim>, rule: &str) -> Response<Download> {
-        let answer = match self.site.behind(turn.head.uri.path()) {
-            Some(host) => expiry::answer(&host, &turn.head, turn.entry.operation()).await,
-            None => Err(UpstreamError::Unknown.in_words()),
+    async fn refuse_token(&self, mut handled: Handled, applied: Option<Applied>, rule: &str) -> Answered {
+        let answer = match self.state.host(handled.head.uri.path()) {
+            Ok(host) => expired_tokens::answer(&host, &handled.head, handled.exchange.operation()).await,
+            Err(words) => Err(words),
         };
         match answer {
             Ok(answer) => {
-                if let Some(claim) = &claim {
-                    self.site.expired.add(&turn.head.headers, claim.slot());
+                if let Some(applied) = &applied {
+                    self.state.expired_tokens.add(&handled.head.headers, applied.active());
                 }
-                turn.entry.interfered(rule);
-                self.answer(turn, claim, answer).await
+                handled.exchange.fault(rule);
+                self.answer(handled, applied, answer).await
             }
-            Err(words) => self.finish(turn, Err(Lost::Trouble(words)), None).await,
+            Err(words) => self.finish(handled, Err(ForwardError::Trouble(words))).await,
         }
     }
 
-    /// Answers itself, when the whole request is here: a client in the middle of an upload might not read it otherwise.
-    async fn answer(&self, mut turn: Turn, claim: Option<Claim>, answer: Answer) -> Response<Download> {
-        let upload = std::mem::replace(&mut turn.upload, Upload::none());
-        // Who asks first will not send what is refused.
-        if turn.head.headers.contains_key(EXPECT) {
-            upload.refuse();
+    /// Answers when the whole request is here: a client in the middle of an upload might not read the answer otherwise.
+    async fn answer(&self, mut handled: Handled, applied: Option<Applied>, answer: Answer) -> Answered {
+        let body = std::mem::replace(&mut handled.body, RequestBody::empty());
+        // A client that asks before it sends will not send a body that is refused.
+        if handled.head.headers.contains_key(EXPECT) {
+            body.refuse();
         } else {
-            upload.drain().await;
+            body.drain().await;
         }
-        if let Some(mut claim) = claim {
-            turn.entry.fire(&mut claim);
+        if let Some(mut applied) = applied {
+            handled.exchange.fire(&mut applied);
         }
-        self.respond(turn, whole(answer), None)
+        Ok(respond(handled.exchange, own(answer)))
     }
 
-    /// Gives the client an answer, or the end that is left.
-    async fn finish(
-        &self,
-        turn: Turn,
-        answer: Result<Response<Source>, Lost>,
-        tamper: Option<Tamper>,
-    ) -> Response<Download> {
+    /// Gives the client an answer, or ends the connection.
+    async fn finish(&self, handled: Handled, answer: Result<Response<Source>, ForwardError>) -> Answered {
         match answer {
-            Ok(answer) => self.respond(turn, answer, tamper),
-            Err(Lost::Client | Lost::Broken) => self.end(Ending::Cut).await,
-            Err(Lost::Trouble(words)) => {
-                turn.entry.trouble(&words);
-                self.answer(turn, None, Answer::text(StatusCode::BAD_GATEWAY, "the harness failed")).await
+            Ok(answer) => Ok(respond(handled.exchange, answer)),
+            Err(ForwardError::ClientGone | ForwardError::Cut) => self.end(Ending::Close),
+            Err(ForwardError::Trouble(words)) => {
+                handled.exchange.trouble(&words);
+                self.answer(handled, None, Answer::text(StatusCode::BAD_GATEWAY, "the harness failed")).await
             }
         }
     }
 
-    fn respond(&self, mut turn: Turn, answer: Response<Source>, tamper: Option<Tamper>) -> Response<Download> {
-        turn.entry.answered(answer.status(), answer.headers());
-        answer.map(|source| Download {
-            source,
-            entry: turn.entry,
-            fate: Arc::clone(&self.fate),
-            pace: turn.bytes_per_second.map(Pace::new),
-            tamper,
-            ended: false,
-        })
-    }
-
-    /// Ends the connection when all is out that was written, and never returns: the connection takes this along.
-    async fn end(&self, ending: Ending) -> Response<Download> {
-        self.fate.plan(ending);
-        pending().await
+    /// Ends the connection: hyper closes it when a service fails.
+    fn end(&self, ending: Ending) -> Answered {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+        Err(Ended)
     }
 
     /// Forwards a request and awaits the head of the answer.
-    async fn forward(&self, turn: &mut Turn, break_after: Option<u64>) -> Result<Response<Source>, Lost> {
-        if let Some((answer, rule)) = turn.entry.operation().and_then(|operation| self.site.stale.read(operation)) {
-            turn.entry.interfered(&rule);
-            return Ok(whole(answer));
+    async fn forward(&self, handled: &mut Handled) -> Result<Response<Source>, ForwardError> {
+        let stale = handled.exchange.operation().and_then(|operation| self.state.stale_tags.read(operation));
+        if let Some((answer, rule)) = stale {
+            handled.exchange.fault(&rule);
+            return Ok(own(answer));
         }
-        let host = self.site.behind(turn.head.uri.path());
-        let host = host.ok_or_else(|| Lost::Trouble(UpstreamError::Unknown.in_words()))?;
-        let mut link = self.link_to(&host).await.map_err(|error| Lost::Trouble(error.in_words()))?;
-        let mut upload = std::mem::replace(&mut turn.upload, Upload::none());
-        if let Some(bytes) = break_after {
-            upload.break_after(bytes, link.fate());
-        }
-        let arrived = turn.entry.arrived();
-        let request = self.request(&turn.head, upload).map_err(|error| Lost::Trouble(error.to_string()))?;
-        turn.entry.forwarded();
-        match (link.send(request).await, arrived.progress()) {
-            (Ok(answer), _) => {
-                *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link);
+        let host = self.state.host(handled.head.uri.path()).map_err(ForwardError::Trouble)?;
+        let mut upstream = self.connect(&host).await.map_err(ForwardError::Trouble)?;
+        let body = std::mem::replace(&mut handled.body, RequestBody::empty());
+        let request = self.request(&handled.head, body).map_err(|error| ForwardError::Trouble(error.to_string()))?;
+        handled.exchange.forwarded();
+        let arrived = handled.exchange.arrived();
+        match upstream.send(request).await {
+            Ok(answer) => {
+                self.state.record_change(handled.exchange.operation());
+                *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = Some(upstream);
                 let (mut head, body) = answer.into_parts();
                 remove_hop_by_hop(&mut head.headers);
                 head.version = Version::HTTP_11;
-                Ok(Response::from_parts(head, Source::Behind(body)))
+                Ok(Response::from_parts(head, Either::Right(body)))
             }
-            (Err(_), Progress::Broken) => Err(Lost::Broken),
-            (Err(_), Progress::Failed) => Err(Lost::Client),
-            (Err(error), Progress::Arriving | Progress::Whole) => Err(Lost::Trouble(error.in_words())),
+            Err(_) if arrived.is_cut() => Err(ForwardError::Cut),
+            Err(_) if arrived.has_failed() => Err(ForwardError::ClientGone),
+            Err(words) => Err(ForwardError::Trouble(words)),
         }
     }
 
-    /// The connection to the server behind, the last one if it still is good.
-    async fn link_to(&self, host: &str) -> Result<Link<Upload>, UpstreamError> {
-        let last = self.link.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut link) = last
-            && link.is_ready(host).await
+    /// The connection to the server behind: the last one if it is still good.
+    async fn connect(&self, host: &str) -> Result<Upstream, String> {
+        let last = self.upstream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut upstream) = last
+            && upstream.is_ready(host).await
         {
-            return Ok(link);
+            return Ok(upstream);
         }
-        Link::connect(host).await
+        Upstream::connect(host).await
     }
 
-    /// The request as the server behind gets it. It keeps the client's `Host`, so that the addresses that the server gives
-    /// out lead back here.
-    fn request(&self, head: &request::Parts, upload: Upload) -> hyper::http::Result<Request<Upload>> {
+    /// The request as the server behind gets it. It keeps the client's `Host`, so that addresses in answers lead back here.
+    fn request(&self, head: &request::Parts, body: RequestBody) -> hyper::http::Result<Request<RequestBody>> {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::builder().method(head.method.clone()).uri(path).body(upload)?;
+        let mut request = Request::builder().method(head.method.clone()).uri(path).body(body)?;
         let headers = request.headers_mut();
         headers.clone_from(&head.headers);
         remove_hop_by_hop(headers);
         // The proxy answers it itself, as soon as the server behind reads.
         headers.remove(EXPECT);
-        if self.site.is_secure {
+        if self.state.is_secure {
             headers.insert(FORWARDED_PROTO, HTTPS);
         }
         if let (false, Some(authority)) = (headers.contains_key(HOST), head.uri.authority()) {
@@ -371,24 +336,16 @@ impl Connection {
     }
 }
 
-fn whole(answer: Answer) -> Response<Source> {
-    let mut response = Response::new(Source::Whole(Some(answer.body)));
+fn own(answer: Answer) -> Response<Source> {
+    let mut response = Response::new(Either::Left(Full::new(answer.body)));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
 }
 
-/// Removes what concerns one connection only.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(',').filter_map(|name| name.trim().parse().ok()))
-        .collect();
-    for name in HOP_BY_HOP.iter().chain(&named) {
-        headers.remove(name);
-    }
+fn respond(mut exchange: PendingExchange, answer: Response<Source>) -> Response<ResponseBody> {
+    exchange.answered(answer.status(), answer.headers());
+    answer.map(|source| ResponseBody { source, exchange })
 }
 
 /// The length of a chunk: `Content-Range: 0-1023`, with or without `bytes`.

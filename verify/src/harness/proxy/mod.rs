@@ -1,39 +1,36 @@
-//! The fault proxy: sits before a registry or a management interface, records every exchange, and interferes by rules.
+//! The fault proxy: stands before a registry or a management interface, records every exchange, and injects faults by rules.
 //!
 //! What always holds:
 //! - Bodies stream in both directions; a proxy holds a few buffers of each, however large a blob is.
-//! - A rule counts as fired at the moment at which it does something, and is used up by nothing else.
+//! - A rule counts as fired at the moment at which it takes effect, and is used up by nothing else.
 //! - Every exchange is recorded when it ends, however it ends, and holds no secret.
 //! - Where the proxy itself fails, it says so in the recorder's trouble; it never looks like the pipeline's failure.
 //!
-//! It speaks HTTP/1.1 (RFC 9112), with TLS before it or not. It must not decide anything about a pipeline.
+//! It speaks HTTP/1.1 (RFC 9112), with or without TLS. It must not decide anything about a pipeline.
 
 mod answer;
-mod arbiter;
 mod connection;
-mod download;
-mod entry;
-mod expiry;
-mod limit;
-mod pace;
+mod exchange;
+mod expired_tokens;
+mod interceptor;
 mod profile;
+mod rate_limit;
+mod request_body;
+mod response_body;
 mod rule;
 mod server;
-mod site;
-mod stale;
+mod stale_tags;
+mod state;
 mod table;
-mod upload;
 mod upstream;
-mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use answer::Answer;
-pub use arbiter::{Arbiter, Ruling, Verdict};
-pub use limit::Limit;
+pub use interceptor::{Decision, Ending, Intercepted, Interceptor};
 pub use profile::Profile;
-pub use rule::{Action, Rule, Turns};
+pub use rate_limit::Limit;
+pub use rule::{Action, FirstProxy, Rule};
 pub use server::Proxy;
 pub use table::{Fired, Injected};
-pub use wire::Ending;

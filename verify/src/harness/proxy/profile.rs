@@ -1,43 +1,41 @@
-//! What the world's registries do not do as the reference registry does: standing rules, which need not fire.
+//! Where GHCR and Docker Hub differ from distribution: standing rules, which need not fire.
 
 use hyper::StatusCode;
 
-use super::{Answer, Rule};
+use super::{answer::Answer, rule::Rule};
 use crate::history::Kind;
 
-/// GHCR refuses chunks that are larger.
+/// The largest chunk that GHCR accepts.
 const GHCR_CHUNK_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A registry of the world.
+/// A public registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
     /// GHCR: nothing can be deleted through the registry itself, and chunks are small.
     Ghcr,
     /// Docker Hub: manifests can be deleted, but not by tag.
     DockerHub,
-    /// Docker Hub as it was seen as late as 2023: nothing can be deleted through the registry itself.
-    DockerHubKeepingManifests,
 }
 
 impl Profile {
     /// Its rules, in their order.
     pub fn rules(self) -> Vec<Rule> {
-        let manifests = Rule::on(Kind::ManifestDelete);
-        let both = Rule::on_any(&[Kind::ManifestDelete, Kind::BlobDelete]);
         match self {
             Self::Ghcr => vec![
-                both.named("ghcr deletes nothing").answer(unsupported()),
+                Rule::on_any(&[Kind::ManifestDelete, Kind::BlobDelete])
+                    .named("ghcr deletes nothing")
+                    .answer(unsupported()),
                 Rule::on(Kind::UploadAppend)
                     .chunk_over(GHCR_CHUNK_MAX_BYTES)
                     .named("ghcr takes small chunks only")
                     .answer(chunk_too_large()),
             ],
-            Self::DockerHub => {
-                vec![manifests.any_tag().named("docker hub deletes by digest only").answer(unsupported())]
-            }
-            Self::DockerHubKeepingManifests => {
-                vec![both.named("docker hub deletes nothing").answer(unsupported())]
-            }
+            Self::DockerHub => vec![
+                Rule::on(Kind::ManifestDelete)
+                    .any_tag()
+                    .named("docker hub deletes by digest only")
+                    .answer(unsupported()),
+            ],
         }
     }
 }

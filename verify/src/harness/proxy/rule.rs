@@ -1,29 +1,23 @@
-//! A rule: which requests it meets, how often, and what it does to them.
+//! A rule: which requests it matches, how often, and what it does to them.
 //!
 //! ```text
 //! ghcr.add(Rule::on(Kind::UploadBegin).named("two refusals").times(2).answer(503));
 //! ```
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use hyper::StatusCode;
 
-use super::{Answer, Ending, Limit};
+use super::{answer::Answer, rate_limit::Limit};
 use crate::history::{Kind, Operation};
 
-/// What a rule calls when it fires.
+/// Called when a rule fires.
 pub type Action = Arc<dyn Fn() + Send + Sync>;
 
-/// Answers some requests from what they are about, and lets the others through.
-type Decision = Arc<dyn Fn(&Operation) -> Option<Answer> + Send + Sync>;
+/// Answers some requests, and lets the others pass.
+type Decide = Arc<dyn Fn(&Operation) -> Option<Answer> + Send + Sync>;
 
-/// One line of a proxy's table. Without an effect it lets requests through and counts them.
+/// One line of a proxy's table. Without an effect it lets requests pass and counts them.
 #[derive(Clone)]
 pub struct Rule {
     pub(super) name: String,
@@ -31,49 +25,15 @@ pub struct Rule {
     repository: Option<String>,
     reference: Reference,
     chunk_over_bytes: Option<u64>,
-    pub(super) skip: usize,
     pub(super) times: Option<usize>,
-    pub(super) turn: Option<Turn>,
-    pub(super) chance: Option<Chance>,
+    not_first: Option<FirstProxy>,
     pub(super) call: Option<Action>,
-    pub(super) delay: Option<Duration>,
-    pub(super) bytes_per_second: Option<u64>,
     pub(super) effect: Effect,
 }
 
-/// Which of several proxies is asked first, for rules that must not decide that themselves.
-#[derive(Debug, Default)]
-pub struct Turns {
-    given: AtomicUsize,
-    first: Arc<OnceLock<usize>>,
-}
-
-/// A rule's place among those that share [`Turns`].
-#[derive(Debug, Clone)]
-pub(super) struct Turn {
-    number: usize,
-    first: Arc<OnceLock<usize>>,
-}
-
-impl Turns {
-    fn next(&self) -> Turn {
-        Turn { number: self.given.fetch_add(1, Ordering::Relaxed), first: Arc::clone(&self.first) }
-    }
-}
-
-impl Turn {
-    /// Whether a request that the rule is about came to another proxy before the first that came to this one.
-    pub(super) fn is_later(&self) -> bool {
-        *self.first.get_or_init(|| self.number) != self.number
-    }
-}
-
-/// A probability, and from what it is drawn.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Chance {
-    pub(super) probability: f64,
-    pub(super) seed: u64,
-}
+/// The name of the proxy that was asked first, of those whose rules share this. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct FirstProxy(Arc<OnceLock<String>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reference {
@@ -88,37 +48,36 @@ enum Reference {
 pub(super) enum Effect {
     Forward,
     Answer(Answer),
-    Decide(Decision),
+    Decide(Decide),
     Limit(Limit),
     ExpireToken,
-    Break(Ending),
-    BreakRequestAfter(u64),
-    LoseAnswer(Ending),
-    TruncateAnswerAfter(u64),
-    CorruptAnswerAt(u64),
-    StaleReads(Option<usize>),
+    Reset,
+    CutRequest(u64),
+    LoseAnswer,
+    StaleReads(usize),
     Hold,
-    HoldAnswer,
 }
 
-/// What rules look at.
+/// What rules look at in a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
+    /// The proxy's name.
+    pub(super) server: &'a str,
     pub(super) operation: Option<&'a Operation>,
-    /// Whether it names credentials.
+    /// Whether it has an `Authorization` header.
     pub(super) authorized: bool,
-    /// The length of the chunk that `Content-Range` tells of.
+    /// The length of the chunk according to `Content-Range`.
     pub(super) chunk_bytes: Option<u64>,
 }
 
 /// Which requests.
 impl Rule {
-    /// Meets requests of one kind.
+    /// Matches requests of one kind.
     pub fn on(kind: Kind) -> Self {
         Self::on_any(&[kind])
     }
 
-    /// Meets requests of these kinds; of all, known or not, if there are none.
+    /// Matches requests of these kinds; all requests, known or not, if there are none.
     pub fn on_any(kinds: &[Kind]) -> Self {
         Self {
             name: kinds.iter().map(|kind| format!("{kind:?}")).collect::<Vec<_>>().join(" or "),
@@ -126,13 +85,9 @@ impl Rule {
             repository: None,
             reference: Reference::Any,
             chunk_over_bytes: None,
-            skip: 0,
             times: None,
-            turn: None,
-            chance: None,
+            not_first: None,
             call: None,
-            delay: None,
-            bytes_per_second: None,
             effect: Effect::Forward,
         }
     }
@@ -143,46 +98,40 @@ impl Rule {
         Self { name: name.to_owned(), ..self }
     }
 
-    /// Only about this repository.
+    /// Only this repository.
     #[must_use]
     pub fn repository(self, name: &str) -> Self {
         Self { repository: Some(name.to_owned()), ..self }
     }
 
-    /// Only about this tag.
+    /// Only this tag.
     #[must_use]
     pub fn tag(self, tag: &str) -> Self {
         Self { reference: Reference::This(tag.to_owned()), ..self }
     }
 
-    /// Only about this digest.
+    /// Only this digest.
     #[must_use]
     pub fn digest(self, digest: &str) -> Self {
-        Self { reference: Reference::This(digest.to_owned()), ..self }
+        self.tag(digest)
     }
 
-    /// Only about tags.
+    /// Only tags.
     #[must_use]
     pub fn any_tag(self) -> Self {
         Self { reference: Reference::AnyTag, ..self }
     }
 
-    /// Only about digests.
+    /// Only digests.
     #[must_use]
     pub fn any_digest(self) -> Self {
         Self { reference: Reference::AnyDigest, ..self }
     }
 
-    /// Only chunks of more than so many bytes, as `Content-Range` tells.
+    /// Only chunks of more than so many bytes, according to `Content-Range`.
     #[must_use]
     pub fn chunk_over(self, bytes: u64) -> Self {
         Self { chunk_over_bytes: Some(bytes), ..self }
-    }
-
-    /// Not the first so many.
-    #[must_use]
-    pub fn skip(self, requests: usize) -> Self {
-        Self { skip: requests, ..self }
     }
 
     /// At most so often.
@@ -191,16 +140,10 @@ impl Rule {
         Self { times: Some(times), ..self }
     }
 
-    /// Not on the proxy that is asked first of all whose rules take their turns here.
+    /// Not on the proxy that gets a matching request first.
     #[must_use]
-    pub fn not_first(self, turns: &Turns) -> Self {
-        Self { turn: Some(turns.next()), ..self }
-    }
-
-    /// Only with this probability, drawn from a seed, which the caller prints.
-    #[must_use]
-    pub fn chance(self, probability: f64, seed: u64) -> Self {
-        Self { chance: Some(Chance { probability, seed }), ..self }
+    pub fn not_first(self, first: &FirstProxy) -> Self {
+        Self { not_first: Some(first.clone()), ..self }
     }
 }
 
@@ -219,10 +162,10 @@ impl Rule {
         self.answer(Answer::json(status, body.to_owned()))
     }
 
-    /// Answers what a function says, and forwards where it says nothing.
+    /// Answers what a function returns, and forwards where it returns nothing.
     #[must_use]
-    pub fn decide(self, decision: impl Fn(&Operation) -> Option<Answer> + Send + Sync + 'static) -> Self {
-        self.with(Effect::Decide(Arc::new(decision)))
+    pub fn decide(self, decide: impl Fn(&Operation) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        self.with(Effect::Decide(Arc::new(decide)))
     }
 
     /// Answers that there are too many requests.
@@ -231,7 +174,7 @@ impl Rule {
         self.with(Effect::Limit(limit))
     }
 
-    /// Calls the token that a request carries expired, from now on. Requests without a token are not met.
+    /// Treats the request's token as expired, from now on. Requests without a token are not matched.
     #[must_use]
     pub fn expired_token(self) -> Self {
         self.with(Effect::ExpireToken)
@@ -240,49 +183,25 @@ impl Rule {
     /// Resets the connection; nothing is forwarded.
     #[must_use]
     pub fn reset(self) -> Self {
-        self.with(Effect::Break(Ending::Reset))
+        self.with(Effect::Reset)
     }
 
-    /// Forwards so many bytes of the request's body, and then resets the connection. Shorter bodies are not met.
+    /// Forwards at most so many bytes of the request's body, and then resets the connection. Shorter bodies are not matched.
     #[must_use]
     pub fn cut_request(self, after_bytes: u64) -> Self {
-        self.with(Effect::BreakRequestAfter(after_bytes))
+        self.with(Effect::CutRequest(after_bytes))
     }
 
     /// Forwards, awaits the answer, and resets the connection in its place.
     #[must_use]
     pub fn lose_answer(self) -> Self {
-        self.lose_answer_by(Ending::Reset)
-    }
-
-    /// Forwards, awaits the answer, and ends the connection in its place.
-    #[must_use]
-    pub fn lose_answer_by(self, ending: Ending) -> Self {
-        self.with(Effect::LoseAnswer(ending))
-    }
-
-    /// Lets so many bytes of the answer's body through, and then closes the connection. Shorter bodies are not met.
-    #[must_use]
-    pub fn truncate_answer(self, after_bytes: u64) -> Self {
-        self.with(Effect::TruncateAnswerAfter(after_bytes))
-    }
-
-    /// Flips a bit of the answer's body, in the byte at this place. Shorter bodies are not met.
-    #[must_use]
-    pub fn corrupt_answer(self, at_byte: u64) -> Self {
-        self.with(Effect::CorruptAnswerAt(at_byte))
+        self.with(Effect::LoseAnswer)
     }
 
     /// For manifests that are put by tag: the next so many reads of the tag show what it was before.
     #[must_use]
     pub fn stale_reads(self, reads: usize) -> Self {
-        self.with(Effect::StaleReads(Some(reads)))
-    }
-
-    /// For manifests that are put by tag: reads of the tag show what it was before, until the rule is released.
-    #[must_use]
-    pub fn stale_until_released(self) -> Self {
-        self.with(Effect::StaleReads(None))
+        self.with(Effect::StaleReads(reads))
     }
 
     /// Holds the request until the rule is released, and then forwards it.
@@ -291,26 +210,8 @@ impl Rule {
         self.with(Effect::Hold)
     }
 
-    /// Forwards, awaits the answer, and holds it until the rule is released.
-    #[must_use]
-    pub fn hold_answer(self) -> Self {
-        self.with(Effect::HoldAnswer)
-    }
-
-    /// Waits before anything else. The rule fires when it begins to wait no longer.
-    #[must_use]
-    pub fn delay(self, delay: Duration) -> Self {
-        Self { delay: Some(delay), ..self }
-    }
-
-    /// Limits the bandwidth of both bodies.
-    #[must_use]
-    pub fn bandwidth(self, bytes_per_second: u64) -> Self {
-        Self { bytes_per_second: Some(bytes_per_second), ..self }
-    }
-
-    /// Calls something at the moment at which the rule fires: before a request is held, reset or forwarded, or when the
-    /// answer that is to be lost or held has come.
+    /// Calls an action when the rule fires: before a request is held, reset or forwarded, or when the answer that is to be
+    /// lost has come.
     #[must_use]
     pub fn call(self, action: Action) -> Self {
         Self { call: Some(action), ..self }
@@ -322,33 +223,31 @@ impl Rule {
 }
 
 impl Rule {
-    /// Whether a request is one of those that it is about.
-    pub(super) fn is_about(&self, facts: &Facts<'_>) -> bool {
+    /// Whether it matches a request.
+    pub(super) fn matches(&self, facts: &Facts<'_>) -> bool {
         let operation = facts.operation;
         let reference = operation.and_then(|it| it.reference.as_deref());
         (self.kinds.is_empty() || operation.is_some_and(|it| self.kinds.contains(&it.kind)))
             && (self.repository.is_none()
                 || operation.and_then(|it| it.repository.as_ref()) == self.repository.as_ref())
-            && self.reference.fits(reference)
+            && self.reference.matches(reference)
             && self.chunk_over_bytes.is_none_or(|limit| facts.chunk_bytes.is_some_and(|bytes| bytes > limit))
             && match self.effect {
                 Effect::ExpireToken => facts.authorized,
                 Effect::StaleReads(_) => operation.is_some_and(|it| it.kind == Kind::ManifestPut && it.tag().is_some()),
                 _ => true,
             }
+            && self.not_first.as_ref().is_none_or(|it| it.0.get_or_init(|| facts.server.to_owned()) != facts.server)
     }
 
-    /// Whether a request or its answer is different for it.
+    /// Whether the request or its answer differs because of it.
     pub(super) const fn interferes(&self) -> bool {
-        !matches!(self.effect, Effect::Forward)
-            || self.delay.is_some()
-            || self.bytes_per_second.is_some()
-            || self.call.is_some()
+        !matches!(self.effect, Effect::Forward) || self.call.is_some()
     }
 }
 
 impl Reference {
-    fn fits(&self, reference: Option<&str>) -> bool {
+    fn matches(&self, reference: Option<&str>) -> bool {
         match (self, reference) {
             (Self::Any, _) => true,
             (Self::AnyTag, Some(reference)) => !reference.contains(':'),

@@ -1,4 +1,4 @@
-//! A proxy as a scenario holds it.
+//! A running proxy.
 
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
@@ -10,24 +10,32 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Arbiter, Fired, Injected, Profile, Rule, connection::serve, site::Site};
-use crate::history::{Recorder, Service};
+use super::{
+    connection::serve,
+    interceptor::Interceptor,
+    profile::Profile,
+    rule::Rule,
+    state::State,
+    table::{Fired, Injected},
+};
+use crate::{
+    harness::registry::Storage,
+    history::{Recorder, Service},
+};
 
-/// Any port that is free on the loopback address.
+/// Any free port on the loopback address.
 const ANY_PORT: (&str, u16) = ("127.0.0.1", 0);
-/// What is spoken behind TLS.
-const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// A fault proxy. It ends when it is dropped; [`Proxy::end`] also awaits that.
 pub struct Proxy {
-    site: Arc<Site>,
+    state: Arc<State>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// Listens on a port of the loopback address. What is behind may be told later.
+    /// Listens on a port of the loopback address. The upstream may be set later.
     ///
     /// # Errors
     /// No port.
@@ -56,10 +64,10 @@ impl Proxy {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(ANY_PORT).await?;
         let address = listener.local_addr()?;
-        let site = Arc::new(Site::new(name, service, tls.is_some(), recorder.clone()));
+        let state = Arc::new(State::new(name, service, tls.is_some(), recorder.clone()));
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, Arc::clone(&site), tls.map(acceptor), stopped));
-        Ok(Self { site, address, stop, task })
+        let task = tokio::spawn(accept(listener, Arc::clone(&state), tls.map(TlsAcceptor::from), stopped));
+        Ok(Self { state, address, stop, task })
     }
 
     /// Where it listens.
@@ -69,91 +77,95 @@ impl Proxy {
 
     /// `http://127.0.0.1:41234`, or `https://…`.
     pub fn url(&self) -> String {
-        let scheme = if self.site.is_secure { "https" } else { "http" };
+        let scheme = if self.state.is_secure { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Tells what is behind: `127.0.0.1:41235`.
+    /// Sets the server that requests go to: `127.0.0.1:41235`.
     pub fn set_upstream(&self, host: impl fmt::Display) {
-        self.site.with_behind(|behind| behind.service = Some(host.to_string()));
+        self.state.hosts().upstream = Some(host.to_string());
     }
 
-    /// Tells who answers `/token`. Without it, what is behind is asked.
+    /// Sets the server that answers `/token`. Without it, the upstream does.
     pub fn set_token_service(&self, host: impl fmt::Display) {
-        self.site.with_behind(|behind| behind.tokens = Some(host.to_string()));
+        self.state.hosts().token_service = Some(host.to_string());
     }
 
-    /// Says who is asked about every request before any rule, once and for all.
-    pub fn set_arbiter(&self, arbiter: Arc<dyn Arbiter>) {
-        // A second one would contradict the first.
-        let _ = self.site.arbiter.set(arbiter);
+    /// Sets the interceptor. Only the first call has an effect.
+    pub fn set_interceptor(&self, interceptor: Arc<dyn Interceptor>) {
+        let _ = self.state.interceptor.set(interceptor);
     }
 
-    /// Adds a rule behind those that were added before.
+    /// Lets a storage record its state after each change that was made through this proxy, before the client is answered. Only
+    /// the first call has an effect.
+    pub fn record_changes_of(&self, storage: &Storage) {
+        let _ = self.state.storage.set(storage.clone());
+    }
+
+    /// Adds a rule after those that were added before.
     pub fn add(&self, rule: Rule) -> Injected {
-        self.site.table.add(rule)
+        self.state.table.add(rule)
     }
 
-    /// Makes it behave like a registry of the world, where no added rule says otherwise. Such rules need not fire.
+    /// Makes it behave like a public registry. Rules that are added come first.
     pub fn behave_like(&self, profile: Profile) {
-        profile.rules().into_iter().for_each(|rule| self.stand(rule));
+        profile.rules().into_iter().for_each(|rule| self.add_standing(rule));
     }
 
-    /// Adds a rule that always stands, behind all others, and need not fire.
-    pub fn stand(&self, rule: Rule) {
-        self.site.table.stand(rule);
+    /// Adds a standing rule, which comes after all others and need not fire.
+    pub fn add_standing(&self, rule: Rule) {
+        self.state.table.add_standing(rule);
     }
 
     /// Releases all rules that were added.
     pub fn heal(&self) {
-        self.site.table.heal();
+        self.state.table.heal();
     }
 
-    /// How often each added rule fired, in their order. One that never did proves nothing.
+    /// How often each added rule fired, in their order. A rule that never fired proves nothing.
     pub fn fired(&self) -> Vec<Fired> {
-        self.site.table.fired(&self.site.name)
+        self.state.table.fired(&self.state.name)
     }
 
     /// Ends it, with all connections; when it returns, all exchanges are recorded.
     pub async fn end(self) {
         let _ = self.stop.send(());
         if self.task.await.is_err() {
-            self.site.trouble("it failed");
+            self.state.trouble("it failed");
         }
     }
 }
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("name", &self.site.name).field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Proxy").field("name", &self.state.name).field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-fn acceptor(config: Arc<ServerConfig>) -> TlsAcceptor {
-    let mut config = Arc::unwrap_or_clone(config);
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    TlsAcceptor::from(Arc::new(config))
-}
-
-/// Accepts connections until it is stopped, or whoever could stop it is gone.
-async fn accept(listener: TcpListener, site: Arc<Site>, tls: Option<TlsAcceptor>, mut stopped: oneshot::Receiver<()>) {
+/// Accepts connections until it is stopped or dropped.
+async fn accept(
+    listener: TcpListener,
+    state: Arc<State>,
+    tls: Option<TlsAcceptor>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             _ = &mut stopped => break,
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
-                    site.trouble(&format!("a connection failed: {error}"));
+                    state.trouble(&format!("a connection failed: {error}"));
                 }
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(welcome(stream, Arc::clone(&site), tls.clone()));
+                    connections.spawn(serve_stream(stream, Arc::clone(&state), tls.clone()));
                 }
-                // The client has gone already.
+                // The client went away.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    site.trouble(&format!("it cannot accept connections: {error}"));
+                    state.trouble(&format!("it cannot accept connections: {error}"));
                     break;
                 }
             },
@@ -162,16 +174,16 @@ async fn accept(listener: TcpListener, site: Arc<Site>, tls: Option<TlsAcceptor>
     connections.shutdown().await;
 }
 
-async fn welcome(stream: TcpStream, site: Arc<Site>, tls: Option<TlsAcceptor>) {
+async fn serve_stream(stream: TcpStream, state: Arc<State>, tls: Option<TlsAcceptor>) {
     if let Err(error) = stream.set_nodelay(true) {
-        site.trouble(&format!("a connection cannot be set up: {error}"));
+        state.trouble(&format!("a connection cannot be set up: {error}"));
     }
     match tls {
-        None => serve(site, stream).await,
-        // Who does not trust the certificate, or speaks no TLS, has made no request.
+        None => serve(state, stream).await,
+        // A client that does not trust the certificate, or speaks no TLS, has made no request.
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                serve(site, stream).await;
+                serve(state, stream).await;
             }
         }
     }

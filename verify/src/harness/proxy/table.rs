@@ -1,6 +1,6 @@
-//! A proxy's rules in their order: the first that meets a request and is not used up has it.
+//! A proxy's rules in their order: the first that matches a request and is not used up applies.
 //!
-//! Standing rules, which make a registry like one of the world's, come behind those of the scenario and need not fire.
+//! Standing rules, which make a registry like a public one, come after those of the scenario and need not fire.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,57 +16,34 @@ pub struct Fired {
     pub server: String,
     /// The rule's name.
     pub rule: String,
-    /// How often it did something.
+    /// How often it took effect.
     pub times: usize,
 }
 
 /// A rule in a table, with its state.
-pub(super) struct Slot {
+pub(super) struct ActiveRule {
     pub(super) rule: Rule,
-    draws: Mutex<Draws>,
+    /// How often it may still apply.
+    left: Mutex<Option<usize>>,
     fired: watch::Sender<usize>,
     released: watch::Sender<bool>,
 }
 
-/// How often it met requests, and what is left of it.
-struct Draws {
-    to_skip: usize,
-    left: Option<usize>,
-    random: Option<(fastrand::Rng, f64)>,
-}
-
-impl Slot {
-    fn new(rule: Rule) -> Self {
-        let draws = Draws {
-            to_skip: rule.skip,
-            left: rule.times,
-            random: rule.chance.map(|chance| (fastrand::Rng::with_seed(chance.seed), chance.probability)),
-        };
-        Self { rule, draws: Mutex::new(draws), fired: watch::Sender::new(0), released: watch::Sender::new(false) }
+impl ActiveRule {
+    fn new(rule: Rule) -> Arc<Self> {
+        let left = Mutex::new(rule.times);
+        Arc::new(Self { rule, left, fired: watch::Sender::new(0), released: watch::Sender::new(false) })
     }
 
-    fn takes(&self, facts: &Facts<'_>) -> bool {
-        if *self.released.borrow() || !self.rule.is_about(facts) {
+    /// Whether it applies to a request, which uses it up once.
+    fn apply(&self, facts: &Facts<'_>) -> bool {
+        if self.is_released() || !self.rule.matches(facts) {
             return false;
         }
-        if self.rule.turn.as_ref().is_some_and(|turn| !turn.is_later()) {
-            return false;
-        }
-        let mut draws = lock(&self.draws);
-        if draws.to_skip > 0 {
-            draws.to_skip -= 1;
-            return false;
-        }
-        if draws.left == Some(0) || draws.random.as_mut().is_some_and(|(random, chance)| random.f64() >= *chance) {
-            return false;
-        }
-        draws.left = draws.left.map(|left| left - 1);
-        true
-    }
-
-    fn give_back(&self) {
-        let mut draws = lock(&self.draws);
-        draws.left = draws.left.map(|left| left + 1);
+        let mut left = lock(&self.left);
+        let applies = *left != Some(0);
+        *left = left.map(|left| left.saturating_sub(1));
+        applies
     }
 
     /// Waits until it is released.
@@ -79,60 +56,52 @@ impl Slot {
     pub(super) fn is_released(&self) -> bool {
         *self.released.borrow()
     }
-
-    fn release(&self) {
-        self.released.send_replace(true);
-    }
 }
 
-/// A request that is a rule's. Dropped before it fired, it is as if the rule had never met it.
-pub(super) struct Claim {
-    slot: Arc<Slot>,
+/// A rule that applies to a request. Dropped before it fired, it gives its use back.
+pub(super) struct Applied {
+    rule: Arc<ActiveRule>,
     fired: bool,
 }
 
-impl Claim {
+impl Applied {
     pub(super) fn rule(&self) -> &Rule {
-        &self.slot.rule
+        &self.rule.rule
     }
 
-    pub(super) fn slot(&self) -> Arc<Slot> {
-        Arc::clone(&self.slot)
+    pub(super) fn active(&self) -> Arc<ActiveRule> {
+        Arc::clone(&self.rule)
     }
 
-    /// The rule does what it does, now.
+    /// The rule takes effect now.
     pub(super) fn fire(&mut self) {
         self.fired = true;
-        if let Some(call) = &self.slot.rule.call {
+        if let Some(call) = &self.rule.rule.call {
             call();
         }
-        self.slot.fired.send_modify(|times| *times += 1);
+        self.rule.fired.send_modify(|times| *times += 1);
     }
 }
 
-impl Drop for Claim {
+impl Drop for Applied {
     fn drop(&mut self) {
         if !self.fired {
-            self.slot.give_back();
+            let mut left = lock(&self.rule.left);
+            *left = left.map(|left| left + 1);
         }
     }
 }
 
 /// A rule that was added to a proxy.
 #[derive(Clone)]
-pub struct Injected(Arc<Slot>);
+pub struct Injected(Arc<ActiveRule>);
 
 impl Injected {
-    /// Waits until it has fired for the first time.
+    /// Waits until it has fired.
     pub fn fired(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.fired_times(1)
-    }
-
-    /// Waits until it has fired so often.
-    pub fn fired_times(&self, times: usize) -> impl Future<Output = ()> + Send + use<> {
-        let slot = Arc::clone(&self.0);
+        let rule = Arc::clone(&self.0);
         async move {
-            let _ = slot.fired.subscribe().wait_for(|fired| *fired >= times).await;
+            let _ = rule.fired.subscribe().wait_for(|fired| *fired > 0).await;
         }
     }
 
@@ -141,9 +110,9 @@ impl Injected {
         *self.0.fired.borrow()
     }
 
-    /// Ends it: what it holds goes on, what it shows late is shown, and it meets nothing more.
+    /// Ends it: held requests go on, tags are shown as they are, and nothing more is matched.
     pub fn release(&self) {
-        self.0.release();
+        self.0.released.send_replace(true);
     }
 }
 
@@ -156,40 +125,37 @@ impl std::fmt::Debug for Injected {
 /// The rules of one proxy.
 #[derive(Default)]
 pub(super) struct Table {
-    added: Mutex<Vec<Arc<Slot>>>,
-    standing: Mutex<Vec<Arc<Slot>>>,
+    added: Mutex<Vec<Injected>>,
+    standing: Mutex<Vec<Injected>>,
 }
 
 impl Table {
     pub(super) fn add(&self, rule: Rule) -> Injected {
-        let slot = Arc::new(Slot::new(rule));
-        lock(&self.added).push(Arc::clone(&slot));
-        Injected(slot)
+        let injected = Injected(ActiveRule::new(rule));
+        lock(&self.added).push(injected.clone());
+        injected
     }
 
-    pub(super) fn stand(&self, rule: Rule) {
-        lock(&self.standing).push(Arc::new(Slot::new(rule)));
+    pub(super) fn add_standing(&self, rule: Rule) {
+        lock(&self.standing).push(Injected(ActiveRule::new(rule)));
     }
 
-    /// The rule that has a request.
-    pub(super) fn claim(&self, facts: &Facts<'_>) -> Option<Claim> {
-        let first = |slots: &Mutex<Vec<Arc<Slot>>>| lock(slots).iter().find(|slot| slot.takes(facts)).cloned();
-        let slot = first(&self.added).or_else(|| first(&self.standing))?;
-        Some(Claim { slot, fired: false })
+    /// The rule that applies to a request.
+    pub(super) fn find(&self, facts: &Facts<'_>) -> Option<Applied> {
+        let first = |rules: &Mutex<Vec<Injected>>| lock(rules).iter().find(|it| it.0.apply(facts)).cloned();
+        let Injected(rule) = first(&self.added).or_else(|| first(&self.standing))?;
+        Some(Applied { rule, fired: false })
     }
 
     /// Releases all but the standing rules.
     pub(super) fn heal(&self) {
-        lock(&self.added).iter().for_each(|slot| slot.release());
+        lock(&self.added).iter().for_each(Injected::release);
     }
 
-    /// How often each rule fired, but for the standing ones.
+    /// How often each rule fired, except the standing ones.
     pub(super) fn fired(&self, server: &str) -> Vec<Fired> {
-        let fired = |slot: &Arc<Slot>| Fired {
-            server: server.to_owned(),
-            rule: slot.rule.name.clone(),
-            times: *slot.fired.borrow(),
-        };
+        let fired =
+            |it: &Injected| Fired { server: server.to_owned(), rule: it.0.rule.name.clone(), times: it.times() };
         lock(&self.added).iter().map(fired).collect()
     }
 }

@@ -1,9 +1,8 @@
-//! The container engine: the one at `DOCKER_HOST`, one at its usual socket, or podman's interface, started for us.
+//! The container engine: the one at `DOCKER_HOST`, one at the usual socket, or podman's interface, which is started here.
 //!
-//! testcontainers decides by the environment alone where it looks for an engine, and a process cannot safely change its own
-//! environment. So podman listens where testcontainers looks last and nobody else does. All processes of a user share it:
-//! each holds a request open for as long as it lives, and podman ends itself soon after the last of these is gone, however
-//! that process ended.
+//! testcontainers finds an engine by the environment alone, and a process cannot safely change its own environment. So podman
+//! listens where testcontainers looks last. All processes of a user share it: each keeps a request open while it lives, and
+//! podman ends soon after the last of these requests.
 
 use std::{
     collections::HashMap,
@@ -21,12 +20,12 @@ use testcontainers::{
 };
 use tokio::{sync::OnceCell, time::sleep};
 
-use super::listing::{self, Container};
+use super::listing::{self, ContainerEntry};
 use crate::harness::{error::HarnessError, lock};
 
-/// Where engines say themselves that they are.
+/// The variable that names an engine's socket.
 const VARIABLE: &str = "DOCKER_HOST";
-/// Where an engine usually is.
+/// The usual socket of an engine.
 const USUAL_SOCKET: &str = "/var/run/docker.sock";
 /// Where testcontainers looks then, below `XDG_RUNTIME_DIR`.
 const OWN_SOCKET: &str = ".docker/run/docker.sock";
@@ -34,13 +33,13 @@ const OWN_SOCKET: &str = ".docker/run/docker.sock";
 const IDLE_S: &str = "5";
 /// How long podman may take to listen.
 const START_MAX: Duration = Duration::from_secs(20);
-/// The time between two looks whether it listens.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
-/// A request that is answered for as long as it is open, with events that never happen.
+/// The time between two attempts to connect.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(5);
+/// A request for events that never happen: it stays open.
 const LEASE: &str =
-    "GET /v1.41/events?filters=%7B%22label%22%3A%5B%22tallyman.nobody%22%5D%7D HTTP/1.1\r\nHost: podman\r\n\r\n";
+    "GET /v1.41/events?filters=%7B%22label%22%3A%5B%22tallyman.none%22%5D%7D HTTP/1.1\r\nHost: podman\r\n\r\n";
 
-/// podman, where it is ours.
+/// podman, if it was started here.
 static OURS: OnceCell<Option<Lease>> = OnceCell::const_new();
 
 /// A client of the engine.
@@ -49,9 +48,7 @@ pub(in crate::harness) async fn connect() -> Result<Docker, HarnessError> {
     docker_client_instance().await.map_err(HarnessError::engine("be connected to"))
 }
 
-/// Whether the engine that was connected to is run by this user.
-///
-/// Ours is; another one is asked, which takes podman a third of a second.
+/// Whether this user runs the engine. An engine that was not started here is asked, which takes podman a third of a second.
 pub(super) async fn is_this_users(docker: &Docker) -> Result<bool, HarnessError> {
     if OURS.get().is_some_and(Option::is_some) {
         return Ok(true);
@@ -61,14 +58,17 @@ pub(super) async fn is_this_users(docker: &Docker) -> Result<bool, HarnessError>
 }
 
 /// The containers with all these labels, running or not; none where there is no engine.
-pub(in crate::harness) async fn containers(docker: &Docker, labels: &[&str]) -> Result<Vec<Container>, HarnessError> {
+pub(in crate::harness) async fn containers(
+    docker: &Docker,
+    labels: &[&str],
+) -> Result<Vec<ContainerEntry>, HarnessError> {
     if let Some(socket) = socket() {
         return listing::containers(&socket, labels);
     }
     let filters = HashMap::from([("label", labels.to_vec())]);
     let list = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let found = docker.list_containers(Some(list)).await.map_err(HarnessError::engine("list containers"))?;
-    let container = |it: ContainerSummary| Some(Container { id: it.id?, labels: it.labels.unwrap_or_default() });
+    let container = |it: ContainerSummary| Some(ContainerEntry { id: it.id?, labels: it.labels.unwrap_or_default() });
     Ok(found.into_iter().filter_map(container).collect())
 }
 
@@ -81,11 +81,11 @@ fn socket() -> Option<PathBuf> {
     }
 }
 
-/// The right to podman's interface.
+/// An open request that keeps podman's interface alive.
 struct Lease {
     /// While it is open, podman stays.
     _request: UnixStream,
-    /// Whoever started podman is its parent.
+    /// Set in the process that started podman.
     _podman: Option<Child>,
 }
 
@@ -104,7 +104,7 @@ async fn provide() -> Result<Option<Lease>, HarnessError> {
     start(&socket).await.map(Some)
 }
 
-/// Holds a request open, if somebody answers it.
+/// Opens a request, if an engine answers.
 fn lease(socket: &Path) -> Option<UnixStream> {
     let mut request = UnixStream::connect(socket).ok()?;
     request.set_read_timeout(Some(START_MAX)).ok()?;
@@ -127,7 +127,7 @@ async fn start(socket: &Path) -> Result<Lease, HarnessError> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(said.try_clone().map_err(HarnessError::io("cannot keep podman's messages"))?)
-        // An interrupt from the terminal is for us: containers are removed through podman then.
+        // On an interrupt from the terminal, containers are removed through podman.
         .process_group(0)
         .spawn()
         .map_err(|error| match error.kind() {
@@ -145,7 +145,7 @@ async fn start(socket: &Path) -> Result<Lease, HarnessError> {
             let _ = podman.wait();
             return Err(HarnessError::engine("be started")(text(&mut said)));
         }
-        sleep(BETWEEN_LOOKS).await;
+        sleep(BETWEEN_ATTEMPTS).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! The image that the real registry's containers run: made from this machine's own `docker-registry` and the libraries that
-//! it needs, so that no other registry is needed to get it from. A variable names another image.
+//! The image that containers run: made from this machine's `docker-registry` and its libraries, so that nothing has to be
+//! pulled. A variable names another image.
 
 use std::{
     fs, io,
@@ -17,7 +17,7 @@ use crate::harness::{error::HarnessError, lock};
 
 /// Names another image, such as `docker.io/library/registry:2`.
 const VARIABLE: &str = "VERIFY_REGISTRY_IMAGE";
-/// The name of our own.
+/// The name of the image that is made here.
 const NAME: &str = "localhost/tallyman/registry";
 /// The folder in the build context that becomes the root of the image.
 const ROOT: &str = "root";
@@ -47,7 +47,7 @@ impl Image {
         format!("{}:{}", self.name, self.tag)
     }
 
-    /// The image to use, built if nobody did before.
+    /// The image to use. It is built if it does not exist.
     pub(super) async fn provide(docker: &Docker) -> Result<Self, HarnessError> {
         if let Some(named) = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
             return Ok(Self::parse(&named));
@@ -103,7 +103,7 @@ fn tag(version: &str) -> String {
     version.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' }).collect()
 }
 
-/// The build context: the program at its own path, and beside it what it is linked with.
+/// The build context: the program and its libraries, at their own paths.
 fn context(program: &Path) -> io::Result<Vec<u8>> {
     let program = program.canonicalize()?;
     let containerfile =
@@ -124,7 +124,7 @@ fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u
     archive.append_data(&mut header, path, bytes)
 }
 
-/// What the loader would load, itself included; nothing for a program that is not linked with anything.
+/// The libraries that the loader would load, and the loader itself; nothing for a static program.
 fn libraries(program: &Path) -> io::Result<Vec<PathBuf>> {
     let said = Command::new("ldd").arg(program).output()?;
     Ok(paths(&String::from_utf8_lossy(&said.stdout)))
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_ldd_names_is_taken() {
+    fn libraries_are_read_from_the_output_of_ldd() {
         let said = "\tlinux-vdso.so.1 (0x7f)\n\tlibc.so.6 => /usr/lib/libc.so.6 (0x7f)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
         assert_eq!(paths(said), [Path::new("/usr/lib/libc.so.6"), Path::new("/lib64/ld-linux-x86-64.so.2")]);
         assert!(paths("\tnot a dynamic executable\n").is_empty());

@@ -23,14 +23,14 @@ const END_OF_HEADERS: &[u8] = b"\r\n\r\n";
 /// A container as the engine lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(in crate::harness) struct Container {
+pub(in crate::harness) struct ContainerEntry {
     pub(in crate::harness) id: String,
     #[serde(default)]
     pub(in crate::harness) labels: HashMap<String, String>,
 }
 
 /// The containers with all these labels, running or not, that the engine at this socket has.
-pub(super) fn containers(socket: &Path, labels: &[&str]) -> Result<Vec<Container>, HarnessError> {
+pub(super) fn containers(socket: &Path, labels: &[&str]) -> Result<Vec<ContainerEntry>, HarnessError> {
     let answer = ask(socket, labels).map_err(HarnessError::engine("list containers"))?;
     let body = answer.windows(END_OF_HEADERS.len()).position(|bytes| bytes == END_OF_HEADERS);
     let body = body.map_or(&[][..], |at| &answer[at + END_OF_HEADERS.len()..]);
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     /// Answers one request on a socket.
-    fn listed(answer: &'static str) -> Result<Vec<Container>, HarnessError> {
+    fn listed(answer: &'static str) -> Result<Vec<ContainerEntry>, HarnessError> {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
         let listener = UnixListener::bind(&socket).unwrap();

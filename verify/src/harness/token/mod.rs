@@ -1,18 +1,26 @@
 //! A token service like those of Docker Hub and GHCR (distribution's token authentication specification).
 //!
-//! It grants what an account may do of what was asked for; to grant less than that is no error. Its tokens are JSON web
-//! tokens that the reference registry trusts through its `rootcertbundle`.
+//! It grants what an account may do of what was asked for; granting less is no error. Its tokens are JSON web tokens, which
+//! distribution trusts through its `rootcertbundle`.
 
-mod account;
-mod auth;
+mod access;
 mod jwt;
-mod request;
-mod scope;
 mod service;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Right};
-pub use auth::{Auth, Refusal};
-pub use scope::Access;
-pub use service::{TokenService, TokenSettings};
+pub use access::{Access, Account};
+pub use service::TokenService;
+
+/// What a registry needs to know about its token service.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// Where clients are sent for a token: the token service, or a proxy before it.
+    pub realm: String,
+    /// The registry's name at the token service.
+    pub service: String,
+    /// Who issues the tokens.
+    pub issuer: String,
+    /// The certificate of the authority behind the tokens' signer, PEM.
+    pub authority: String,
+}

@@ -1,63 +1,37 @@
-//! The token service itself: a small server on the loopback address that runs until it is dropped.
+//! The token service: a server on the loopback address that runs until it is dropped.
+//!
+//! Clients ask with GET and Basic authentication, or with POST of a form (OAuth 2).
 
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
-    extract::{Request, State},
-    http::{Method, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
+    routing::get,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    account::{Account, Right, granted},
-    auth::Auth,
+    Auth,
+    access::{Access, Account},
     jwt::Signer,
-    request::{Nonsense, Proof, TokenRequest},
-    scope::Access,
 };
-use crate::harness::{error::HarnessError, registry::Server};
+use crate::harness::{error::HarnessError, server::Server};
 
-/// The path at which tokens are to be had.
+/// The path of the token endpoint.
 const PATH: &str = "/token";
-/// How long tokens live if nothing else is said: as long as those of Docker Hub.
+/// How long tokens live: as long as those of Docker Hub.
 const LIFETIME: Duration = Duration::from_secs(300);
-/// The longest form, in bytes.
-const FORM_MAX: usize = 64 * 1024;
-
-/// How a token service behaves.
-#[derive(Debug, Clone)]
-pub struct TokenSettings {
-    /// What the registry is called: `ghcr.io`.
-    pub service: String,
-    /// Who may log in.
-    pub accounts: Vec<Account>,
-    /// What is allowed without a login.
-    pub anonymous: Vec<Right>,
-    /// How long its tokens live.
-    pub lifetime: Duration,
-}
-
-impl TokenSettings {
-    /// The service of a registry, with these accounts and nothing for those without one.
-    pub fn new(service: &str, accounts: Vec<Account>) -> Self {
-        Self { service: service.to_owned(), accounts, anonymous: Vec::new(), lifetime: LIFETIME }
-    }
-}
-
-struct Shared {
-    settings: TokenSettings,
-    signer: Signer,
-    /// Tokens that can be changed into others, and whose they are: places in the table of accounts.
-    refresh: Mutex<HashMap<String, usize>>,
-}
+/// Who issues the tokens.
+const ISSUER: &str = "tallyman verify";
 
 /// A running token service.
 pub struct TokenService {
@@ -65,15 +39,31 @@ pub struct TokenService {
     shared: Arc<Shared>,
 }
 
+struct Shared {
+    /// The registry's name: `ghcr.io`.
+    service: String,
+    accounts: Vec<Account>,
+    /// What is allowed without a login.
+    anonymous: Vec<Access>,
+    signer: Signer,
+    /// Refresh tokens, and the rights of their accounts.
+    refresh_tokens: Mutex<HashMap<String, Vec<Access>>>,
+}
+
 impl TokenService {
-    /// Starts one.
+    /// Starts the token service of a registry.
     ///
     /// # Errors
     /// No port, no randomness.
-    pub async fn start(settings: TokenSettings) -> Result<Self, HarnessError> {
-        let signer = Signer::new("tallyman verify", &settings.service)?;
-        let shared = Arc::new(Shared { settings, signer, refresh: Mutex::default() });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+    pub async fn start(service: &str, accounts: Vec<Account>, anonymous: &[Access]) -> Result<Self, HarnessError> {
+        let shared = Arc::new(Shared {
+            service: service.to_owned(),
+            accounts,
+            anonymous: anonymous.to_vec(),
+            signer: Signer::new()?,
+            refresh_tokens: Mutex::default(),
+        });
+        let router = Router::new().route(PATH, get(with_query).post(with_form)).with_state(Arc::clone(&shared));
         Ok(Self { server: Server::start(router).await?, shared })
     }
 
@@ -82,102 +72,118 @@ impl TokenService {
         self.server.address()
     }
 
-    /// Where its tokens are to be had, without a proxy before it.
-    pub fn url(&self) -> String {
-        format!("http://{}{PATH}", self.address())
-    }
-
     /// What a registry needs to know, given the URL at which its clients reach this service.
     pub fn auth(&self, realm: &str) -> Auth {
-        let signer = &self.shared.signer;
-        Auth { realm: realm.to_owned(), authority: signer.authority().to_owned(), verifier: signer.verifier() }
+        Auth {
+            realm: realm.to_owned(),
+            service: self.shared.service.clone(),
+            issuer: ISSUER.to_owned(),
+            authority: self.shared.signer.authority.clone(),
+        }
     }
 
-    /// A token as it would have been given at some time; none before 1970.
-    pub fn token(&self, access: Vec<Access>, issued: SystemTime) -> Option<String> {
-        self.shared.signer.sign("", access, issued, self.shared.settings.lifetime)
+    /// A token as it would have been issued at some time; none before 1970.
+    pub fn token(&self, access: &[Access], issued: SystemTime) -> Option<String> {
+        self.shared.sign(access, issued)
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (head, body) = request.into_parts();
-    if head.uri.path() != PATH {
-        return StatusCode::NOT_FOUND.into_response();
+/// The fields of a query or form.
+struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    fn parse(text: &str) -> Self {
+        Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
-    let asked = match head.method {
-        Method::GET => TokenRequest::from_query(&head.uri, &head.headers),
-        Method::POST => form(body).await.and_then(|form| TokenRequest::from_form(&form)),
-        _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn first(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+}
+
+/// `GET /token?service=…&scope=…&scope=…`
+async fn with_query(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
+    let fields = Fields::parse(uri.query().unwrap_or_default());
+    let rights = match headers.get(header::AUTHORIZATION) {
+        None => Some(shared.anonymous.clone()),
+        Some(value) => match basic(value.as_bytes()) {
+            Some((name, password)) => shared.log_in(&name, &password),
+            None => return bad_request("invalid_request"),
+        },
     };
-    match asked {
-        Ok(asked) => shared.settle(&asked),
-        Err(nonsense) => respond(StatusCode::BAD_REQUEST, &json!({"error": nonsense})),
-    }
+    let refreshable = headers.contains_key(header::AUTHORIZATION) && fields.first("offline_token") == "true";
+    shared.answer(&fields, rights, refreshable)
 }
 
-async fn form(body: Body) -> Result<String, Nonsense> {
-    let bytes = to_bytes(body, FORM_MAX).await.map_err(|_| "invalid_request")?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| "invalid_request")
+/// `POST /token`, `grant_type=password&username=…&password=…&service=…&scope=…`
+async fn with_form(State(shared): State<Arc<Shared>>, body: String) -> Response {
+    let fields = Fields::parse(&body);
+    let rights = match fields.first("grant_type") {
+        "password" => shared.log_in(fields.first("username"), fields.first("password")),
+        "refresh_token" => shared.refresh_tokens().get(fields.first("refresh_token")).cloned(),
+        _ => return bad_request("unsupported_grant_type"),
+    };
+    shared.answer(&fields, rights, fields.first("access_type") == "offline")
+}
+
+fn basic(value: &[u8]) -> Option<(String, String)> {
+    let (scheme, rest) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| (name.to_owned(), password.to_owned()))
 }
 
 impl Shared {
-    fn settle(&self, asked: &TokenRequest) -> Response {
-        if asked.service != self.settings.service {
-            return respond(StatusCode::BAD_REQUEST, &json!({"error": "invalid_request"}));
+    fn log_in(&self, name: &str, password: &str) -> Option<Vec<Access>> {
+        self.accounts.iter().find(|account| account.accepts(name, password)).map(|account| account.rights.clone())
+    }
+
+    fn refresh_tokens(&self) -> MutexGuard<'_, HashMap<String, Vec<Access>>> {
+        self.refresh_tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sign(&self, access: &[Access], now: SystemTime) -> Option<String> {
+        self.signer.sign(ISSUER, &self.service, access, now, LIFETIME)
+    }
+
+    /// Answers with a token for what is wanted and allowed, or refuses a login that failed.
+    fn answer(&self, fields: &Fields, rights: Option<Vec<Access>>, refreshable: bool) -> Response {
+        if fields.first("service") != self.service {
+            return bad_request("invalid_request");
         }
-        let account = match &asked.proof {
-            Proof::Anonymous => None,
-            Proof::Password(name, password) => match self.account(name, password) {
-                Some(account) => Some(account),
-                None => return wrong(),
-            },
-            Proof::Refresh(token) => match self.refresh().get(token) {
-                Some(&account) => Some(account),
-                None => return wrong(),
-            },
+        let Some(rights) = rights else {
+            // As Docker Hub says it.
+            return respond(StatusCode::UNAUTHORIZED, &json!({"details": "incorrect username or password"}));
         };
-        let rights = account.map_or(&self.settings.anonymous, |account| &self.settings.accounts[account].rights);
-        let refresh = account.filter(|_| asked.refreshable).map(|account| self.refreshable(account));
-        self.grant(granted(rights, &asked.wanted), refresh.as_deref())
-    }
-
-    fn account(&self, name: &str, password: &str) -> Option<usize> {
-        self.settings.accounts.iter().position(|account| account.is(name, password))
-    }
-
-    fn refresh(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
-        self.refresh.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn refreshable(&self, account: usize) -> String {
-        let token = format!("refresh-{:032x}", fastrand::u128(..));
-        self.refresh().insert(token.clone(), account);
-        token
-    }
-
-    fn grant(&self, access: Vec<Access>, refresh: Option<&str>) -> Response {
+        // Scopes are repeated, or stand in one field with spaces between them.
+        let wanted = fields.all("scope").flat_map(str::split_whitespace).filter_map(Access::parse);
+        let granted: Vec<Access> = wanted.filter_map(|wanted| Access::granted(&rights, &wanted)).collect();
         let now = SystemTime::now();
-        let scope: Vec<String> = access.iter().map(Access::to_string).collect();
-        let Some(token) = self.signer.sign("", access, now, self.settings.lifetime) else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
+        let Some(token) = self.sign(&granted, now) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+        let scope: Vec<String> = granted.iter().map(Access::to_string).collect();
         let mut answer = json!({
             "token": token,
             "access_token": token,
             "scope": scope.join(" "),
-            "expires_in": self.settings.lifetime.as_secs(),
+            "expires_in": LIFETIME.as_secs(),
             "issued_at": humantime::format_rfc3339_seconds(now).to_string(),
         });
-        if let Some(refresh) = refresh {
-            answer["refresh_token"] = refresh.into();
+        if refreshable {
+            let token = format!("refresh-{:032x}", fastrand::u128(..));
+            answer["refresh_token"] = token.as_str().into();
+            self.refresh_tokens().insert(token, rights);
         }
         respond(StatusCode::OK, &answer)
     }
 }
 
-/// As Docker Hub says it.
-fn wrong() -> Response {
-    respond(StatusCode::UNAUTHORIZED, &json!({"details": "incorrect username or password"}))
+/// A request that makes no sense (RFC 6749, 5.2).
+fn bad_request(error: &str) -> Response {
+    respond(StatusCode::BAD_REQUEST, &json!({"error": error}))
 }
 
 fn respond(status: StatusCode, body: &Value) -> Response {

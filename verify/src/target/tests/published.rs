@@ -12,7 +12,7 @@ use crate::{
     harness::{
         proxy::Proxy,
         tls::Authority,
-        token::{Access, Account, Right, TokenService, TokenSettings},
+        token::{Access, Account, TokenService},
     },
     history::{Recorder, Service},
     target::{Live, LiveOptions, Reference},
@@ -40,15 +40,14 @@ impl Side {
     async fn start(name: &'static str, authority: &Authority, public: bool) -> Self {
         let server = authority.server().unwrap();
         let proxy = Proxy::start_tls(name, Service::Registry, &Recorder::default(), server).await.unwrap();
-        let pull = [Right::on(REPOSITORY, &["pull"])];
-        let mut settings = TokenSettings::new(name, vec![Account::new(ACCOUNT.0, ACCOUNT.1, &pull)]);
-        if public {
-            settings.anonymous = pull.to_vec();
-        }
-        let tokens = TokenService::start(settings).await.unwrap();
+        let pull = vec![Access::repository(REPOSITORY, &["pull"])];
+        let (user, password) = (Some(ACCOUNT.0.to_owned()), ACCOUNT.1.to_owned());
+        let account = Account { name: user, password, rights: pull.clone() };
+        let anonymous = if public { &pull[..] } else { &[] };
+        let tokens = TokenService::start(name, vec![account], anonymous).await.unwrap();
         let auth = tokens.auth(&format!("{}/token", proxy.url()));
         let all = Access::repository(REPOSITORY, &["pull", "push", "delete"]);
-        let token = tokens.token(vec![all], std::time::SystemTime::now()).unwrap();
+        let token = tokens.token(&[all], std::time::SystemTime::now()).unwrap();
         let registry = Registry::start_with_tokens(&auth, token);
         proxy.set_upstream(&registry.host);
         proxy.set_token_service(tokens.address());

@@ -2,38 +2,36 @@
 
 use rstest::rstest;
 
-use super::support::{MANIFEST, Site};
+use super::support::{MANIFEST, Setup};
 use crate::{harness::proxy::Rule, history::Kind};
 
 const OTHER: &str = "/v2/acme/hello/manifests/1.0.0";
 
 #[tokio::test]
-async fn so_many_reads_show_what_was_there_before() {
-    let site = Site::start().await;
-    site.send("PUT", MANIFEST, "old").await.unwrap();
-    site.send("PUT", OTHER, "other").await.unwrap();
-    let late = site.proxy.add(Rule::on(Kind::ManifestPut).tag("latest").named("late").times(1).stale_reads(2));
-    assert_eq!(site.send("PUT", MANIFEST, "new").await.unwrap().status, 201);
-    assert_eq!(site.send("GET", OTHER, "").await.unwrap().text(), "other");
-    let head = site.send("HEAD", MANIFEST, "").await.unwrap();
+async fn the_next_reads_show_what_was_there_before() {
+    let setup = Setup::start().await;
+    setup.send("PUT", MANIFEST, "old").await.unwrap();
+    setup.send("PUT", OTHER, "other").await.unwrap();
+    let late = setup.proxy.add(Rule::on(Kind::ManifestPut).tag("latest").named("late").times(1).stale_reads(2));
+    assert_eq!(setup.send("PUT", MANIFEST, "new").await.unwrap().status, 201);
+    assert_eq!(setup.send("GET", OTHER, "").await.unwrap().text(), "other");
+    let head = setup.send("HEAD", MANIFEST, "").await.unwrap();
     assert_eq!((head.status, head.header("content-length"), &*head.body), (200, "3", &b""[..]));
-    let get = site.send("GET", MANIFEST, "").await.unwrap();
+    let get = setup.send("GET", MANIFEST, "").await.unwrap();
     assert_eq!((get.text(), get.header("content-type")), ("old", "application/json"));
-    assert_eq!(site.send("GET", MANIFEST, "").await.unwrap().text(), "new");
+    assert_eq!(setup.send("GET", MANIFEST, "").await.unwrap().text(), "new");
     assert_eq!(late.times(), 1);
-    let faults: Vec<_> = site.history().await.into_iter().map(|it| it.fault.is_some()).collect();
+    let faults: Vec<_> = setup.history().await.into_iter().map(|it| it.fault.is_some()).collect();
     assert_eq!(faults, [false, false, true, false, true, true, false]);
 }
 
 #[tokio::test]
-async fn a_first_tag_is_not_there_until_it_is_released() {
-    let (site, late) = Site::with(Rule::on(Kind::ManifestPut).stale_until_released()).await;
-    assert_eq!(site.send("PUT", MANIFEST, "new").await.unwrap().status, 201);
-    for _ in 0..5 {
-        assert_eq!(site.send("GET", MANIFEST, "").await.unwrap().status, 404);
-    }
+async fn a_first_tag_is_not_there_until_the_rule_is_released() {
+    let (setup, late) = Setup::with(Rule::on(Kind::ManifestPut).stale_reads(9)).await;
+    assert_eq!(setup.send("PUT", MANIFEST, "new").await.unwrap().status, 201);
+    assert_eq!(setup.send("GET", MANIFEST, "").await.unwrap().status, 404);
     late.release();
-    assert_eq!(site.send("GET", MANIFEST, "").await.unwrap().text(), "new");
+    assert_eq!(setup.send("GET", MANIFEST, "").await.unwrap().text(), "new");
 }
 
 #[rstest]
@@ -42,7 +40,7 @@ async fn a_first_tag_is_not_there_until_it_is_released() {
 #[tokio::test]
 async fn only_tags_show_late(#[case] path: &str) {
     let rule = Rule::on_any(&[Kind::ManifestPut, Kind::UploadFinish]).stale_reads(1);
-    let (site, late) = Site::with(rule).await;
-    assert_eq!(site.send("PUT", path, "new").await.unwrap().status, 201);
+    let (setup, late) = Setup::with(rule).await;
+    assert_eq!(setup.send("PUT", path, "new").await.unwrap().status, 201);
     assert_eq!(late.times(), 0);
 }

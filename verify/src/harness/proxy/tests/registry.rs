@@ -1,16 +1,14 @@
 //! The proxy before the real reference registry.
 
-use std::{net::SocketAddr, process::Stdio};
-
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
 
 use super::support::{Reply, send};
 use crate::{
-    harness::proxy::{Profile, Proxy, Rule},
+    harness::{
+        proxy::{Profile, Proxy, Rule},
+        registry::{Backend, Registry},
+        token::{Access, TokenService},
+    },
     history::{Challenge, Exchange, Kind, Recorder, Service, unclassified},
 };
 
@@ -22,42 +20,19 @@ const ACCEPT: (&str, &str) = ("accept", "application/vnd.oci.image.index.v1+json
 struct Real {
     proxy: Proxy,
     recorder: Recorder,
-    registry: SocketAddr,
-    _process: Child,
-    _storage: tempfile::TempDir,
+    registry: Registry,
 }
 
 impl Real {
-    async fn start(settings: &[(&str, &str)]) -> Self {
-        let storage = tempfile::tempdir().unwrap();
-        let config = storage.path().join("config.yml");
-        std::fs::write(&config, "version: 0.1\nstorage: {delete: {enabled: true}, filesystem: {}}\nhttp: {}\n")
-            .unwrap();
-        let mut process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", storage.path())
-            .env("REGISTRY_HTTP_ADDR", "127.0.0.1:0")
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .envs(settings.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let registry = loop {
-            let line = log.next_line().await.unwrap().expect("the registry ended");
-            if let Some((_, address)) = line.split_once("listening on ") {
-                break address.split(['"', ',', ' ']).next().unwrap().parse().unwrap();
-            }
-        };
-        // Somebody has to read what it writes, or it would stop.
-        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    async fn start() -> Self {
+        Self::before(Registry::start(Backend::Process, None).await.unwrap()).await
+    }
+
+    async fn before(registry: Registry) -> Self {
         let recorder = Recorder::default();
         let proxy = Proxy::start("ghcr", Service::Registry, &recorder).await.unwrap();
-        proxy.set_upstream(registry);
-        Self { proxy, recorder, registry, _process: process, _storage: storage }
+        proxy.set_upstream(registry.host());
+        Self { proxy, recorder, registry }
     }
 
     async fn send(
@@ -73,7 +48,7 @@ impl Real {
 
     /// Asks the registry itself.
     async fn behind(&self, method: &str, path: &str) -> Reply {
-        send(self.registry, method, path, &[ACCEPT], "").await.unwrap()
+        send(self.registry.host().parse().unwrap(), method, path, &[ACCEPT], "").await.unwrap()
     }
 
     /// Begins an upload; gives its address.
@@ -117,7 +92,7 @@ fn list(name: &str) -> String {
 
 #[tokio::test]
 async fn a_push_goes_through_and_every_address_leads_back() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     let begun = real.begin().await;
     assert!(begun.header("location").starts_with(&real.proxy.url()), "{}", begun.header("location"));
     let blob = vec![7; 1_000_000];
@@ -135,7 +110,7 @@ async fn a_push_goes_through_and_every_address_leads_back() {
 
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_no_blob_and_works_anew() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     let broken = real.proxy.add(Rule::on(Kind::UploadAppend).named("breaks off").times(1).cut_request(100_000));
     let blob = vec![7; 1_000_000];
     let location = real.begin().await.header("location").to_owned();
@@ -147,7 +122,7 @@ async fn an_upload_that_breaks_off_leaves_no_blob_and_works_anew() {
 
 #[tokio::test]
 async fn a_lost_answer_means_that_the_registry_has_it() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     let lost = real.proxy.add(Rule::on(Kind::ManifestPut).any_tag().named("lost").times(1).lose_answer());
     assert!(real.put("latest", &list("a")).await.is_err());
     assert_eq!(lost.times(), 1);
@@ -156,7 +131,7 @@ async fn a_lost_answer_means_that_the_registry_has_it() {
 
 #[tokio::test]
 async fn a_refused_or_reset_put_means_that_the_registry_has_it_not() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     real.proxy.add(Rule::on(Kind::ManifestPut).times(1).answer(500));
     real.proxy.add(Rule::on(Kind::ManifestPut).times(1).reset());
     assert_eq!(real.put("latest", &list("a")).await.unwrap().status, 500);
@@ -167,7 +142,7 @@ async fn a_refused_or_reset_put_means_that_the_registry_has_it_not() {
 
 #[tokio::test]
 async fn a_tag_shows_late_while_the_registry_has_it() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     real.put("latest", &list("old")).await.unwrap();
     real.proxy.add(Rule::on(Kind::ManifestPut).tag("latest").times(1).stale_reads(2));
     real.put("latest", &list("new")).await.unwrap();
@@ -181,30 +156,33 @@ async fn a_tag_shows_late_while_the_registry_has_it() {
 
 #[tokio::test]
 async fn the_challenge_of_an_expired_token_is_the_registrys_own() {
-    let settings = [("REGISTRY_AUTH", "silly"), ("REGISTRY_AUTH_SILLY_REALM", "http://127.0.0.1:1/token")];
-    let real = Real::start(&[&settings[..], &[("REGISTRY_AUTH_SILLY_SERVICE", "here")]].concat()).await;
+    let tokens = TokenService::start("here", Vec::new(), &[]).await.unwrap();
+    let auth = tokens.auth("http://127.0.0.1:1/token");
+    let real = Real::before(Registry::start(Backend::Process, Some(&auth)).await.unwrap()).await;
     let anonymous = real.put("latest", &list("a")).await.unwrap();
     let own = Challenge::parse(anonymous.header("www-authenticate")).unwrap();
     let expired = real.proxy.add(Rule::on(Kind::ManifestPut).times(1).expired_token());
-    let headers = [MANIFEST_TYPE, ("authorization", "Bearer first")];
+    let bearer = || {
+        let access = Access::repository(REPOSITORY, &["pull", "push"]);
+        format!("Bearer {}", tokens.token(&[access], std::time::SystemTime::now()).unwrap())
+    };
+    let (first, second) = (bearer(), bearer());
+    let headers = [MANIFEST_TYPE, ("authorization", &first)];
     let refused = real.send("PUT", &manifest_path("latest"), &headers, list("a").as_bytes()).await.unwrap();
     let challenge = Challenge::parse(refused.header("www-authenticate")).unwrap();
     assert_eq!((refused.status, expired.times()), (401, 1));
     assert_eq!(challenge.get("error"), Some("invalid_token"));
-    for name in ["realm", "service"] {
+    for name in ["realm", "service", "scope"] {
         assert_eq!(challenge.get(name), own.get(name), "{name}");
     }
-    // This way of authentication writes the actions apart; that by tokens, which asks for the same, joins them.
-    assert_eq!(own.get("scope"), Some("repository:acme/hello:pull repository:acme/hello:push"));
-    assert_eq!(challenge.get("scope"), Some("repository:acme/hello:pull,push"));
-    let headers = [MANIFEST_TYPE, ("authorization", "Bearer second")];
+    let headers = [MANIFEST_TYPE, ("authorization", &second)];
     let taken = real.send("PUT", &manifest_path("latest"), &headers, list("a").as_bytes()).await.unwrap();
     assert_eq!(taken.status, 201);
 }
 
 #[tokio::test]
 async fn ghcr_deletes_nothing_and_takes_small_chunks_only() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     real.proxy.behave_like(Profile::Ghcr);
     real.put("latest", &list("a")).await.unwrap();
     let path = manifest_path(&digest(list("a").as_bytes()));
@@ -225,7 +203,7 @@ async fn ghcr_deletes_nothing_and_takes_small_chunks_only() {
 
 #[tokio::test]
 async fn docker_hub_deletes_by_digest_only() {
-    let real = Real::start(&[]).await;
+    let real = Real::start().await;
     real.proxy.behave_like(Profile::DockerHub);
     real.put("latest", &list("a")).await.unwrap();
     assert_eq!(real.send("DELETE", &manifest_path("latest"), &[], b"").await.unwrap().status, 405);

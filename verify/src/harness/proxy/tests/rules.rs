@@ -1,9 +1,9 @@
-//! Which rule has which request.
+//! Which rule applies to which request.
 
 use rstest::rstest;
 
 use crate::{
-    harness::proxy::{Profile, Rule, rule::Facts, table::Table},
+    harness::proxy::{FirstProxy, Profile, Rule, rule::Facts, table::Table},
     history::{Kind, Operation},
 };
 
@@ -11,11 +11,12 @@ fn operation(kind: Kind, reference: &str) -> Operation {
     Operation { kind, repository: Some("acme/hello".into()), reference: Some(reference.into()) }
 }
 
-/// The name of the rule that has a request; it fires.
-fn claimed(table: &Table, operation: &Operation) -> Option<String> {
-    let mut claim = table.claim(&Facts { operation: Some(operation), authorized: false, chunk_bytes: None })?;
-    claim.fire();
-    Some(claim.rule().name.clone())
+/// The name of the rule that applies to a request; it fires.
+fn applied_to(table: &Table, operation: &Operation) -> Option<String> {
+    let mut applied =
+        table.find(&Facts { server: "ghcr", operation: Some(operation), authorized: false, chunk_bytes: None })?;
+    applied.fire();
+    Some(applied.rule().name.clone())
 }
 
 #[rstest]
@@ -32,25 +33,22 @@ fn claimed(table: &Table, operation: &Operation) -> Option<String> {
 #[case(Rule::on(Kind::ManifestPut).digest("sha256:1"), false)]
 #[case(Rule::on(Kind::ManifestPut).chunk_over(0), false)]
 #[case(Rule::on(Kind::ManifestPut).expired_token(), false)]
-#[case(Rule::on(Kind::ManifestPut).chance(1.0, 1), true)]
-#[case(Rule::on(Kind::ManifestPut).chance(0.0, 1), false)]
 #[case(Rule::on(Kind::ManifestPut).times(0), false)]
-#[case(Rule::on(Kind::ManifestPut).skip(1), false)]
-fn a_rule_meets_what_it_is_about(#[case] rule: Rule, #[case] meets: bool) {
+fn a_rule_matches_what_it_names(#[case] rule: Rule, #[case] matches: bool) {
     let table = Table::default();
     table.add(rule);
-    assert_eq!(claimed(&table, &operation(Kind::ManifestPut, "latest")).is_some(), meets);
+    assert_eq!(applied_to(&table, &operation(Kind::ManifestPut, "latest")).is_some(), matches);
 }
 
 #[test]
 fn the_first_that_is_not_used_up_wins() {
     let table = Table::default();
-    table.stand(Rule::on(Kind::ManifestPut).named("standing"));
-    table.add(Rule::on(Kind::ManifestPut).named("first").skip(1).times(2));
+    table.add_standing(Rule::on(Kind::ManifestPut).named("standing"));
+    table.add(Rule::on(Kind::ManifestPut).named("first").times(2));
     table.add(Rule::on(Kind::ManifestPut).named("second").times(2));
     let put = operation(Kind::ManifestPut, "latest");
-    let names: Vec<_> = (0..6).map(|_| claimed(&table, &put).unwrap()).collect();
-    assert_eq!(names, ["second", "first", "first", "second", "standing", "standing"]);
+    let names: Vec<_> = (0..6).map(|_| applied_to(&table, &put).unwrap()).collect();
+    assert_eq!(names, ["first", "first", "second", "second", "standing", "standing"]);
     let fired: Vec<_> = table.fired("ghcr").into_iter().map(|fired| (fired.rule, fired.times)).collect();
     assert_eq!(fired, [("first".to_owned(), 2), ("second".to_owned(), 2)]);
 }
@@ -60,35 +58,39 @@ fn what_did_not_fire_is_given_back() {
     let table = Table::default();
     let injected = table.add(Rule::on(Kind::ManifestPut).times(1));
     let put = operation(Kind::ManifestPut, "latest");
-    let facts = Facts { operation: Some(&put), authorized: false, chunk_bytes: None };
-    let claim = table.claim(&facts).unwrap();
-    assert!(table.claim(&facts).is_none());
-    drop(claim);
+    let facts = Facts { server: "ghcr", operation: Some(&put), authorized: false, chunk_bytes: None };
+    let applied = table.find(&facts).unwrap();
+    assert!(table.find(&facts).is_none());
+    drop(applied);
     assert_eq!(injected.times(), 0);
-    assert!(claimed(&table, &put).is_some());
-    assert!(claimed(&table, &put).is_none());
+    assert!(applied_to(&table, &put).is_some());
+    assert!(applied_to(&table, &put).is_none());
     assert_eq!(injected.times(), 1);
 }
 
 #[test]
-fn chances_come_from_the_seed_alone() {
-    let drawn = |seed| {
-        let table = Table::default();
-        table.add(Rule::on(Kind::ManifestPut).chance(0.5, seed));
-        (0..64).map(|_| claimed(&table, &operation(Kind::ManifestPut, "a")).is_some()).collect::<Vec<_>>()
+fn a_rule_may_leave_out_the_proxy_that_is_asked_first() {
+    let first = FirstProxy::default();
+    let [ghcr, dockerhub] = [Table::default(), Table::default()];
+    for table in [&ghcr, &dockerhub] {
+        table.add(Rule::on(Kind::ManifestPut).not_first(&first));
+    }
+    let put = operation(Kind::ManifestPut, "latest");
+    let applies = |table: &Table, server| {
+        table.find(&Facts { server, operation: Some(&put), authorized: false, chunk_bytes: None }).is_some()
     };
-    assert_eq!(drawn(7), drawn(7));
-    assert_ne!(drawn(7), drawn(8));
-    assert!((16..48).contains(&drawn(7).into_iter().filter(|fired| *fired).count()));
+    assert!(!applies(&dockerhub, "dockerhub"));
+    assert!(applies(&ghcr, "ghcr"));
+    assert!(!applies(&dockerhub, "dockerhub"));
 }
 
 #[test]
 fn healing_releases_all_but_the_standing() {
     let table = Table::default();
-    table.stand(Rule::on(Kind::ManifestPut).named("standing"));
+    table.add_standing(Rule::on(Kind::ManifestPut).named("standing"));
     table.add(Rule::on(Kind::ManifestPut).named("added"));
     table.heal();
-    assert_eq!(claimed(&table, &operation(Kind::ManifestPut, "a")).as_deref(), Some("standing"));
+    assert_eq!(applied_to(&table, &operation(Kind::ManifestPut, "a")).as_deref(), Some("standing"));
     assert_eq!(table.fired("ghcr").len(), 1);
 }
 
@@ -102,8 +104,7 @@ fn healing_releases_all_but_the_standing() {
 #[case(Profile::DockerHub, Kind::ManifestDelete, "sha256:1", None, false)]
 #[case(Profile::DockerHub, Kind::ManifestDelete, "latest", None, true)]
 #[case(Profile::DockerHub, Kind::UploadAppend, "", Some(u64::MAX), false)]
-#[case(Profile::DockerHubKeepingManifests, Kind::ManifestDelete, "sha256:1", None, true)]
-fn registries_of_the_world_refuse(
+fn public_registries_refuse(
     #[case] profile: Profile,
     #[case] kind: Kind,
     #[case] reference: &str,
@@ -111,9 +112,9 @@ fn registries_of_the_world_refuse(
     #[case] refused: bool,
 ) {
     let table = Table::default();
-    profile.rules().into_iter().for_each(|rule| table.stand(rule));
+    profile.rules().into_iter().for_each(|rule| table.add_standing(rule));
     let operation = operation(kind, reference);
-    let claim = table.claim(&Facts { operation: Some(&operation), authorized: true, chunk_bytes });
-    assert_eq!(claim.is_some(), refused);
+    let applied = table.find(&Facts { server: "ghcr", operation: Some(&operation), authorized: true, chunk_bytes });
+    assert_eq!(applied.is_some(), refused);
     assert_eq!(table.fired("ghcr"), []);
 }

@@ -7,7 +7,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::support::{Site, UPLOAD, read_until};
+use super::support::{Setup, UPLOAD, read_until};
 
 /// A blob.
 const BLOB_BYTES: usize = 300 * 1024 * 1024;
@@ -32,11 +32,11 @@ async fn write_until_blocked(stream: &mut TcpStream, bytes: usize) -> usize {
 
 #[tokio::test]
 async fn an_upload_is_held_back_by_a_server_that_does_not_read() {
-    let site = Site::start().await;
+    let setup = Setup::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    site.proxy.set_upstream(listener.local_addr().unwrap());
+    setup.proxy.set_upstream(listener.local_addr().unwrap());
     let head = format!("PATCH {UPLOAD} HTTP/1.1\r\nHost: a\r\nContent-Length: {BLOB_BYTES}\r\n\r\n");
-    let mut stream = site.write(&head).await;
+    let mut stream = setup.write(&head).await;
     let (mut behind, _) = listener.accept().await.unwrap();
     let buffered = write_until_blocked(&mut stream, BLOB_BYTES).await;
     assert!(buffered < BUFFERED_MAX_BYTES, "{buffered} bytes are somewhere between");
@@ -61,15 +61,15 @@ async fn an_upload_is_held_back_by_a_server_that_does_not_read() {
     behind.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     let mut stream = rest.await.unwrap();
     assert!(read_until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 202"));
-    assert_eq!(site.history().await[0].sent, BLOB_BYTES as u64);
+    assert_eq!(setup.history().await[0].sent, BLOB_BYTES as u64);
 }
 
 #[tokio::test]
 async fn a_download_is_held_back_by_a_client_that_does_not_read() {
-    let site = Site::start().await;
+    let setup = Setup::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    site.proxy.set_upstream(listener.local_addr().unwrap());
-    let stream = site.write("GET /v2/acme/hello/blobs/sha256:1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    setup.proxy.set_upstream(listener.local_addr().unwrap());
+    let stream = setup.write("GET /v2/acme/hello/blobs/sha256:1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let (mut behind, _) = listener.accept().await.unwrap();
     read_until(&mut behind, "\r\n\r\n").await;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BLOB_BYTES}\r\n\r\n");
@@ -77,16 +77,16 @@ async fn a_download_is_held_back_by_a_client_that_does_not_read() {
     let buffered = write_until_blocked(&mut behind, BLOB_BYTES).await;
     assert!(buffered < BUFFERED_MAX_BYTES, "{buffered} bytes are somewhere between");
     drop(stream);
-    let exchange = site.recorder.wait_for(|_| true).await;
+    let exchange = setup.recorder.wait_for(|_| true).await;
     assert_eq!(exchange.status, Some(200));
     assert!(exchange.received <= buffered as u64);
 }
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_in_the_middle_of_its_upload() {
-    let site = Site::start().await;
+    let setup = Setup::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    site.proxy.set_upstream(listener.local_addr().unwrap());
+    setup.proxy.set_upstream(listener.local_addr().unwrap());
     let refusing = tokio::spawn(async move {
         let (mut behind, _) = listener.accept().await.unwrap();
         read_until(&mut behind, "\r\n\r\n").await;
@@ -94,11 +94,11 @@ async fn an_early_answer_reaches_a_client_in_the_middle_of_its_upload() {
     });
     let bytes = 50 * 1024 * 1024;
     let head = format!("PATCH {UPLOAD} HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n");
-    let mut stream = site.write(&head).await;
+    let mut stream = setup.write(&head).await;
     // A client that writes everything before it reads, as many do.
     stream.write_all(&vec![7; bytes]).await.unwrap();
     assert!(read_until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 401"));
     refusing.await.unwrap();
-    let history = site.history().await;
+    let history = setup.history().await;
     assert_eq!((history[0].status, history[0].forwarded), (Some(401), true));
 }

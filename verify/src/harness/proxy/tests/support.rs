@@ -43,13 +43,13 @@ pub(super) struct Seen {
 }
 
 /// A server behind: keeps what is put and shows it, answers all else with 200 and its own name.
-pub(super) struct Behind {
+pub(super) struct Upstream {
     pub(super) address: SocketAddr,
     seen: watch::Sender<Vec<Seen>>,
     server: AbortHandle,
 }
 
-impl Drop for Behind {
+impl Drop for Upstream {
     fn drop(&mut self) {
         self.server.abort();
     }
@@ -68,7 +68,7 @@ impl Drop for Noting {
     }
 }
 
-impl Behind {
+impl Upstream {
     pub(super) async fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -134,15 +134,15 @@ async fn answer(
 }
 
 /// A server behind and a registry's proxy before it.
-pub(super) struct Site {
-    pub(super) behind: Behind,
+pub(super) struct Setup {
+    pub(super) behind: Upstream,
     pub(super) proxy: Proxy,
     pub(super) recorder: Recorder,
 }
 
-impl Site {
+impl Setup {
     pub(super) async fn start() -> Self {
-        let behind = Behind::start("behind").await;
+        let behind = Upstream::start("behind").await;
         let recorder = Recorder::default();
         let proxy = Proxy::start("ghcr", Service::Registry, &recorder).await.unwrap();
         proxy.set_upstream(behind.address);
@@ -151,9 +151,9 @@ impl Site {
 
     /// One with a rule.
     pub(super) async fn with(rule: Rule) -> (Self, Injected) {
-        let site = Self::start().await;
-        let injected = site.proxy.add(rule);
-        (site, injected)
+        let setup = Self::start().await;
+        let injected = setup.proxy.add(rule);
+        (setup, injected)
     }
 
     pub(super) async fn send(&self, method: &str, path: &str, body: &str) -> Result<Reply, hyper::Error> {
