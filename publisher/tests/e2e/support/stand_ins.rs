@@ -1,14 +1,10 @@
 //! GHCR and Docker Hub as `verify` stands in for them, and a registry that is nothing but a registry: the real one behind
 //! each, its management interface beside it, everything recorded.
 
-use std::sync::Arc;
-
 use verify::{
     harness::{
-        management::{
-            DockerHub, GitHub, GitHubSettings, GitHubToken, HubAccount, HubSettings, ManifestDeletion, TokenKind,
-        },
-        proxy::{Answer, Profile, Proxy, Rule},
+        management::{DockerHub, GitHub, manifest_deletion},
+        proxy::{Profile, Proxy, Rule},
         registry::{Backend, Registry},
     },
     history::{Kind, Recorder, Service},
@@ -19,6 +15,7 @@ use super::Program;
 /// The repository on all of them.
 const REPOSITORY: &str = "acme/hello";
 const GITHUB_TOKEN: &str = "ghs_canary";
+const DOCKERHUB_USER: &str = "acme";
 const DOCKERHUB_TOKEN: &str = "dckr_pat_canary";
 
 /// One registry, reached through a proxy that makes it behave as what it stands for.
@@ -34,7 +31,7 @@ pub(crate) struct StandIns {
     recorder: Recorder,
     github: GitHub,
     github_proxy: Proxy,
-    hub: Arc<DockerHub>,
+    hub: DockerHub,
     hub_proxy: Proxy,
 }
 
@@ -58,17 +55,17 @@ impl Side {
 
     /// Every manifest that it holds, tagged or not, sorted.
     pub(crate) fn manifests(&self) -> Vec<String> {
-        self.registry.contents().manifests(REPOSITORY).unwrap()
+        self.registry.storage().manifests(REPOSITORY).unwrap()
     }
 
     /// Its tags, sorted, with what they point at.
     pub(crate) fn tags(&self) -> Vec<(String, String)> {
-        self.registry.contents().tags(REPOSITORY).unwrap().into_iter().collect()
+        self.registry.storage().tags(REPOSITORY).unwrap().into_iter().collect()
     }
 
     /// The manifests that a list names.
     pub(crate) fn children(&self, list: &str) -> Vec<String> {
-        let manifest = self.registry.contents().manifest(REPOSITORY, list).unwrap().unwrap();
+        let manifest = self.registry.storage().manifest(REPOSITORY, list).unwrap().unwrap();
         let document: serde_json::Value = serde_json::from_slice(&manifest.bytes).unwrap();
         document["manifests"].as_array().unwrap().iter().map(|it| it["digest"].as_str().unwrap().to_owned()).collect()
     }
@@ -83,19 +80,15 @@ impl StandIns {
             Side::start("dockerhub", &recorder),
             Side::start("plain", &recorder)
         );
-        let workflow = GitHubToken { secret: GITHUB_TOKEN.into(), kind: TokenKind::Workflow, may_delete: true };
-        let settings = GitHubSettings { tokens: vec![workflow], ..GitHubSettings::default() };
-        let github = GitHub::start(ghcr.registry.contents(), settings).await.unwrap();
-        let account = HubAccount { identifier: "acme".into(), secret: DOCKERHUB_TOKEN.into(), may_delete: true };
-        let settings = HubSettings { accounts: vec![account], ..HubSettings::default() };
-        let hub = Arc::new(DockerHub::start(dockerhub.registry.contents(), settings).await.unwrap());
+        let github = GitHub::start(ghcr.registry.storage().clone(), GITHUB_TOKEN).await.unwrap();
+        let hub = DockerHub::start(dockerhub.registry.storage().clone(), DOCKERHUB_USER, DOCKERHUB_TOKEN).await.unwrap();
         let github_proxy = Proxy::start("github-api", Service::GitHub, &recorder).await.unwrap();
         github_proxy.set_upstream(github.address());
         let hub_proxy = Proxy::start("hub-api", Service::DockerHub, &recorder).await.unwrap();
         hub_proxy.set_upstream(hub.address());
         ghcr.proxy.behave_like(Profile::Ghcr);
         dockerhub.proxy.behave_like(Profile::DockerHub);
-        dockerhub.proxy.stand(manifest_deletion(Arc::clone(&hub)));
+        dockerhub.proxy.add_standing(manifest_deletion(dockerhub.registry.storage().clone(), REPOSITORY));
         Self { sides: [ghcr, dockerhub, plain], recorder, github, github_proxy, hub, hub_proxy }
     }
 
@@ -109,7 +102,7 @@ impl StandIns {
             .env("GITHUB_API_URL", self.github_proxy.url())
             .env("TALLYMAN_DOCKERHUB_API", self.hub_proxy.url())
             .env("GITHUB_TOKEN", GITHUB_TOKEN)
-            .env("DOCKERHUB_USERNAME", "acme")
+            .env("DOCKERHUB_USERNAME", DOCKERHUB_USER)
             .env("DOCKERHUB_TOKEN", DOCKERHUB_TOKEN)
     }
 
@@ -125,14 +118,4 @@ impl StandIns {
         let trouble = [self.github.trouble(), self.hub.trouble(), self.recorder.trouble()].concat();
         assert!(trouble.is_empty(), "{trouble:?}");
     }
-}
-
-/// What Docker Hub's registry makes of a manifest's deletion: what is tagged or named by a list cannot be deleted.
-fn manifest_deletion(hub: Arc<DockerHub>) -> Rule {
-    Rule::on(Kind::ManifestDelete).repository(REPOSITORY).named("docker hub deletes what nobody names").decide(
-        move |operation| match hub.manifest_deletion(REPOSITORY, operation.reference.as_deref()?).unwrap() {
-            ManifestDeletion::Accepted => None,
-            refused => Some(Answer::json(refused.status().try_into().unwrap(), refused.body().unwrap_or_default())),
-        },
-    )
 }
