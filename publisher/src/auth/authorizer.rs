@@ -7,7 +7,7 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use reqwest::{
-    Client, Url,
+    Client,
     header::{HeaderMap, HeaderValue},
 };
 use tokio::sync::Mutex;
@@ -17,7 +17,7 @@ use super::{
     challenge::{Bearer, Challenge},
     token::{self, Token},
 };
-use crate::http::Redactor;
+use crate::{http::Redactor, oci::is_loopback};
 
 /// Authorizes the requests to one registry; shared by all of them.
 pub struct Authorizer {
@@ -113,9 +113,9 @@ impl Authorizer {
     fn check(&self, bearer: &Bearer) -> Result<(), AuthError> {
         match bearer.realm.scheme() {
             "https" => Ok(()),
-            "http" if self.allow_http || is_loopback(&bearer.realm) => Ok(()),
+            "http" if self.allow_http || bearer.realm.host_str().is_some_and(is_loopback) => Ok(()),
             "http" => Err(AuthError::InsecureRealm { server: token::server_of(bearer) }),
-            _ => Err(AuthError::challenge("its challenge names no usable token server")),
+            _ => Err(AuthError::Challenge("its challenge names no usable token server".into())),
         }
     }
 }
@@ -148,15 +148,6 @@ impl CachedToken {
             self.fetch = None;
         }
         can_help
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }
 

@@ -36,7 +36,7 @@ impl Challenge {
         let mut challenges = Vec::new();
         for value in headers.get_all(WWW_AUTHENTICATE) {
             let parsed = value.to_str().ok().and_then(|text| parse_challenges(text).ok());
-            challenges.extend(parsed.ok_or(AuthError::challenge("its WWW-Authenticate header cannot be read"))?);
+            challenges.extend(parsed.ok_or(AuthError::Challenge("its WWW-Authenticate header cannot be read".into()))?);
         }
         let of_scheme = |scheme: &str| challenges.iter().find(|known| known.scheme.eq_ignore_ascii_case(scheme));
         if let Some(challenge) = of_scheme("Bearer") {
@@ -47,9 +47,9 @@ impl Challenge {
         }
         let schemes: Vec<&str> = challenges.iter().map(|challenge| challenge.scheme).collect();
         Err(if schemes.is_empty() {
-            AuthError::challenge("it names no way to authenticate")
+            AuthError::Challenge("it names no way to authenticate".into())
         } else {
-            AuthError::challenge(format!("it offers only {}", schemes.join(", ")))
+            AuthError::Challenge(format!("it offers only {}", schemes.join(", ")))
         })
     }
 }
@@ -63,7 +63,7 @@ impl Bearer {
         let realm = parameter("realm").and_then(|realm| Url::parse(&realm).ok()).filter(Url::has_host);
         let lacks_scope = parameter("error").as_deref() == Some("insufficient_scope");
         Ok(Self {
-            realm: realm.ok_or(AuthError::challenge("its challenge names no usable token server"))?,
+            realm: realm.ok_or(AuthError::Challenge("its challenge names no usable token server".into()))?,
             service: parameter("service"),
             lacking: parameter("scope").filter(|_| lacks_scope),
         })

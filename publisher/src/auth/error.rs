@@ -79,10 +79,6 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    pub(super) fn challenge(reason: impl Into<String>) -> Self {
-        Self::Challenge(reason.into())
-    }
-
     /// The failed request behind the error, for judging whether another attempt can help; [`None`] is final.
     pub fn request(&self) -> Option<&RequestError> {
         if let Self::Token { source, .. } = self { Some(source) } else { None }

@@ -41,7 +41,7 @@ pub async fn find(
     {
         return Ok(found);
     }
-    let paths = paths(env).await?;
+    let paths = auth_file_paths(env).await?;
     for path in &paths {
         if let Some(file) = AuthFile::read(path).await?
             && let Some(found) = in_file(env, &file, repository).await?
@@ -79,7 +79,7 @@ fn in_environment(
 }
 
 /// The auth files to read, in this order. A file that the user named must exist.
-pub(super) async fn paths(env: &Environment) -> Result<Vec<PathBuf>, AuthError> {
+pub(super) async fn auth_file_paths(env: &Environment) -> Result<Vec<PathBuf>, AuthError> {
     let path = |name| env.get(name).map(PathBuf::from);
     if let Some(path) = path("REGISTRY_AUTH_FILE") {
         return match tokio::fs::metadata(&path).await {

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::{AuthError, Credential, file::AuthFile, find::paths};
+use super::{AuthError, Credential, file::AuthFile, find::auth_file_paths};
 use crate::{environment::Environment, oci::Repository};
 
 /// An auth file that only this user can read. It is removed when this is dropped.
@@ -36,7 +36,7 @@ pub async fn write_auth_file(
         return Ok(None);
     }
     let mut merged = AuthFile::default();
-    for path in paths(env).await? {
+    for path in auth_file_paths(env).await? {
         if let Some(file) = AuthFile::read(&path).await? {
             merged.merge(file);
         }

@@ -15,8 +15,8 @@ use crate::{
     commit::{HandOver, Record},
     event::{Event, Phase},
     exit::{Exit, Failure, NOTHING_PUBLISHED},
-    oci::{Platform, Tag},
-    podman::{BuildRequest, ImageId, Podman, PodmanError, Steps},
+    oci::{Digest, Platform, Tag},
+    podman::{BuildRequest, Podman, PodmanError, Steps},
     registry::Registry,
     report::outcome::{BuildOutcome, Publication},
     stage::{Commit, StageOptions, stage},
@@ -24,7 +24,7 @@ use crate::{
 
 /// An image in podman's store.
 pub(super) struct Built {
-    image: ImageId,
+    image: Digest,
     steps: Steps,
     platform: Platform,
 }

@@ -17,7 +17,7 @@ use crate::{
     oci::Digest,
     registry::Registry,
     report::{
-        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, timings_json},
+        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, milliseconds, timings_json},
         summary,
     },
 };
@@ -33,7 +33,7 @@ pub(super) fn published(
 ) -> Publication {
     let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
         previous: movement.previous.clone(),
-        read_back: movement.read_back,
+        read_back_milliseconds: movement.read_back.map(milliseconds),
         ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {
@@ -100,7 +100,7 @@ fn registry_outcome(registry: &Registry, reference: String, digest: &Digest) -> 
         requests: traffic.requests(),
         bytes_sent: traffic.bytes_sent(),
         retries: traffic.retries(),
-        read_back: None,
+        read_back_milliseconds: None,
     }
 }
 

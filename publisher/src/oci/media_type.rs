@@ -1,7 +1,7 @@
 //! Media types as they stand in manifests and `Content-Type` headers.
 //!
 //! Docker's types (image manifest version 2, schema 2) are what this publisher writes, because only they carry
-//! `HEALTHCHECK`; the OCI ones are understood when reading what somebody else published.
+//! `HEALTHCHECK`; the OCI ones are only read, in images of other publishers.
 
 /// A Docker image manifest for one platform.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";

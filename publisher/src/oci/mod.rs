@@ -17,5 +17,5 @@ pub use media_type::{
 pub use oci_spec::image::Digest;
 pub use platform::{Platform, PlatformError};
 pub use raw::{RawManifest, digest_of, digest_of_hash, short};
-pub use repository::{Host, Repository, RepositoryError};
+pub use repository::{Host, Repository, RepositoryError, is_loopback};
 pub use tag::{Tag, TagError};

@@ -1,7 +1,7 @@
 //! Manifests as bytes: a digest is only ever computed over what was sent or received, never over something re-encoded.
 
 use bytes::Bytes;
-use oci_spec::image::Digest;
+use oci_spec::image::{Digest, Sha256Digest};
 use sha2::{Digest as _, Sha256};
 
 /// How many hexadecimal digits people need to tell digests apart.
@@ -33,13 +33,8 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
 
 /// The digest that a finished SHA-256 computation stands for.
 pub fn digest_of_hash(hash: Sha256) -> Digest {
-    use std::fmt::Write as _;
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    match hex.parse::<oci_spec::image::Sha256Digest>() {
+    let hex = format!("{:x}", Bytes::copy_from_slice(&hash.finalize()));
+    match hex.parse::<Sha256Digest>() {
         Ok(digest) => digest.into(),
         Err(_) => unreachable!("64 lower-case hexadecimal digits are a SHA-256 digest"),
     }

@@ -1,6 +1,6 @@
 //! A repository on a registry: `ghcr.io/acme/hello`.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::Serialize;
 use thiserror::Error;
@@ -41,13 +41,14 @@ impl Host {
 
     /// Whether the host is this machine, where plain HTTP is the custom.
     pub fn is_loopback(&self) -> bool {
-        let name = self
-            .0
-            .strip_prefix('[')
-            .and_then(|rest| rest.split(']').next())
-            .unwrap_or_else(|| self.0.rsplit_once(':').map_or(self.0.as_str(), |(name, _)| name));
-        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+        is_loopback(self.0.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(&*self.0, |(name, _)| name))
     }
+}
+
+/// Whether a host without a port is this machine: `localhost`, `127.0.0.1`, `[::1]`.
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl fmt::Display for Host {

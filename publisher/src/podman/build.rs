@@ -10,11 +10,12 @@ use std::{
 };
 
 use super::{
-    ImageId, Podman, PodmanError, RUNTIME_TOO_OLD_HINT, host_architecture,
+    Podman, PodmanError, RUNTIME_TOO_OLD_HINT, host_architecture,
+    image::parse_image_id,
     process::{Lines, Tail},
     runs_natively,
 };
-use crate::oci::{Platform, Repository};
+use crate::oci::{Digest, Platform, Repository};
 
 /// The variable that names another auth file for podman than its user's.
 const AUTH_FILE_VARIABLE: &str = "REGISTRY_AUTH_FILE";
@@ -108,7 +109,7 @@ impl LayerCache {
 }
 
 impl Podman {
-    /// Builds one image and hands on each line that podman prints. Dropping the future ends the build with all that it
+    /// Builds one image, returns its id and hands on each line that podman prints. Dropping the future ends the build with all that it
     /// runs.
     ///
     /// Whether this machine can run the platform's programs is not checked beforehand: a Containerfile that compiles for
@@ -121,7 +122,7 @@ impl Podman {
         &self,
         request: &BuildRequest,
         on_line: impl Fn(String) + Send + Sync,
-    ) -> Result<ImageId, PodmanError> {
+    ) -> Result<Digest, PodmanError> {
         for path in [&request.containerfile, &request.context] {
             // Opening is the one test that no permission or mount escapes.
             let unreadable = |source| PodmanError::Unreadable { path: path.clone(), source };
@@ -144,7 +145,7 @@ impl Podman {
             return Err(failure(request, status, &tail.into_inner().unwrap_or_else(PoisonError::into_inner)));
         }
         let id = tokio::fs::read_to_string(&id_file).await.map_err(PodmanError::Temporary)?;
-        id.trim().parse().map_err(|error| PodmanError::answer("podman build", error))
+        parse_image_id(id.trim()).ok_or_else(|| PodmanError::answer("podman build", format!("`{id}` is no image id")))
     }
 }
 

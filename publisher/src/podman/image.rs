@@ -1,66 +1,27 @@
 //! An image in podman's store.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::path::{Path, PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use oci_spec::image::{Digest, DigestAlgorithm};
 use serde::Deserialize;
 use serde_json::Value;
-use thiserror::Error;
 
 use super::{Podman, PodmanError, StoredLayer};
 use crate::oci::{Platform, digest_of};
 
-/// The id of an image: the digest of its configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ImageId(Digest);
-
-/// Why a text is no image id.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is no image id")]
-pub struct ImageIdError(String);
-
-impl ImageId {
-    /// The digest of the configuration.
-    pub fn digest(&self) -> &Digest {
-        &self.0
-    }
-
-    /// The 64 hexadecimal digits, podman's own notation.
-    pub fn hex(&self) -> &str {
-        self.0.digest()
-    }
-}
-
-impl FromStr for ImageId {
-    type Err = ImageIdError;
-
-    /// Takes the digest with or without its algorithm, as podman prints both.
-    fn from_str(text: &str) -> Result<Self, ImageIdError> {
-        let digest = if text.contains(':') { text.parse() } else { format!("sha256:{text}").parse() };
-        match digest {
-            Ok(digest @ Digest { .. }) if digest.algorithm() == &DigestAlgorithm::Sha256 => Ok(Self(digest)),
-            _ => Err(ImageIdError(text.into())),
-        }
-    }
-}
-
-impl fmt::Display for ImageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// Reads an image's id: the SHA-256 digest of its configuration, with or without the algorithm, as podman prints both.
+pub(super) fn parse_image_id(text: &str) -> Option<Digest> {
+    let digest: Digest = if text.contains(':') { text.parse() } else { format!("sha256:{text}").parse() }.ok()?;
+    Some(digest).filter(|digest| *digest.algorithm() == DigestAlgorithm::Sha256)
 }
 
 /// An image as podman describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageInfo {
-    /// The image.
-    pub id: ImageId,
+    /// The image's id: the digest of its configuration.
+    pub id: Digest,
     /// The operating system.
     pub os: String,
     /// The architecture by its Go name.
@@ -91,16 +52,19 @@ impl Podman {
     ///
     /// # Errors
     /// podman does not have it.
-    pub async fn inspect(&self, id: &ImageId) -> Result<ImageInfo, PodmanError> {
+    pub async fn inspect(&self, id: &Digest) -> Result<ImageInfo, PodmanError> {
         const COMMAND: &str = "podman image inspect";
         let answer = self.output(COMMAND, &["image", "inspect", &id.to_string()]).await?;
         let unclear = |error: serde_json::Error| PodmanError::answer(COMMAND, error);
-        let [image] = serde_json::from_slice::<[Inspected; 1]>(&answer).map_err(unclear)?;
-        let diff_ids = image.root_fs.layers.unwrap_or_default();
-        let driver = image.graph_driver.unwrap_or_default();
-        let stored = driver.layers().filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
-        let config = match driver.config_file(id) {
-            Some(file) => tokio::fs::read(file).await.ok().filter(|bytes| digest_of(bytes) == *id.digest()),
+        let [image] = serde_json::from_slice::<[Value; 1]>(&answer).map_err(unclear)?;
+        let text = |field: &str| image[field].as_str().unwrap_or_default().to_owned();
+        // An image without layers has no list.
+        let diff_ids = Option::<Vec<Digest>>::deserialize(&image["RootFS"]["Layers"]).map_err(unclear)?;
+        let diff_ids = diff_ids.unwrap_or_default();
+        let driver = &image["GraphDriver"];
+        let stored = layers(driver).filter(|layers| layers.len() == diff_ids.len()).unwrap_or_default();
+        let config = match config_file(driver, id) {
+            Some(file) => tokio::fs::read(file).await.ok().filter(|bytes| digest_of(bytes) == *id),
             None => None,
         };
         // podman does not print the variant.
@@ -110,8 +74,8 @@ impl Podman {
         });
         Ok(ImageInfo {
             id: id.clone(),
-            os: image.os,
-            architecture: image.architecture,
+            os: text("Os"),
+            architecture: text("Architecture"),
             variant,
             diff_ids,
             stored,
@@ -120,51 +84,24 @@ impl Podman {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Inspected {
-    os: String,
-    architecture: String,
-    #[serde(rename = "RootFS")]
-    root_fs: RootFs,
-    graph_driver: Option<GraphDriver>,
+/// The folder of the top layer's files: `<graph root>/<driver>/<layer>/diff`.
+fn upper_dir(driver: &Value) -> Option<&Path> {
+    driver["Data"]["UpperDir"].as_str().map(Path::new)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RootFs {
-    /// None where the image has none.
-    layers: Option<Vec<Digest>>,
+/// `<graph root>/<driver>-images/<id>/=<base64 of the digest>`: a record's file is named by its key in base64 where the
+/// key holds more than digits, lower-case letters and dots.
+fn config_file(driver: &Value, id: &Digest) -> Option<PathBuf> {
+    let images = upper_dir(driver)?.ancestors().nth(3)?.join(format!("{}-images", driver["Name"].as_str()?));
+    Some(images.join(id.digest()).join(format!("={}", STANDARD.encode(id.to_string()))))
 }
 
-/// How and where an image's layers are stored.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct GraphDriver {
-    name: String,
-    data: Value,
-}
-
-impl GraphDriver {
-    fn upper_dir(&self) -> Option<&Path> {
-        Some(Path::new(self.data.get("UpperDir")?.as_str()?))
-    }
-
-    /// `<graph root>/<driver>-images/<id>/=<base64 of the digest>`: a record's file is named by its key in base64 where
-    /// the key holds more than digits, lower-case letters and dots. The top layer lies in
-    /// `<graph root>/<driver>/<layer>/diff`.
-    fn config_file(&self, id: &ImageId) -> Option<PathBuf> {
-        let images = self.upper_dir()?.ancestors().nth(3)?.join(format!("{}-images", self.name));
-        Some(images.join(id.hex()).join(format!("={}", STANDARD.encode(id.to_string()))))
-    }
-
-    /// The layers, lowest first. `LowerDir` has folders with colons between them, the highest first.
-    fn layers(&self) -> Option<Vec<StoredLayer>> {
-        let upper = self.upper_dir().filter(|_| self.name == "overlay")?;
-        let lower = self.data.get("LowerDir").and_then(Value::as_str).unwrap_or_default();
-        let lower = lower.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
-        lower.rev().chain([upper]).map(StoredLayer::of).collect()
-    }
+/// The layers, lowest first. `LowerDir` has folders with colons between them, the highest first.
+fn layers(driver: &Value) -> Option<Vec<StoredLayer>> {
+    let upper = upper_dir(driver).filter(|_| driver["Name"] == "overlay")?;
+    let lower = driver["Data"]["LowerDir"].as_str().unwrap_or_default();
+    let lower = lower.split(':').filter(|folder| !folder.is_empty()).map(Path::new);
+    lower.rev().chain([upper]).map(StoredLayer::of).collect()
 }
 
 #[cfg(test)]
@@ -177,8 +114,8 @@ mod tests {
     const CONFIG: &[u8] = br#"{"architecture":"arm","os":"linux","variant":"v7"}"#;
     const LAYER: &str = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-    fn id() -> ImageId {
-        ImageId(digest_of(CONFIG))
+    fn id() -> Digest {
+        digest_of(CONFIG)
     }
 
     /// A podman whose store holds `CONFIG` as these bytes.
@@ -187,7 +124,7 @@ mod tests {
         let (folder, podman) = fake_podman(&format!(
             "echo '[{{\"Os\":\"linux\",\"Architecture\":\"arm\",\"Size\":7,\"RootFS\":{{\"Layers\":[\"{LAYER}\"]}},\"GraphDriver\":{driver}}}]'"
         ));
-        let record = folder.path().join("store/overlay-images").join(id().hex());
+        let record = folder.path().join("store/overlay-images").join(id().digest());
         std::fs::create_dir_all(&record).unwrap();
         if let Some(bytes) = stored {
             std::fs::write(record.join(format!("={}", STANDARD.encode(id().to_string()))), bytes).unwrap();
@@ -202,7 +139,7 @@ mod tests {
     #[case("../../etc/passwd", false)]
     #[case("", false)]
     fn ids_are_whole_digests(#[case] text: &str, #[case] good: bool) {
-        assert_eq!(text.parse::<ImageId>().map(|id| id.to_string()).is_ok_and(|id| id == LAYER), good);
+        assert_eq!(parse_image_id(text).is_some_and(|id| id.as_ref() == LAYER), good);
     }
 
     #[rstest::rstest]

@@ -1,4 +1,4 @@
-//! What `podman info` says about podman and its host.
+//! What `podman info` says about podman and its host, and which platforms the host runs without an emulator.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use semver::Version;
 use serde_json::Value;
 
 use super::PodmanError;
+use crate::oci::Platform;
 
 /// The oldest podman that is supported: that of Debian 12, the oldest that is tested.
 pub const MIN_VERSION: Version = Version::new(4, 3, 0);
@@ -86,6 +87,24 @@ pub fn check_version(version: &Version, rootless: bool) -> Result<(), PodmanErro
     if rootless { Ok(()) } else { Err(PodmanError::Rootful) }
 }
 
+/// This machine's architecture by its Go name.
+pub fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        "loongarch64" => "loong64",
+        same => same,
+    }
+}
+
+/// Whether a machine of this architecture runs the platform's programs itself, its smaller sibling's included.
+pub fn runs_natively(host: &str, platform: &Platform) -> bool {
+    let wanted = platform.architecture();
+    host == wanted || matches!((host, wanted), ("amd64", "386") | ("arm64", "arm"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +165,20 @@ mod tests {
             check_version(&info.version, info.rootless).err().map(|error| error.to_string()).as_deref(),
             objection
         );
+    }
+
+    #[rstest::rstest]
+    #[case("amd64", "linux/amd64", true)]
+    #[case("amd64", "linux/386", true)]
+    #[case("amd64", "linux/arm64", false)]
+    #[case("arm64", "linux/arm64/v8", true)]
+    #[case("arm64", "linux/arm/v7", true)]
+    #[case("386", "linux/amd64", false)]
+    fn native_is_the_same_architecture_or_its_smaller_sibling(
+        #[case] host: &str,
+        #[case] platform: &str,
+        #[case] native: bool,
+    ) {
+        assert_eq!(runs_natively(host, &platform.parse().unwrap()), native);
     }
 }

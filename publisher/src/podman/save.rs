@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tar::Archive;
 use tokio::task::spawn_blocking;
 
-use super::{ImageId, Podman, PodmanError, process::Tail};
+use super::{Podman, PodmanError, process::Tail};
 use crate::oci::{Digest, digest_of};
 
 const COMMAND: &str = "podman save";
@@ -35,7 +35,7 @@ impl Podman {
     /// podman does not have the image or fails on the way; `take` fails.
     pub async fn save(
         &self,
-        id: &ImageId,
+        id: &Digest,
         take: impl FnMut(&Digest, &mut dyn Read) -> io::Result<ControlFlow<()>> + Send + 'static,
     ) -> Result<Option<Bytes>, PodmanError> {
         let (stdout, pipe) = io::pipe().map_err(PodmanError::Temporary)?;
@@ -83,7 +83,7 @@ impl Podman {
 /// Reads an archive up to and including the configuration, which it returns, or until `take` breaks off.
 fn read(
     archive: impl Read,
-    id: &ImageId,
+    id: &Digest,
     mut take: impl FnMut(&Digest, &mut dyn Read) -> io::Result<ControlFlow<()>>,
 ) -> io::Result<Option<Bytes>> {
     for entry in Archive::new(archive).entries()? {
@@ -95,7 +95,7 @@ fn read(
         if extension == "tar" && take(&digest, &mut entry)?.is_break() {
             return Ok(None);
         }
-        if extension == "json" && digest == *id.digest() {
+        if extension == "json" && digest == *id {
             let mut config = Vec::new();
             entry.take(CONFIG_BYTES_MAX).read_to_end(&mut config)?;
             if digest_of(&config) != digest {
@@ -125,8 +125,8 @@ mod tests {
     const LOW: &[u8] = &[1; 100_000];
     const HIGH: &[u8] = b"high";
 
-    fn id() -> ImageId {
-        digest_of(CONFIG).to_string().parse().unwrap()
+    fn id() -> Digest {
+        digest_of(CONFIG)
     }
 
     fn add(tar: &mut Builder<Vec<u8>>, name: &str, content: &[u8]) {

@@ -1,11 +1,11 @@
-//! A container that is really run: only that shows that podman and what runs its containers (crun) fit together.
+//! Runs a container: only that shows that podman and its container runtime (crun) fit together.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::{Podman, PodmanError, host_architecture};
 
-/// Machine code that ends with status 0, by architecture: its number in ELF headers, and the code.
-const ENDS: [(&str, u16, &[u8]); 2] = [
+/// Programs that exit with status 0: architecture, its number in ELF headers, machine code.
+const EXIT_PROGRAMS: [(&str, u16, &[u8]); 2] = [
     // mov eax, 60; xor edi, edi; syscall
     ("amd64", 62, &[0xb8, 0x3c, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05]),
     // mov x8, 93; mov x0, 0; svc 0
@@ -23,7 +23,7 @@ impl Podman {
     /// # Errors
     /// The container did not run.
     pub async fn try_container(&self) -> Result<(), PodmanError> {
-        let Some((_, machine, code)) = ENDS.iter().find(|(name, ..)| *name == host_architecture()) else {
+        let Some((_, machine, code)) = EXIT_PROGRAMS.iter().find(|(name, ..)| *name == host_architecture()) else {
             return Ok(());
         };
         let folder = tempfile::tempdir().map_err(PodmanError::Temporary)?;
@@ -66,7 +66,9 @@ mod tests {
 
     #[test]
     fn the_program_runs_on_this_machine() {
-        let Some((_, machine, code)) = ENDS.iter().find(|(name, ..)| *name == host_architecture()) else { return };
+        let Some((_, machine, code)) = EXIT_PROGRAMS.iter().find(|(name, ..)| *name == host_architecture()) else {
+            return;
+        };
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
         write_program(&program, *machine, code).unwrap();

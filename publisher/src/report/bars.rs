@@ -36,9 +36,11 @@ pub(super) struct Bars {
     out: Box<dyn Write + Send>,
     multi: MultiProgress,
     phases: HashMap<Phase, ProgressBar>,
-    /// By platform and label.
-    layers: HashMap<(Platform, String), ProgressBar>,
+    layers: HashMap<Layer, ProgressBar>,
 }
+
+/// A layer on its way: compressed, or sent to a registry.
+type Layer = (Platform, Digest, Option<String>);
 
 impl Bars {
     /// Bars are drawn on `target`, lines that stay are written to `out`; both must be the same terminal.
@@ -69,20 +71,20 @@ impl Bars {
                     remove(&self.multi, &spinner);
                 }
                 if let Phase::Stage(platform) = phase {
-                    for (_, bar) in self.layers.extract_if(|(of, _), _| *of == platform) {
+                    for (_, bar) in self.layers.extract_if(|(of, ..), _| *of == platform) {
                         remove(&self.multi, &bar);
                     }
                 }
             }
             Event::Compressing { platform, diff_id, read } => {
-                self.advance((platform, compress_label(&diff_id)), read, None);
+                self.advance((platform, diff_id, None), read, None);
             }
-            Event::Compressed { platform, diff_id } => self.finish(&(platform, compress_label(&diff_id))),
+            Event::Compressed { platform, diff_id } => self.finish(&(platform, diff_id, None)),
             Event::Uploading { platform, registry, digest, sent, size } => {
-                self.advance((platform, upload_label(&digest, &registry)), sent, Some(size));
+                self.advance((platform, digest, Some(registry)), sent, Some(size));
             }
             Event::BlobPushed { platform, registry, digest, .. } => {
-                self.finish(&(platform, upload_label(&digest, &registry)));
+                self.finish(&(platform, digest, Some(registry)));
             }
             _ => {}
         }
@@ -104,14 +106,15 @@ impl Bars {
     }
 
     /// Moves a layer's bar; it appears when there is room.
-    fn advance(&mut self, key: (Platform, String), position: u64, size: Option<u64>) {
-        if !self.layers.contains_key(&key) && self.layers.len() >= LAYERS_MAX {
+    fn advance(&mut self, layer: Layer, position: u64, size: Option<u64>) {
+        if !self.layers.contains_key(&layer) && self.layers.len() >= LAYERS_MAX {
             return;
         }
-        let bar = self.layers.entry(key).or_insert_with_key(|(platform, label)| {
+        let bar = self.layers.entry(layer).or_insert_with_key(|(platform, digest, registry)| {
             let template = if size.is_some() { UPLOAD_TEMPLATE } else { COMPRESS_TEMPLATE };
             let bar = self.multi.add(ProgressBar::no_length().with_style(style(template)));
-            bar.set_message(format!("{platform} {label}"));
+            let to = registry.as_ref().map_or("compress".into(), |registry| format!("→ {registry}"));
+            bar.set_message(format!("{platform} {} {to}", short(digest)));
             bar
         });
         if let Some(size) = size {
@@ -122,19 +125,11 @@ impl Bars {
         bar.set_position(position);
     }
 
-    fn finish(&mut self, key: &(Platform, String)) {
-        if let Some(bar) = self.layers.remove(key) {
+    fn finish(&mut self, layer: &Layer) {
+        if let Some(bar) = self.layers.remove(layer) {
             remove(&self.multi, &bar);
         }
     }
-}
-
-fn compress_label(diff_id: &Digest) -> String {
-    format!("{} compress", short(diff_id))
-}
-
-fn upload_label(digest: &Digest, registry: &str) -> String {
-    format!("{} → {registry}", short(digest))
 }
 
 fn remove(bars: &MultiProgress, bar: &ProgressBar) {

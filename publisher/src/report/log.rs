@@ -87,17 +87,16 @@ impl Log {
     /// Writes the lines of the live section. When it has ended, all that have ended are written, and the next one is
     /// live.
     fn write_live(&mut self) {
-        if self.sections.first().is_some_and(|section| section.last.is_some()) {
-            let (ended, running) =
-                mem::take(&mut self.sections).into_iter().partition(|section| section.last.is_some());
-            self.sections = running;
-            Vec::into_iter(ended).for_each(|section| self.close(section));
+        let mut sections = mem::take(&mut self.sections);
+        if sections.first().is_some_and(|section| section.last.is_some()) {
+            let (ended, running): (Vec<_>, _) = sections.into_iter().partition(|section| section.last.is_some());
+            ended.into_iter().for_each(|section| self.close(section));
+            sections = running;
         }
-        if !self.sections.is_empty() {
-            let mut section = self.sections.remove(0);
-            self.write_lines(&mut section);
-            self.sections.insert(0, section);
+        if let Some(live) = sections.first_mut() {
+            self.write_lines(live);
         }
+        self.sections = sections;
     }
 
     fn write_lines(&mut self, section: &mut Section) {

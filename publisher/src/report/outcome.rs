@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -106,8 +106,7 @@ pub struct RegistryOutcome {
     /// How many operations had to be tried again.
     pub retries: u64,
     /// How long it took until the registry itself showed the moved tag; none where it was not read back.
-    #[serde(rename = "read_back_milliseconds", serialize_with = "as_milliseconds")]
-    pub read_back: Option<Duration>,
+    pub read_back_milliseconds: Option<u64>,
 }
 
 /// How long one phase took.
@@ -153,13 +152,8 @@ pub fn to_json(record: &impl Serialize) -> String {
 }
 
 /// A duration in whole milliseconds, as all records give it.
-pub(super) fn milliseconds(time: Duration) -> u64 {
+pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serde asks for")]
-fn as_milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(milliseconds).serialize(serializer)
 }
 
 #[cfg(test)]
@@ -182,7 +176,7 @@ pub(super) mod tests {
             requests: 23,
             bytes_sent: 31_400_000,
             retries: 0,
-            read_back: Some(Duration::from_millis(340)),
+            read_back_milliseconds: Some(340),
         };
         let platform = |platform, layers_known, bytes_uploaded| PlatformOutcome {
             digest: digest(&format!("{platform}")),
@@ -335,7 +329,7 @@ pub(super) mod tests {
     fn what_was_not_pushed_has_no_digest_and_no_wait() {
         let mut publication = publication();
         publication.digest = None;
-        publication.registries[0].read_back = None;
+        publication.registries[0].read_back_milliseconds = None;
         let json = serde_json::to_value(&publication).unwrap();
         assert!(json["digest"].is_null() && json["registries"][0]["read_back_milliseconds"].is_null());
     }

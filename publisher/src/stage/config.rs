@@ -15,11 +15,11 @@ use crate::oci::{LABEL_CREATED, LABEL_PARENTS, LABEL_REVISION, LABEL_SOURCE};
 
 /// The last second of the year 9999, the last that RFC 3339 can say.
 const SECONDS_MAX: u64 = 253_402_300_799;
-/// What a configuration says of the container in which the last step ran, and of the image before that step.
-const OF_THE_BUILD: [&str; 3] = ["container", "container_config", "parent"];
-/// The short id of the last step's container.
+/// Fields about the container in which the last step ran, and about the image before that step.
+const BUILD_FIELDS: [&str; 3] = ["container", "container_config", "parent"];
+/// A setting with the short id of the last step's container.
 const HOST_NAME: &str = "Hostname";
-/// The label by which buildah says its version.
+/// The label with buildah's version.
 const BUILDAH_VERSION: &str = "io.buildah.version";
 /// Settings that one podman leaves empty and another leaves out, with the same meaning.
 const LISTS: [&str; 8] = ["Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "OnBuild", "Shell", "Volumes"];
@@ -28,7 +28,7 @@ const DIGEST_DIGITS: usize = 64;
 /// How many of them podman shows of an image.
 const SHORT_ID_DIGITS: usize = 12;
 
-/// What an image is told to say of the commit that it was built from.
+/// The commit that an image is built from, for its configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commit {
     /// For the label [`LABEL_SOURCE`].
@@ -48,7 +48,7 @@ pub struct Commit {
 /// podman's is no JSON object.
 pub(super) fn normalise(config: &[u8], commit: &Commit) -> serde_json::Result<Bytes> {
     let mut image: Map<String, Value> = serde_json::from_slice(config)?;
-    image.retain(|name, _| !OF_THE_BUILD.contains(&name.as_str()));
+    image.retain(|name, _| !BUILD_FIELDS.contains(&name.as_str()));
     let created = rfc3339(commit.time.unwrap_or_default());
     image.insert("created".into(), json!(created));
     if let Some(Value::Array(history)) = image.get_mut("history") {

@@ -25,7 +25,7 @@ const LEVEL: i32 = 1;
 /// How many blocks wait for each compressing thread, so that reading and compressing overlap.
 const BLOCKS_WAITING: usize = 2;
 
-/// What a layer became.
+/// A compressed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compressed {
     /// SHA-256 over what was read.
@@ -79,8 +79,8 @@ fn compress_on(
     })
 }
 
-/// Reads, hashes and hands out the blocks in turn; stops early without an error when the writer has given up, whose
-/// own error says why.
+/// Reads, hashes and hands out the blocks in turn; stops early without an error when the writer has failed, whose own
+/// error is returned.
 fn read_blocks(
     input: &mut dyn Read,
     workers: &[SyncSender<Job>],
@@ -118,7 +118,7 @@ fn work(todo: &Receiver<Job>) {
             member.truncate(length);
             member
         });
-        // Nobody waits for it any more when the writer has failed.
+        // The receiver is gone when the writer has failed.
         let _ = done.send(result);
     }
 }
@@ -164,7 +164,7 @@ mod tests {
     #[case(BLOCK)]
     #[case(BLOCK + 1)]
     #[case(5 * BLOCK + 17)]
-    fn what_went_in_comes_out_and_the_digests_are_right(#[case] length: usize) {
+    fn a_layer_is_decompressed_to_the_same_bytes_and_the_digests_are_right(#[case] length: usize) {
         let input = sample(length);
         let (result, output) = compressed(3, &input);
         let mut back = Vec::new();
@@ -178,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn threads_and_pace_change_no_byte() {
-        /// Gives its bytes in small, uneven pieces.
-        struct Trickle<'a>(&'a [u8], fastrand::Rng);
-        impl Read for Trickle<'_> {
+    fn threads_and_small_reads_change_no_byte() {
+        /// Gives its bytes in small, uneven parts.
+        struct SmallReads<'a>(&'a [u8], fastrand::Rng);
+        impl Read for SmallReads<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
                 let length = self.1.usize(1..70_000).min(buffer.len());
                 self.0.read(&mut buffer[..length])
@@ -190,8 +190,8 @@ mod tests {
         let input = sample(3 * BLOCK + 5);
         let expected = compressed(1, &input);
         let mut output = Vec::new();
-        let mut trickle = Trickle(&input, fastrand::Rng::with_seed(1));
-        let result = compress_on(4, &mut trickle, &mut output, &|_| Ok(())).unwrap();
+        let mut input_in_parts = SmallReads(&input, fastrand::Rng::with_seed(1));
+        let result = compress_on(4, &mut input_in_parts, &mut output, &|_| Ok(())).unwrap();
         assert_eq!((result, digest_of(&output)), (expected.0, digest_of(&expected.1)));
     }
 

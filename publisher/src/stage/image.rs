@@ -19,15 +19,15 @@ use super::{
 use crate::{
     event::{Event, Events},
     exit::{Exit, Failure},
-    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Platform, RawManifest, Tag, digest_of},
-    podman::{ImageId, ImageInfo, Podman},
+    oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Digest, Platform, RawManifest, Tag, digest_of},
+    podman::{ImageInfo, Podman},
     registry::{Blob, BlobSource, Name, RegistryError},
 };
 
 /// What to stage, and how.
 pub struct StageOptions<'a> {
-    /// The image in podman's store.
-    pub image: &'a ImageId,
+    /// The id of the image in podman's store.
+    pub image: &'a Digest,
     /// The platform that it was built for.
     pub platform: &'a Platform,
     /// The commit that it was built from.

@@ -1,4 +1,4 @@
-//! Stage: one platform's image put on all registries, by digest, visible to nobody.
+//! Stage: one platform's image is put on all registries, by digest, without a tag.
 //!
 //! ```text
 //! podman's store ─────────▶ layer ──gzip once──▶ spool file ──same bytes──▶ every registry

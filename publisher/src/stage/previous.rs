@@ -1,4 +1,4 @@
-//! What the repositories hold already: the layers of the image that was published before.
+//! The layers that the repositories have already, from the image that was published before.
 //!
 //! A registry knows layers by the digest of their compressed bytes, podman by the digest of their uncompressed bytes
 //! (diff_id). The configuration of a published image has the second, its manifest the first, in the same order: that
@@ -8,6 +8,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures::future::{join_all, try_join_all};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::everywhere::Registries;
 use crate::{
@@ -16,12 +18,12 @@ use crate::{
     registry::{Cause, Name, Registry, RegistryError},
 };
 
-/// A layer as manifests name it.
+/// A compressed layer, as manifests name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Layer {
     /// SHA-256 over the compressed bytes.
     pub(super) digest: Digest,
-    /// Their number.
+    /// The number of compressed bytes.
     pub(super) size: u64,
 }
 
@@ -72,7 +74,7 @@ async fn published_layers(
     our_config: Option<&Digest>,
 ) -> Result<Vec<(Digest, Layer)>, RegistryError> {
     let manifest = match published_manifest(registry, tag, platform).await {
-        Err(error) if is_spoiled(&error) => None,
+        Err(error) if is_unusable(&error) => None,
         read => read?,
     };
     let Some(manifest) = manifest else { return Ok(Vec::new()) };
@@ -83,7 +85,7 @@ async fn published_layers(
         ours.to_vec()
     } else {
         match registry.blob(config).await {
-            Err(error) if is_spoiled(&error) => Vec::new(),
+            Err(error) if is_unusable(&error) => Vec::new(),
             read => read?.map_or_else(Vec::new, |bytes| diff_ids_of(&bytes)),
         }
     };
@@ -103,8 +105,8 @@ fn is_gzip(media_type: &MediaType) -> bool {
     *media_type == MediaType::ImageLayerGzip || media_type.as_ref() == DOCKER_LAYER_GZIP
 }
 
-/// Whether what was published before is spoiled, which is no failure of this run: it is about to be replaced.
-fn is_spoiled(error: &RegistryError) -> bool {
+/// Whether the earlier image is damaged, which is no failure of this run: it is about to be replaced.
+fn is_unusable(error: &RegistryError) -> bool {
     matches!(error.cause, Cause::DigestMismatch { .. } | Cause::Request(RequestError::TooLarge { .. }))
 }
 
@@ -131,13 +133,6 @@ async fn published_manifest(
 }
 
 fn diff_ids_of(config: &[u8]) -> Vec<Digest> {
-    #[derive(serde::Deserialize)]
-    struct Config {
-        rootfs: RootFs,
-    }
-    #[derive(serde::Deserialize)]
-    struct RootFs {
-        diff_ids: Vec<Digest>,
-    }
-    serde_json::from_slice::<Config>(config).map(|config| config.rootfs.diff_ids).unwrap_or_default()
+    let config: Value = serde_json::from_slice(config).unwrap_or_default();
+    Vec::deserialize(&config["rootfs"]["diff_ids"]).unwrap_or_default()
 }

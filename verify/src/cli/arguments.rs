@@ -8,7 +8,7 @@ use crate::{harness::registry::Backend, scenario::Scenario};
 
 /// Judges publishing pipelines: what they promise, what they do when things fail, what they leave on the registries.
 ///
-/// Every claim ends as PASS, FAIL, UNKNOWN (the harness broke, nobody can tell), NOT RUN (the target lacks what the check
+/// Every claim ends as PASS, FAIL, UNKNOWN (the harness broke), NOT RUN (the target lacks what the check
 /// needs) or WAIVED (it need not hold, says whoever runs this). Only PASS is green.
 #[derive(Debug, Parser)]
 #[command(name = "verify", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -17,77 +17,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
-
-const EXPLORE_HELP: &str = "\
-A run's requests are recorded. Then a run meets, at each of them in turn: its end before the request is forwarded, its end
-after the answer, an answer that is lost, 503 once, 503 from then on, or no answer for a while. And two runs go on at once
-(an older and a newer commit, a release and main, the same commit twice), with their writes in each order that the recorded
-ones allow; where there are too many, the seed draws some. Only the stage `merge` is called for each schedule: every image
-is built once.
-
-After each schedule, every tag is whole and the same everywhere, and none is older than before; then a run without faults ends
-with 0 and puts right what was left. A run that was overtaken by a newer one ends with 5. docs/subjects.md says how a
-pipeline is called.
-
-A schedule's name says all of it, and --only plays it again:
-  main/kill-after/ghcr/manifest-put/latest             killed when GHCR has taken `latest`
-  main/503-once/dockerhub/token#2                      the second token is refused once
-  main/hang/ghcr/manifest-put/latest/backward          writes that are sent at once are forwarded in the other order
-  older-newer/a0.b0.b1.a1                              a is the older run, b the newer; 0 is the start of a run, 1 its first write
-
-Examples:
-  verify explore --subject ./my-pipeline
-  verify explore --subject ./my-pipeline --schedules 200 --seed 7
-  verify explore --subject ./my-pipeline --only release-main/ --only main/kill
-
-A fault that met no request is counted as not reached. Runs that do not end by themselves are stuck, and nobody can tell then.
-
-Exit codes: 0 everything held \u{b7} 1 a promise was broken \u{b7} 2 nobody can tell \u{b7} 3 wrong usage";
-
-const LIVE_HELP: &str = "\
-Examples:
-  verify live --image ghcr.io/acme/hello --image docker.io/acme/hello --tag latest
-  verify live --image ghcr.io/acme/hello --tag 1.2.0 --expect-digest sha256:4ac9… --output markdown
-  verify live docker.io/library/alpine:3.22 --only fr_003
-
-Registries: nothing is written to them. A tag is asked for by HEAD, which is not counted as a pull; each manifest is read
-once. When a registry answers 429, its Retry-After is obeyed up to a minute; longer waits end as UNKNOWN.
-
-With --expect-digest, a registry that does not show it yet is asked again for up to a minute (--wait), and the report says
-how long that took. What it shows after that is judged.
-
-Accounts are needed for images that are not public only: VERIFY_USER_<HOST> and VERIFY_PASSWORD_<HOST> (as in
-VERIFY_USER_GHCR_IO), else what `podman login` and `docker login` have left (REGISTRY_AUTH_FILE, DOCKER_CONFIG, credential
-helpers).
-
-Certificates are checked against the machine's store, or SSL_CERT_FILE, and --ca-file besides. Registries on this machine
-are spoken to over plain HTTP unless --ca-file is given or the name begins with https://; http:// is for others without TLS.
-
-Exit codes: 0 everything passed · 1 a claim does not hold · 2 nobody can tell · 3 wrong usage";
-
-const WATCH_HELP: &str = "\
-Examples:
-  verify watch --image ghcr.io/acme/hello --image docker.io/acme/hello --every 15m
-  verify watch ghcr.io/acme/hello:1.2.0 --listen 0.0.0.0:9180
-  verify watch --probe
-
-Served are:
-  /             the last report as a page
-  /report.json  the same for programs
-  /metrics      the same as numbers, for Prometheus: tallyman_verified, tallyman_check_passed{check=…}, …
-  /healthz      200 as long as rounds end in time, else 503
-
-An image that fails its checks does not make the service unhealthy: it shows in the report, and tallyman_verified is 0. A
-round may take ten minutes.
-
-What was read once is later only asked for by HEAD, which is not counted as a pull, and read again once a day.
-
---probe asks a service that listens at --listen for /healthz, and ends with 0 if it is healthy: for an image's HEALTHCHECK.
-SIGTERM and SIGINT end the service. Accounts and certificates: see `verify live --help`.
-
-Exit codes: 0 ended when asked to, or healthy · 1 not healthy · 2 cannot serve, or nobody answers · 3 wrong usage";
+const EXIT_CODES: &str = "Exit codes: 0 everything passed · 1 a claim does not hold · 2 unknown · 3 wrong usage";
 
 /// The repository on GitHub that this program was compiled in: its image watches itself when nothing else is named.
 pub(super) const OWN_REPOSITORY: Option<&str> = option_env!("TALLYMAN_REPOSITORY");
@@ -105,28 +35,19 @@ pub(super) enum Command {
     /// Lists all checks, or the requirements that they belong to
     List(ListArguments),
     /// Puts a pipeline under test on this machine: runs it, injects faults, watches every request
-    #[command(
-        after_help = "A pipeline is an executable that is called with `prepare`, `build` and `merge`; docs/subjects.md \
-                            says with which variables.\n\n  verify local --subject ./my-pipeline\n  verify local --subject \
-                            ./my-pipeline --only fr_017 --keep evidence/"
-    )]
+    #[command(after_help = include_str!("help/local.txt").trim_ascii_end())]
     Local(LocalArguments),
     /// Plays thousands of schedules: a fault at each request of a run, two runs with their writes in each order
-    #[command(after_help = EXPLORE_HELP)]
+    #[command(after_help = include_str!("help/explore.txt").trim_ascii_end())]
     Explore(ExploreArguments),
     /// Looks at published images, on any registry: all checks that need no more than that
-    #[command(after_help = LIVE_HELP, group = published(&["references", "image"]).required(true))]
+    #[command(after_help = include_str!("help/live.txt").trim_ascii_end(), group = published(&["references", "image"]).required(true))]
     Live(LiveArguments),
     /// Looks at published images again and again, and serves what it finds
-    #[command(after_help = WATCH_HELP, group = published(&["references", "image", "probe"]).required(OWN_REPOSITORY.is_none()))]
+    #[command(after_help = include_str!("help/watch.txt").trim_ascii_end(), group = published(&["references", "image", "probe"]).required(OWN_REPOSITORY.is_none()))]
     Watch(WatchArguments),
     /// Reads GitHub workflows: what starts them, what they may do, where secrets go, how failures are told
-    #[command(
-        after_help = "  verify workflow .github/workflows/build-images.yml\n\nThe files are judged as one pipeline, with the \
-                            workflows that they call and their composite actions. What is called from other repositories \
-                            is followed where --repository says where that repository is:\n\n  verify workflow \
-                            .github/workflows/publish.yml --repository acme/pipelines=../pipelines"
-    )]
+    #[command(after_help = include_str!("help/workflow.txt").trim_ascii_end())]
     Workflow(WorkflowArguments),
 }
 
@@ -183,8 +104,8 @@ pub(super) struct LocalArguments {
     #[arg(long, value_enum, value_name = "NAME")]
     pub(super) scenario: Vec<Scenario>,
     /// What kind of registries the pipeline publishes to
-    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
-    pub(super) registry: Registries,
+    #[arg(long, value_enum, default_value = "container", value_name = "KIND")]
+    pub(super) registry: Backend,
     /// A variable that the pipeline gets besides those of the contract (may be repeated)
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
@@ -241,28 +162,6 @@ pub(super) struct ExploreArguments {
     /// Prints the report in this form
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: ListOutput,
-}
-
-/// The kinds of registries that a pipeline can be given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Registries {
-    /// The distribution registry in containers
-    #[default]
-    Container,
-    /// The distribution registry as processes of this machine
-    Process,
-    /// Registries within this program: the quickest
-    Embedded,
-}
-
-impl From<Registries> for Backend {
-    fn from(registries: Registries) -> Self {
-        match registries {
-            Registries::Container => Self::Container,
-            Registries::Process => Self::Process,
-            Registries::Embedded => Self::Embedded,
-        }
-    }
 }
 
 /// What is published, and how it is reached.

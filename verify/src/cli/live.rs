@@ -19,7 +19,7 @@ use crate::{
 
 /// Reads what is published and judges it.
 pub(super) async fn run(arguments: &LiveArguments) -> Result<u8, HarnessError> {
-    let Some(checks) = local::chosen_or_told(&arguments.published.only) else { return Ok(exit::USAGE) };
+    let Some(checks) = local::chosen_or_error(&arguments.published.only) else { return Ok(exit::USAGE) };
     if let Some((claim, _)) = arguments.waive.iter().find(|(claim, _)| !all().iter().any(|it| is_of(&it.id(), claim))) {
         printing::progress(&format!("error: no check is called {claim}\nhint: verify list"));
         return Ok(exit::USAGE);
@@ -90,6 +90,6 @@ pub(super) async fn look(live: &Live, checks: &[&'static Check], named: &[String
         outcomes,
         looked: publications.iter().map(Looked::from).collect(),
         waits: waits.clone(),
-        timelines: Vec::new(),
+        ..Report::default()
     }
 }

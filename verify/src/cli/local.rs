@@ -21,7 +21,7 @@ use crate::{
 
 /// Takes the evidence that the chosen checks need, judges it, and prints the report.
 pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> {
-    let Some(mut checks) = chosen_or_told(&arguments.only) else { return Ok(exit::USAGE) };
+    let Some(mut checks) = chosen_or_error(&arguments.only) else { return Ok(exit::USAGE) };
     checks.retain(|check| {
         arguments.scenario.is_empty() || check.scenario.is_some_and(|it| arguments.scenario.contains(&it))
     });
@@ -30,7 +30,7 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
     printing::progress(&format!("{} checks, seed {seed}", checks.len()));
     let environment = arguments.env.iter().cloned().collect();
     let options =
-        LocalOptions { subject, environment, backend: arguments.registry.into(), image: arguments.image.clone(), seed };
+        LocalOptions { subject, environment, backend: arguments.registry, image: arguments.image.clone(), seed };
     let local = Arc::new(Local::new(options));
     if let Some(folder) = &arguments.keep {
         fs::create_dir_all(folder).map_err(HarnessError::at("make", folder))?;
@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         printing::progress(&format!("{}: {} of {} passed", scenario.name(), judged.len() - wrong, judged.len()));
         if let Some(it) = evidence.unknown_request() {
             let name = scenario.name();
-            printing::progress(&format!("{name}: nobody knows the request {} {} {}", it.server, it.method, it.path));
+            printing::progress(&format!("{name}: a request of no known kind: {} {} {}", it.server, it.method, it.path));
         }
         if wrong > 0 {
             timelines.extend(Timeline::of(&scenario.name(), &evidence).map(|timeline| (scenario, timeline)));
@@ -61,7 +61,7 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
     let outcomes = checks.iter().filter_map(|check| outcomes.remove(&check.id()).or_else(|| not_run(check))).collect();
     let timelines = timelines.into_values().collect();
     let subject = arguments.subject.display().to_string();
-    let report = Report { target: "local".into(), subject, outcomes, looked: Vec::new(), waits: Vec::new(), timelines };
+    let report = Report { target: "local".into(), subject, outcomes, timelines, ..Report::default() };
     printing::report(&report, arguments.output)?;
     if arguments.output == Output::Text && !report.is_green() {
         printing::progress(&format!("seed {seed}"));
@@ -105,8 +105,8 @@ fn judged(
     judge(checks, scenario, evidence).into_iter().map(outcome).collect()
 }
 
-/// The checks that are meant, or none after an error is told.
-pub(super) fn chosen_or_told(only: &[String]) -> Option<Vec<&'static Check>> {
+/// The checks that are meant. None after an error was printed.
+pub(super) fn chosen_or_error(only: &[String]) -> Option<Vec<&'static Check>> {
     let checks = chosen(only);
     if checks.is_empty() {
         printing::progress(&format!("error: no check's name contains {}\nhint: verify list", only.join(" or ")));

@@ -21,7 +21,7 @@ pub mod exit {
     pub const VERIFIED: u8 = 0;
     /// A claim does not hold.
     pub const FAILED: u8 = 1;
-    /// No claim was found broken, but of some nobody can tell: the harness broke.
+    /// No claim was found broken, but some are unknown: the harness broke.
     pub const UNKNOWN: u8 = 2;
     /// The command line is wrong.
     pub const USAGE: u8 = 3;

@@ -21,15 +21,15 @@ use crate::{
     harness::HarnessError,
     report::Report,
     target::{Live, LiveOptions},
-    watch::{Board, Pace, probe, rounds, router},
+    watch::{Status, Timing, probe, rounds, router},
 };
 
 /// The longest that a round may take.
 const ROUND_MAX: Duration = Duration::from_secs(600);
-/// How often everything is read anew, and not only asked for.
+/// How often everything is read again, and not only asked for.
 const REREAD_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// Serves until it is told to end, or asks such a service how it is.
+/// Serves until a signal ends it, or probes such a service.
 pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessError> {
     if arguments.probe {
         let (healthy, said) = probe(arguments.listen).await?;
@@ -41,7 +41,7 @@ pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessErro
     {
         arguments.published.image.push(format!("ghcr.io/{}", own.to_ascii_lowercase()));
     }
-    let Some(checks) = local::chosen_or_told(&arguments.published.only) else { return Ok(exit::USAGE) };
+    let Some(checks) = local::chosen_or_error(&arguments.published.only) else { return Ok(exit::USAGE) };
     let references = match references(&arguments.published) {
         Ok(references) => references,
         Err(error) => return Ok(printing::usage(&error, error.hint())),
@@ -54,23 +54,23 @@ pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessErro
     let every = humantime::format_duration(arguments.every);
     printing::progress(&format!("listening on http://{address}, looking at {} every {every}", live.subject()));
 
-    let board = Board::new(Pace { every: arguments.every, round_max: ROUND_MAX }, Instant::now());
+    let status = Status::new(Timing { every: arguments.every, round_max: ROUND_MAX }, Instant::now());
     let (live, named) = (Arc::new(live), Arc::new(named(&arguments.published)));
     let mut read = Instant::now();
-    let looking = rounds(&board, || {
+    let looking = rounds(&status, || {
         let (live, named, checks) = (Arc::clone(&live), Arc::clone(&named), checks.clone());
-        let anew = read.elapsed() >= REREAD_EVERY;
-        if anew {
+        let reread = read.elapsed() >= REREAD_EVERY;
+        if reread {
             read = Instant::now();
         }
         async move {
-            if anew {
+            if reread {
                 live.clear().await;
             }
-            told(look(&live, &checks, &named).await)
+            logged(look(&live, &checks, &named).await)
         }
     });
-    let served = axum::serve(listener, router(board.clone())).with_graceful_shutdown(asked_to_end()?);
+    let served = axum::serve(listener, router(status.clone())).with_graceful_shutdown(asked_to_end()?);
     tokio::select! {
         served = served.into_future() => served.map_err(HarnessError::io("cannot serve"))?,
         () = looking => {}
@@ -79,15 +79,15 @@ pub(super) async fn run(mut arguments: WatchArguments) -> Result<u8, HarnessErro
     Ok(exit::VERIFIED)
 }
 
-/// One line a round for the log.
-fn told(report: Report) -> Report {
+/// Logs one line for each round.
+fn logged(report: Report) -> Report {
     let word = if report.is_green() { "verified" } else { "not verified" };
     let counts = ["PASS", "FAIL", "UNKNOWN"].map(|word| report.count(word));
     printing::progress(&format!("{word}: {} passed, {} failed, {} unknown", counts[0], counts[1], counts[2]));
     report
 }
 
-/// Comes when somebody wants the service to end: SIGTERM, as container engines and supervisors send it, or SIGINT.
+/// Comes with SIGTERM, as container engines and supervisors send it, or SIGINT.
 fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static, HarnessError> {
     let listen = |kind| signal(kind).map_err(HarnessError::io("cannot listen for signals"));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);

@@ -10,7 +10,7 @@ use crate::{
 
 /// Reads the workflows and judges them.
 pub(super) fn run(arguments: &WorkflowArguments) -> Result<u8, HarnessError> {
-    let Some(checks) = local::chosen_or_told(&arguments.only) else { return Ok(exit::USAGE) };
+    let Some(checks) = local::chosen_or_error(&arguments.only) else { return Ok(exit::USAGE) };
     let repositories = Repositories::new(arguments.repository.iter().cloned());
     let evidence = Workflows::new(arguments.paths.clone(), repositories).take();
     let paths: Vec<String> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
@@ -20,14 +20,8 @@ pub(super) fn run(arguments: &WorkflowArguments) -> Result<u8, HarnessError> {
     let outcomes = Workflows::judge(&checks, &evidence).into_iter().map(|(check, verdict)| {
         Outcome::of(check, verdict, Some(&evidence), format!("{command} --only {}", check.id()))
     });
-    let report = Report {
-        target: "workflow".into(),
-        subject: paths.join(" "),
-        outcomes: outcomes.collect(),
-        looked: Vec::new(),
-        waits: Vec::new(),
-        timelines: Vec::new(),
-    };
+    let outcomes = outcomes.collect();
+    let report = Report { target: "workflow".into(), subject: paths.join(" "), outcomes, ..Report::default() };
     printing::report(&report, arguments.output)?;
     Ok(local::code(&report))
 }

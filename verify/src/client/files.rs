@@ -44,8 +44,11 @@ pub(super) struct File {
     pub(super) program: Program,
 }
 
+/// The entries of a layer with their paths, in its order.
+pub(super) type Entries = Vec<(String, Entry)>;
+
 /// Lists an archive: paths as `usr/bin/env`, without a slash in front.
-pub(super) fn list(archive: impl Read) -> io::Result<Vec<(String, Entry)>> {
+pub(super) fn list(archive: impl Read) -> io::Result<Entries> {
     let mut entries = Vec::new();
     for entry in Archive::new(archive).entries()? {
         let mut entry = entry?;
@@ -80,7 +83,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Applies a layer.
-    pub(super) fn with_layer(mut self, layer: Vec<(String, Entry)>) -> Self {
+    pub(super) fn with_layer(mut self, layer: Entries) -> Self {
         let (hidden, shown): (Vec<_>, Vec<_>) =
             layer.into_iter().partition(|(path, _)| name(path).starts_with(WHITEOUT));
         for (path, _) in hidden {

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{
     LayerContent,
-    files::{self, Entry},
+    files::{self, Entries},
     raw::format_digest,
 };
 
@@ -28,7 +28,7 @@ const MAGIC_BYTES: u64 = 4;
 pub(super) struct ReadLayer {
     pub(super) content: LayerContent,
     /// Its files, or why its archive cannot be read. Meaningless if the content has a problem.
-    pub(super) entries: io::Result<Vec<(String, Entry)>>,
+    pub(super) entries: io::Result<Entries>,
 }
 
 /// Reads a layer from an answer. Blocks: for a thread that may.
@@ -60,7 +60,7 @@ pub(super) fn read_layer(response: Response) -> Result<ReadLayer, reqwest::Error
 }
 
 /// Lists an archive and reads it to its end: its digest, or why it does not unpack.
-fn unpack(source: impl Read) -> (Result<String, String>, io::Result<Vec<(String, Entry)>>) {
+fn unpack(source: impl Read) -> (Result<String, String>, io::Result<Entries>) {
     let mut source = Hashed::new(source, UNPACKED_BYTES_MAX);
     let entries = files::list(&mut source);
     // An error stays in the source.

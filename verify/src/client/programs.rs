@@ -148,8 +148,8 @@ pub(super) fn executables(files: &Files, facts: &Facts) -> Vec<Executable> {
     let test: Vec<String> = test.filter_map(Value::as_str).map(str::to_owned).collect();
     match test.split_first() {
         Some((kind, command)) if kind == "CMD" => search.command(command, "healthcheck"),
-        Some((kind, text)) if kind == "CMD-SHELL" => {
-            search.command(&[SHELL.to_owned(), "-c".to_owned(), text.join(" ")], "healthcheck");
+        Some((kind, words)) if kind == "CMD-SHELL" => {
+            search.command(&[SHELL.to_owned(), "-c".to_owned(), words.join(" ")], "healthcheck");
         }
         _ => {}
     }

@@ -134,7 +134,7 @@ impl Reader {
         } else if body["config"].is_object() {
             Ok((ManifestKind::Image, vec![self.image(None, Some(root.clone())).await?]))
         } else {
-            self.miss(format!("manifest {}", root.digest), "neither a list nor an image");
+            self.miss(format!("manifest {}", root.digest), &"neither a list nor an image");
             Ok((ManifestKind::Other, Vec::new()))
         }
     }
@@ -241,7 +241,7 @@ impl Reader {
                 match (&read.content.problem, read.entries) {
                     (Some(problem), _) => self.miss(format!("the files of {what}"), problem),
                     (None, Ok(found)) => entries = Some(found),
-                    (None, Err(error)) => self.miss(format!("the programs of {}", child.platform_name()), error),
+                    (None, Err(error)) => self.miss(format!("the programs of {}", child.platform_name()), &error),
                 }
                 layer.content = Some(read.content);
             }
@@ -266,7 +266,7 @@ impl Reader {
         let headers = StatedHeaders { media_type, digest: header(&answer, DIGEST_HEADER) };
         let body = self.client.body(what, answer, bytes_max).await?;
         if body.is_none() {
-            self.miss(what, format!("larger than {bytes_max} bytes"));
+            self.miss(what, &format!("larger than {bytes_max} bytes"));
         }
         Ok(body.map(|bytes| (headers, bytes)))
     }
@@ -285,7 +285,7 @@ impl Reader {
         Ok(None)
     }
 
-    fn miss(&mut self, what: impl Into<String>, cause: impl ToString) {
+    fn miss(&mut self, what: impl Into<String>, cause: &impl ToString) {
         self.missing.push(Missing { what: what.into(), path: None, status: None, cause: cause.to_string() });
     }
 
@@ -294,7 +294,7 @@ impl Reader {
         for value in values {
             match serde_json::from_value(value.clone()) {
                 Ok(descriptor) => descriptors.push(descriptor),
-                Err(error) => self.miss(format!("an entry of {what}"), format!("{error}: {value}")),
+                Err(error) => self.miss(format!("an entry of {what}"), &format!("{error}: {value}")),
             }
         }
         descriptors

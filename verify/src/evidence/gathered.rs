@@ -2,13 +2,13 @@
 //!
 //! Evidence is taken first and judged afterwards, so that judging is a pure function, that one scenario serves many checks,
 //! and that a recording can be kept and judged again. It holds no secret: what a pipeline printed is searched for secrets
-//! when it is recorded, the places are noted, and the secrets are blotted out.
+//! when it is recorded, the places are noted, and the secrets are redacted.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Beat, Run};
+use super::{LoadSample, Run};
 use crate::{
     client::{Publication, Sample, Wait},
     harness::{podman::ContainerRun, proxy::Fired},
@@ -68,7 +68,7 @@ pub struct Evidence {
     pub faults: Vec<Fired>,
     /// How quick the machine was all the while.
     #[serde(default)]
-    pub pace: Vec<Beat>,
+    pub pace: Vec<LoadSample>,
     /// Where the harness itself failed. Evidence with trouble proves nothing.
     #[serde(default)]
     pub trouble: Vec<String>,
@@ -99,7 +99,7 @@ impl Evidence {
         self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
     }
 
-    /// The first request of a kind that nobody knows: one that may have changed something, if there is any.
+    /// The first request of no known kind: one that may have changed something, if there is any.
     pub fn unknown_request(&self) -> Option<&Exchange> {
         let unknown = unclassified(&self.history);
         unknown.iter().find(|it| !it.only_reads()).or(unknown.first()).copied()

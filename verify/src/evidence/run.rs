@@ -59,15 +59,15 @@ pub struct StageRun {
     pub worked_ms: u64,
     /// How it ended.
     pub end: Exit,
-    /// What it printed, secrets blotted out.
+    /// What it printed, secrets redacted.
     pub stdout: String,
-    /// What it printed to stderr, secrets blotted out.
+    /// What it printed to stderr, secrets redacted.
     pub stderr: String,
     /// What it wrote to `GITHUB_OUTPUT`.
     pub outputs: BTreeMap<String, String>,
-    /// What it wrote to `GITHUB_STEP_SUMMARY`, secrets blotted out.
+    /// What it wrote to `GITHUB_STEP_SUMMARY`, secrets redacted.
     pub summary: String,
-    /// The small files that it handed over, by name, secrets blotted out.
+    /// The small files that it handed over, by name, secrets redacted.
     pub handover: BTreeMap<String, String>,
     /// Programs that it called, as far as they are watched.
     pub calls: Vec<Call>,
@@ -86,7 +86,7 @@ impl StageRun {
 
 #[cfg(test)]
 impl StageRun {
-    /// One that did and said nothing.
+    /// A call without output.
     pub(crate) fn silent(stage: Stage, began_ms: u64, ended_ms: u64, end: Exit) -> Self {
         Self {
             stage,
@@ -142,7 +142,7 @@ impl fmt::Display for Exit {
 pub struct Call {
     /// The user that called it.
     pub user_id: u32,
-    /// Name and arguments, secrets blotted out.
+    /// Name and arguments, secrets redacted.
     pub words: Vec<String>,
 }
 

@@ -17,7 +17,7 @@ use std::{
 use clap::ValueEnum as _;
 use tempfile::TempDir;
 
-use super::{Options, gate::Gate, schedule::Build, state::RegistryState};
+use super::{Options, gate::Gate, schedule::Build, snapshot::RegistrySnapshot};
 use crate::{
     evidence::{Stage, StageRun},
     harness::{
@@ -311,20 +311,22 @@ impl Environment {
         [(SERVERS[0], held(&ghcr)), (SERVERS[1], held(&dockerhub))]
     }
 
-    /// The state of both registries.
-    pub(super) fn states(&self) -> Vec<RegistryState> {
+    /// Snapshots of both registries.
+    pub(super) fn snapshots(&self) -> Vec<RegistrySnapshot> {
         let held = self.held();
-        self.gate.with_roles(|roles| held.iter().map(|(server, held)| RegistryState::of(server, held, roles)).collect())
+        self.gate
+            .with_roles(|roles| held.iter().map(|(server, held)| RegistrySnapshot::of(server, held, roles)).collect())
     }
 
-    /// The state of a registry after each change since the start.
-    pub(super) fn states_meanwhile(&self) -> Vec<RegistryState> {
+    /// A snapshot of a registry after each change since the start.
+    pub(super) fn snapshots_meanwhile(&self) -> Vec<RegistrySnapshot> {
         let changes = SERVERS.iter().zip(&self.upstreams).flat_map(|(server, upstream)| {
             upstream.registry.changes().into_iter().map(move |saved| (*server, held(&saved)))
         });
         let changes: Vec<(&str, Held)> = changes.collect();
-        self.gate
-            .with_roles(|roles| changes.iter().map(|(server, held)| RegistryState::of(server, held, roles)).collect())
+        self.gate.with_roles(|roles| {
+            changes.iter().map(|(server, held)| RegistrySnapshot::of(server, held, roles)).collect()
+        })
     }
 
     /// Gives the lists that the registries hold their roles.

@@ -96,7 +96,7 @@ pub(super) async fn execute(
         _ => Start::Published,
     };
     environment.restore(start).await?;
-    let mut observed = Observed { before: environment.states(), ..Observed::default() };
+    let mut observed = Observed { before: environment.snapshots(), ..Observed::default() };
     let gate = &environment.gate;
     let (builds, order) = match schedule {
         Schedule::Fault { workload, fault, at, direction } => {
@@ -112,14 +112,14 @@ pub(super) async fn execute(
     };
     let (runs, stuck) = Scheduler::new(environment, &builds, order).run().await?;
     let trace = gate.trace();
-    observed.meanwhile = environment.states_meanwhile();
-    observed.after = environment.states();
+    observed.meanwhile = environment.snapshots_meanwhile();
+    observed.after = environment.snapshots();
     observed.exits = runs.iter().map(|(build, run)| (*build, run.end)).collect();
     let repeated = repeated_build(schedule, &observed);
     gate.begin(Mode::Pass, None, &Running::default());
     let repetition = environment.merge(repeated, 2).await?;
     observed.repeated = Some((repeated, repetition.end));
-    observed.after_repetition = environment.states();
+    observed.after_repetition = environment.snapshots();
     let mut trouble = environment.trouble();
     if trace.unknown || gate.trace().unknown {
         trouble.push("a request of no known kind came".to_owned());

@@ -241,18 +241,15 @@ impl Arbiter for ServerGate {
                 }
                 flight.progress = Progress::Open;
             }
-            let verdict = match &flight.request {
-                None => Verdict::Pass,
-                Some(request) => match flight.gate.verdict(request) {
-                    Some(verdict) => verdict,
-                    None => {
-                        // Others go on meanwhile.
-                        flight.change(Progress::Idle);
-                        tokio::time::sleep(HANG).await;
-                        flight.change(Progress::Open);
-                        Verdict::End(Ending::Reset)
-                    }
-                },
+            let verdict = flight.request.as_ref().map_or(Some(Verdict::Pass), |request| flight.gate.verdict(request));
+            let verdict = if let Some(verdict) = verdict {
+                verdict
+            } else {
+                // Others go on while it hangs.
+                flight.change(Progress::Idle);
+                tokio::time::sleep(HANG).await;
+                flight.change(Progress::Open);
+                Verdict::End(Ending::Reset)
             };
             Ruling { verdict, until_ended: Box::new(flight) }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     environment::VERSION,
     schedule::{Build, Fault, Race, Schedule, Workload},
-    state::{RegistryState, Tag},
+    snapshot::{RegistrySnapshot, Tag},
 };
 use crate::evidence::Exit;
 
@@ -64,18 +64,18 @@ pub struct Violation {
 /// What was observed in one schedule.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Observed {
-    /// The state of each registry at the start.
-    pub(super) before: Vec<RegistryState>,
-    /// The state of a registry after each change.
-    pub(super) meanwhile: Vec<RegistryState>,
-    /// The state of each registry when the runs had ended.
-    pub(super) after: Vec<RegistryState>,
+    /// A snapshot of each registry at the start.
+    pub(super) before: Vec<RegistrySnapshot>,
+    /// A snapshot of a registry after each change.
+    pub(super) meanwhile: Vec<RegistrySnapshot>,
+    /// A snapshot of each registry when the runs had ended.
+    pub(super) after: Vec<RegistrySnapshot>,
     /// How the runs ended.
     pub(super) exits: Vec<(Build, Exit)>,
     /// How the run without faults ended that repeated one of them.
     pub(super) repeated: Option<(Build, Exit)>,
-    /// The state of each registry then.
-    pub(super) after_repetition: Vec<RegistryState>,
+    /// A snapshot of each registry then.
+    pub(super) after_repetition: Vec<RegistrySnapshot>,
 }
 
 /// All violations in a schedule.
@@ -130,7 +130,7 @@ fn others_are_unchanged(server: &str, observed: &Observed) -> bool {
         "hub-api" => "dockerhub",
         registry => registry,
     };
-    let tags = |states: &[RegistryState]| -> Vec<BTreeMap<String, Tag>> {
+    let tags = |states: &[RegistrySnapshot]| -> Vec<BTreeMap<String, Tag>> {
         states.iter().filter(|state| state.server != down).map(|state| state.tags.clone()).collect()
     };
     tags(&observed.before) == tags(&observed.after)
@@ -176,7 +176,7 @@ fn judge_repetition(build: Build, exit: Exit, schedule: &Schedule, observed: &Ob
     violations.into_iter().map(heals).collect()
 }
 
-fn whole(state: &RegistryState) -> Vec<Violation> {
+fn whole(state: &RegistrySnapshot) -> Vec<Violation> {
     let incomplete = state.tags.iter().filter(|(_, tag)| !tag.missing.is_empty());
     let violation = |(name, tag): (&String, &Tag)| Violation {
         invariant: Invariant::Whole,
@@ -185,7 +185,7 @@ fn whole(state: &RegistryState) -> Vec<Violation> {
     incomplete.map(violation).collect()
 }
 
-fn staged(states: &[RegistryState]) -> Vec<Violation> {
+fn staged(states: &[RegistrySnapshot]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for state in states {
         for (name, tag) in &state.tags {
@@ -199,21 +199,21 @@ fn staged(states: &[RegistryState]) -> Vec<Violation> {
     violations
 }
 
-fn equal(states: &[RegistryState]) -> Vec<Violation> {
+fn equal(states: &[RegistrySnapshot]) -> Vec<Violation> {
     let names: BTreeSet<&String> = states.iter().flat_map(|state| state.tags.keys()).collect();
-    let digest = |state: &RegistryState, name: &str| state.tags.get(name).map(|tag| tag.digest.clone());
+    let digest = |state: &RegistrySnapshot, name: &str| state.tags.get(name).map(|tag| tag.digest.clone());
     let differs = |name: &&String| states.windows(2).any(|pair| digest(&pair[0], name) != digest(&pair[1], name));
     let violation = |name: &String| Violation { invariant: Invariant::Equal, seen: everywhere(states, name) };
     names.into_iter().filter(differs).map(violation).collect()
 }
 
 /// A violation unless a tag shows a build, or a newer one, everywhere.
-fn shows(states: &[RegistryState], tag: &str, build: Build, invariant: Invariant) -> Option<Violation> {
-    let as_new = |state: &RegistryState| state.age(tag).is_some_and(|age| age >= build.age());
+fn shows(states: &[RegistrySnapshot], tag: &str, build: Build, invariant: Invariant) -> Option<Violation> {
+    let as_new = |state: &RegistrySnapshot| state.age(tag).is_some_and(|age| age >= build.age());
     (!states.iter().all(as_new)).then(|| Violation { invariant, seen: everywhere(states, tag) })
 }
 
-fn everywhere(states: &[RegistryState], tag: &str) -> String {
+fn everywhere(states: &[RegistrySnapshot], tag: &str) -> String {
     let shown: Vec<String> = states.iter().map(|state| format!("{}: {}", state.server, state.shown(tag))).collect();
     format!("{tag} is {}", shown.join(", "))
 }
@@ -238,7 +238,7 @@ mod tests {
 
     /// The states of two registries, as words: `latest:newer 1.0.0:base`, with `!` behind what is not whole. Both hold everything
     /// that is not behind a `-`.
-    fn states(words: [&str; 2]) -> Vec<RegistryState> {
+    fn states(words: [&str; 2]) -> Vec<RegistrySnapshot> {
         let one = |(server, words): (&str, &str)| {
             let tag = |word: &str| {
                 let (tag, name) = word.split_once(':').unwrap();
@@ -248,7 +248,7 @@ mod tests {
             };
             let (words, lacks) = words.split_once('-').unwrap_or((words, ""));
             let manifests = Build::value_variants().iter().map(|build| build.name()).filter(|it| it != lacks).collect();
-            RegistryState { server: server.to_owned(), tags: words.split_whitespace().map(tag).collect(), manifests }
+            RegistrySnapshot { server: server.to_owned(), tags: words.split_whitespace().map(tag).collect(), manifests }
         };
         ["ghcr", "dockerhub"].into_iter().zip(words).map(one).collect()
     }

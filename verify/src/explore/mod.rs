@@ -18,7 +18,7 @@ mod order;
 mod report;
 mod request;
 mod schedule;
-mod state;
+mod snapshot;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

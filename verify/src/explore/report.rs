@@ -190,8 +190,8 @@ pub fn text(report: &ExploreReport, command: &str) -> String {
 fn name_some(text: &mut String, what: &str, names: &[String]) {
     if !names.is_empty() {
         let more = if names.len() > NAMED_MAX { "  …\n" } else { "" };
-        let named: String = names.iter().take(NAMED_MAX).map(|name| format!("  {name}\n")).collect();
-        let _ = write!(text, "{} {what}:\n{named}{more}", names.len());
+        let shown = names[..names.len().min(NAMED_MAX)].join("\n  ");
+        let _ = write!(text, "{} {what}:\n  {shown}\n{more}", names.len());
     }
 }
 

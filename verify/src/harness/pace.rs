@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{evidence::Beat, history::Recorder};
+use crate::{evidence::LoadSample, history::Recorder};
 
 /// How much work is done at once: more than a processor is given to anybody at a stretch.
 const WORK: Duration = Duration::from_millis(15);
@@ -22,7 +22,7 @@ const ROUNDS: u32 = 20_000;
 #[derive(Debug)]
 pub struct Pace {
     stop: mpsc::Sender<()>,
-    thread: JoinHandle<Vec<Beat>>,
+    thread: JoinHandle<Vec<LoadSample>>,
 }
 
 impl Pace {
@@ -43,13 +43,13 @@ impl Pace {
     }
 
     /// What was seen; nothing on a system that does not tell for how long a thread has worked.
-    pub fn stop(self) -> Vec<Beat> {
+    pub fn stop(self) -> Vec<LoadSample> {
         drop(self.stop);
         self.thread.join().unwrap_or_default()
     }
 }
 
-fn beat(recorder: &Recorder) -> Option<Beat> {
+fn beat(recorder: &Recorder) -> Option<LoadSample> {
     let at_ms = recorder.now_ms();
     let (began, before) = (Instant::now(), worked()?);
     loop {
@@ -59,7 +59,7 @@ fn beat(recorder: &Recorder) -> Option<Beat> {
         let worked = worked()?.saturating_sub(before);
         if worked >= WORK {
             let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            return Some(Beat { at_ms, worked_us: micros(worked), took_us: micros(began.elapsed()) });
+            return Some(LoadSample { at_ms, worked_us: micros(worked), took_us: micros(began.elapsed()) });
         }
     }
 }

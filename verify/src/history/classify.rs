@@ -4,7 +4,10 @@
 //! Only an endpoint's form is looked at. Whether names, tags and digests are valid is for the server to say: a pipeline
 //! that sends bad ones is wrong, not unknown.
 
+use std::borrow::Cow;
+
 use hyper::Method;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
@@ -25,8 +28,9 @@ pub enum Service {
 /// Tells what a request is for; none if nobody knows such a request.
 pub fn classify(service: Service, method: &Method, path_and_query: &str) -> Option<Operation> {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    let decoded: Vec<String> = path.strip_prefix('/')?.split('/').map(percent_decoded).collect();
-    let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    let segments = path.strip_prefix('/')?.split('/').map(|it| percent_decode_str(it).decode_utf8_lossy());
+    let segments: Vec<Cow<'_, str>> = segments.collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match service {
         Service::Registry => registry(method.as_str(), &segments, query),
         Service::DockerHub => docker_hub(method.as_str(), &segments),
@@ -169,23 +173,6 @@ fn repository(segments: &[&str]) -> Option<String> {
 /// The first value of a query's parameter.
 fn parameter(query: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-/// A path's segment without its percent signs; a sign that encodes nothing stays as it is (RFC 3986, 2.1).
-fn percent_decoded(segment: &str) -> String {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let encoded = tail.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        if let Some(byte) = encoded.filter(|_| *first == b'%') {
-            bytes.push(byte);
-            rest = &tail[2..];
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

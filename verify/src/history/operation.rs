@@ -70,22 +70,7 @@ pub enum Kind {
 impl Kind {
     /// Whether such a request can change what a registry holds or shows.
     pub const fn writes(self) -> bool {
-        matches!(
-            self,
-            Self::ManifestPut
-                | Self::ManifestDelete
-                | Self::BlobDelete
-                | Self::UploadBegin
-                | Self::UploadMount
-                | Self::UploadWhole
-                | Self::UploadAppend
-                | Self::UploadFinish
-                | Self::UploadCancel
-                | Self::HubTagDelete
-                | Self::PackageDelete
-                | Self::PackageVersionDelete
-                | Self::PackageRestore
-        )
+        !self.reads() && !matches!(self, Self::Token | Self::HubLogin | Self::UploadStatus)
     }
 
     /// Whether such a request only asks what a registry holds or shows.

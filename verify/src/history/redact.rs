@@ -3,9 +3,13 @@
 //! Nothing is kept because it does not look like a secret; it is kept because its name is on a list *and* its value has the
 //! form that such values have. Of the rest it is only noted that it was there.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
 
 use hyper::{HeaderMap, Method};
+use regex::Regex;
 use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
@@ -17,29 +21,16 @@ const LEFT_OUT: &str = "…";
 const HASH_BYTES: usize = 4;
 /// No harmless value is longer.
 const VALUE_MAX_BYTES: usize = 1024;
-/// Longer names and versions of programs are something else.
-const AGENT_PART_MAX_BYTES: usize = 32;
 
 /// The form of a value, by which it is known to be harmless.
 #[derive(Debug, Clone, Copy)]
 enum Form {
-    Number,
-    /// `0-1023`, `bytes=0-1023`
-    Range,
-    Digest,
-    /// A repository, a tag, the name of a service.
-    Name,
-    /// `repository:acme/hello:pull,push`
-    Scope,
-    /// `active`, `deleted`
-    State,
-    MediaTypes,
-    /// `127.0.0.1:5000`
-    Host,
-    /// The program's name and version, the rest left out.
-    Agent,
+    /// It matches one of these patterns.
+    Pattern(&'static str),
     /// Seconds or a date.
     Wait,
+    /// The program's name and version; the rest is left out.
+    Agent,
     Location,
     Links,
     Challenge,
@@ -51,25 +42,54 @@ enum Form {
     Secret,
 }
 
+const NUMBER: Form = Form::Pattern("[0-9]+");
+/// `0-1023`, `bytes=0-1023`, `bytes 0-9/10`
+const RANGE: Form = Form::Pattern(r"(bytes[= ])?[0-9]+-[0-9]*(/[0-9]+)?");
+const DIGEST: Form = Form::Pattern("(sha256|sha512):[0-9a-fA-F]*");
+/// A repository, a tag, the name of a service.
+const NAME: Form = Form::Pattern("[A-Za-z0-9._/:-]+");
+/// `repository:acme/hello:pull,push`
+const SCOPE: Form =
+    Form::Pattern(r"(repository|registry):[A-Za-z0-9._/:,*()-]*( (repository|registry):[A-Za-z0-9._/:,*()-]*)*");
+const STATE: Form = Form::Pattern("active|deleted");
+const MEDIA_TYPES: Form = Form::Pattern(concat!(
+    r"(\*|application|text)/[a-z0-9.+*-]+( *; *(q=[0-9.]{1,5}|charset=(?i:utf-8)))*",
+    r"( *, *(\*|application|text)/[a-z0-9.+*-]+( *; *(q=[0-9.]{1,5}|charset=(?i:utf-8)))*)*"
+));
+/// `127.0.0.1:5000`
+const HOST: Form = Form::Pattern(r"([0-9]{1,3}(\.[0-9]{1,3}){3}|\[::1\]|localhost)(:[0-9]+)?");
+/// `podman/5.4.2`
+const AGENT: Form = Form::Pattern(r"[A-Za-z._-]{1,32}/v*[0-9][A-Za-z0-9.+_-]{0,31}");
+
+/// All patterns, compiled once.
+static PATTERNS: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
+    let forms = HEADERS.iter().chain(PARAMETERS).map(|(_, form)| *form).chain([AGENT]);
+    let patterns = forms.filter_map(|form| match form {
+        Form::Pattern(pattern) => Some((pattern, Regex::new(&format!("^(?:{pattern})$")).ok()?)),
+        _ => None,
+    });
+    patterns.collect()
+});
+
 /// The headers that are kept.
 const HEADERS: &[(&str, Form)] = &[
-    ("accept", Form::MediaTypes),
+    ("accept", MEDIA_TYPES),
     ("authorization", Form::Authorization),
-    ("content-length", Form::Number),
-    ("content-range", Form::Range),
-    ("content-type", Form::MediaTypes),
-    ("docker-content-digest", Form::Digest),
-    ("host", Form::Host),
+    ("content-length", NUMBER),
+    ("content-range", RANGE),
+    ("content-type", MEDIA_TYPES),
+    ("docker-content-digest", DIGEST),
+    ("host", HOST),
     ("link", Form::Links),
     ("location", Form::Location),
-    ("oci-chunk-min-length", Form::Number),
-    ("range", Form::Range),
+    ("oci-chunk-min-length", NUMBER),
+    ("range", RANGE),
     ("retry-after", Form::Wait),
     ("user-agent", Form::Agent),
     ("www-authenticate", Form::Challenge),
-    ("x-ratelimit-remaining", Form::Number),
-    ("x-ratelimit-reset", Form::Number),
-    ("x-retry-after", Form::Number),
+    ("x-ratelimit-remaining", NUMBER),
+    ("x-ratelimit-reset", NUMBER),
+    ("x-retry-after", NUMBER),
 ];
 
 /// The parameters of queries whose names are kept.
@@ -78,21 +98,21 @@ const PARAMETERS: &[(&str, Form)] = &[
     ("access_token", Form::Secret),
     ("account", Form::Secret),
     ("client_id", Form::Secret),
-    ("digest", Form::Digest),
-    ("from", Form::Name),
-    ("last", Form::Name),
-    ("mount", Form::Digest),
-    ("n", Form::Number),
+    ("digest", DIGEST),
+    ("from", NAME),
+    ("last", NAME),
+    ("mount", DIGEST),
+    ("n", NUMBER),
     ("offline_token", Form::Secret),
-    ("page", Form::Number),
-    ("page_size", Form::Number),
+    ("page", NUMBER),
+    ("page_size", NUMBER),
     ("password", Form::Secret),
-    ("per_page", Form::Number),
+    ("per_page", NUMBER),
     ("refresh_token", Form::Secret),
-    ("scope", Form::Scope),
-    ("service", Form::Name),
-    ("state", Form::State),
-    ("tag", Form::Name),
+    ("scope", SCOPE),
+    ("service", NAME),
+    ("state", STATE),
+    ("tag", NAME),
     ("token", Form::Secret),
     ("username", Form::Secret),
 ];
@@ -148,67 +168,12 @@ impl Form {
             Self::Links => links(value).unwrap_or(left_out),
             Self::Challenge => challenge(value).unwrap_or(left_out),
             Self::Agent => agent(value).unwrap_or(left_out),
-            form if form.fits(value) => value.to_owned(),
-            _ => left_out,
+            Self::Wait if httpdate::parse_http_date(value).is_ok() => value.to_owned(),
+            Self::Wait => NUMBER.kept(value),
+            Self::Pattern(pattern) if PATTERNS.get(pattern).is_some_and(|it| it.is_match(value)) => value.to_owned(),
+            Self::Pattern(_) | Self::Secret => left_out,
         }
     }
-
-    /// Whether a value has this form as it is.
-    fn fits(self, value: &str) -> bool {
-        match self {
-            Self::Number => is_number(value),
-            Self::Range => {
-                let range = value.strip_prefix("bytes=").or_else(|| value.strip_prefix("bytes ")).unwrap_or(value);
-                let range = range.split_once('/').map_or(range, |(range, _)| range);
-                range.split_once('-').is_some_and(|(from, to)| is_number(from) && (to.is_empty() || is_number(to)))
-            }
-            Self::Digest => value.split_once(':').is_some_and(|(algorithm, encoded)| {
-                matches!(algorithm, "sha256" | "sha512") && encoded.bytes().all(|byte| byte.is_ascii_hexdigit())
-            }),
-            Self::Name => {
-                !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
-            }
-            Self::Scope => value.split(' ').all(|scope| {
-                (scope.starts_with("repository:") || scope.starts_with("registry:"))
-                    && scope.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:,*()".contains(&byte))
-            }),
-            Self::State => matches!(value, "active" | "deleted"),
-            Self::MediaTypes => value.split(',').all(|it| is_media_type(it.trim())),
-            Self::Host => is_host(value),
-            Self::Wait => is_number(value) || httpdate::parse_http_date(value).is_ok(),
-            Self::Agent
-            | Self::Location
-            | Self::Links
-            | Self::Challenge
-            | Self::Authorization
-            | Self::Opaque
-            | Self::Secret => false,
-        }
-    }
-}
-
-fn is_number(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_media_type(value: &str) -> bool {
-    let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
-    let parameters = parameters.split(';').map(str::trim).filter(|it| !it.is_empty());
-    let known =
-        |it: &str| it.starts_with("q=") && it.len() <= "q=0.123".len() || it.eq_ignore_ascii_case("charset=utf-8");
-    let form = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".+-*".contains(&byte))
-    };
-    let known_type = |it: &str| matches!(it, "*" | "application" | "text");
-    essence.split_once('/').is_some_and(|(kind, subtype)| known_type(kind) && form(subtype))
-        && parameters.into_iter().all(known)
-}
-
-fn is_host(value: &str) -> bool {
-    let (host, port) = value.rsplit_once(':').unwrap_or((value, "0"));
-    let address = host.parse::<std::net::Ipv4Addr>().is_ok() || matches!(host, "[::1]" | "localhost");
-    is_number(port) && address
 }
 
 /// The scheme of an authorization, if it is a usual one: without it, the first word may be the secret itself.
@@ -252,9 +217,9 @@ fn challenge(value: &str) -> Option<String> {
     for (name, value) in &mut challenge.parameters {
         *value = match name.as_str() {
             "realm" => Form::Location.kept(value),
-            "scope" => Form::Scope.kept(value),
+            "scope" => SCOPE.kept(value),
             "error" if matches!(value.as_str(), "invalid_token" | "insufficient_scope" | "invalid_request") => continue,
-            "service" => Form::Name.kept(value),
+            "service" => NAME.kept(value),
             _ => LEFT_OUT.to_owned(),
         };
     }
@@ -263,12 +228,7 @@ fn challenge(value: &str) -> Option<String> {
 
 /// The first `name/version` of a user agent.
 fn agent(value: &str) -> Option<String> {
-    let (name, version) = value.split_whitespace().next()?.split_once('/')?;
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._-".contains(&byte));
-    let is_version = version.trim_start_matches('v').starts_with(|first: char| first.is_ascii_digit())
-        && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte));
-    let short = name.len() <= AGENT_PART_MAX_BYTES && version.len() <= AGENT_PART_MAX_BYTES;
-    (is_name && is_version && short && !name.is_empty()).then(|| format!("{name}/{version}"))
+    Some(AGENT.kept(value.split_whitespace().next()?))
 }
 
 #[cfg(test)]

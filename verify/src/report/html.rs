@@ -7,8 +7,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{
     Looked, LookedImage, Outcome, Report,
     looked::wait_text,
-    matrix, outcome_text,
-    text::Style,
+    matrix,
+    outcome::VERDICTS,
+    outcome_text,
     timeline::{MarkKind, Row, Timeline},
 };
 
@@ -62,7 +63,7 @@ fn verdict(word: &str, text: &str) -> Markup {
 fn counts(report: &Report) -> Markup {
     html! {
         p class="counts" {
-            @for (word, text) in [("PASS", "passed"), ("FAIL", "failed"), ("UNKNOWN", "unknown"), ("NOT RUN", "not run"), ("WAIVED", "waived")] {
+            @for (word, text) in VERDICTS {
                 (verdict(word, &format!("{} {text}", report.count(word))))
             }
         }
@@ -120,7 +121,7 @@ fn wrong(report: &Report) -> Markup {
                 h3 id=(outcome.id) {
                     (verdict(outcome.verdict.word(), outcome.verdict.word())) " " (outcome.requirements[0]) ": " (outcome.claim)
                 }
-                pre { (outcome_text(outcome, Style::plain())) }
+                pre { (outcome_text(outcome, false)) }
             }
         }
     }
@@ -247,7 +248,7 @@ mod tests {
         report.outcomes.push(Outcome::of(checks::all()[1], Verdict::Pass, None, String::new()));
         assert!(report.is_green());
         let forms = [
-            outcome_text(report.notable().next().unwrap(), Style::plain()),
+            outcome_text(report.notable().next().unwrap(), false),
             crate::report::markdown(&report),
             crate::report::junit(&report).unwrap(),
             crate::report::json(&report),

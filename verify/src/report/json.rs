@@ -1,18 +1,15 @@
 //! One JSON document.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::{Report, matrix};
+use super::{Report, matrix, outcome::VERDICTS};
 
 /// The report with its counts and its matrix, pretty-printed.
 pub fn json(report: &Report) -> String {
-    let counts = json!({
-        "pass": report.count("PASS"),
-        "fail": report.count("FAIL"),
-        "unknown": report.count("UNKNOWN"),
-        "not-run": report.count("NOT RUN"),
-        "waived": report.count("WAIVED"),
-    });
+    let counts = VERDICTS.map(|(word, _)| (word.to_lowercase().replace(' ', "-"), report.count(word)));
+    let counts = BTreeMap::from(counts);
     let document = json!({
         "target": report.target,
         "subject": report.subject,

@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report as JunitReport, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Report, looked::looked_text, outcome_text, text::Style};
+use super::{Report, looked::looked_text, outcome_text};
 use crate::verdict::Verdict;
 
 /// The report as XML.
@@ -20,7 +20,7 @@ pub fn junit(report: &Report) -> Result<String, SerializeError> {
         };
         if !outcome.verdict.is_green() {
             status.set_message(format!("{}: {}", outcome.requirements.join(", "), outcome.claim));
-            status.set_description(outcome_text(outcome, Style::plain()));
+            status.set_description(outcome_text(outcome, false));
         }
         let mut case = TestCase::new(outcome.id.clone(), status);
         case.set_classname(format!("{}::{}", report.target, outcome.requirements[0]));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, looked::wait_text, matrix, outcome_text, text::Style};
+use super::{Report, looked::wait_text, matrix, outcome_text};
 
 /// The report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -21,15 +21,8 @@ pub fn markdown(report: &Report) -> String {
             _ => "–",
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} of {} | {mark} {} |",
-            row.id,
-            cell(row.text),
-            row.passed,
-            row.run,
-            row.verdict
-        );
+        let (id, text, verdict) = (row.id, cell(row.text), row.verdict);
+        let _ = writeln!(page, "| {id} | {text} | {} of {} | {mark} {verdict} |", row.passed, row.run);
     }
     for outcome in report.notable() {
         let _ = write!(
@@ -38,7 +31,7 @@ pub fn markdown(report: &Report) -> String {
             outcome.verdict.word(),
             outcome.requirements[0],
             cell(&outcome.claim),
-            outcome_text(outcome, Style::plain()).replace("```", "'''"),
+            outcome_text(outcome, false).replace("```", "'''"),
         );
     }
     if !report.looked.is_empty() {

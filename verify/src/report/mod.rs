@@ -17,5 +17,5 @@ pub use looked::{Looked, LookedImage};
 pub use markdown::markdown;
 pub use matrix::{Row, matrix};
 pub use outcome::{Outcome, Report, Shown};
-pub use text::{Style, outcome_text, summary_text};
+pub use text::{outcome_text, summary_text};
 pub use timeline::Timeline;

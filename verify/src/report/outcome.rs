@@ -1,5 +1,8 @@
-//! One check's outcome, with all that a maintainer needs to find the bug, and the outcomes of a whole target.
+//! The outcome of a check with all that a maintainer needs to find the bug, and the outcomes of a whole target.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde::Serialize;
 
 use super::{Looked, Timeline};
@@ -14,8 +17,12 @@ use crate::{
 /// How many requests are shown for one violation.
 const SHOWN_MAX: usize = 12;
 
+/// The words of verdicts, and what is counted under them.
+pub(super) const VERDICTS: [(&str, &str); 5] =
+    [("PASS", "passed"), ("FAIL", "failed"), ("UNKNOWN", "unknown"), ("NOT RUN", "not run"), ("WAIVED", "waived")];
+
 /// All outcomes on one target.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// `local`, `live`.
     pub target: String,
@@ -39,13 +46,11 @@ impl Report {
 
     /// How many outcomes there are of each kind; waived ones are named only where there are any.
     pub fn counts(&self) -> String {
-        let count = |(word, text): (&str, &str)| format!("{} {text}", self.count(word));
-        let kinds = [("PASS", "passed"), ("FAIL", "failed"), ("UNKNOWN", "unknown"), ("NOT RUN", "not run")];
-        let waived = Some(("WAIVED", "waived")).filter(|(word, _)| self.count(word) > 0);
-        kinds.into_iter().chain(waived).map(count).collect::<Vec<_>>().join(", ")
+        let shown = VERDICTS.iter().filter(|(word, _)| *word != "WAIVED" || self.count(word) > 0);
+        shown.map(|(word, text)| format!("{} {text}", self.count(word))).collect::<Vec<_>>().join(", ")
     }
 
-    /// The outcomes that somebody has to read, with what is told of them: what is wrong, and what was waived.
+    /// The outcomes that people must read: what is wrong, and what was waived.
     pub fn notable(&self) -> impl Iterator<Item = &Outcome> {
         self.outcomes.iter().filter(|outcome| matches!(outcome.verdict.word(), "FAIL" | "UNKNOWN" | "WAIVED"))
     }
@@ -56,7 +61,7 @@ impl Report {
     }
 }
 
-/// What became of one check.
+/// The outcome of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// `fr_017::nothing_is_published_when_one_platform_fails`
@@ -135,23 +140,15 @@ fn line(exchange: &Exchange, run: &str) -> String {
     format!("{seconds:>8.3} s  {run:<14}  {server:<10}  {method:<6} {path}  {status}{fault}")
 }
 
-/// How many hexadecimal digits of a digest are shown: enough to tell those of one history apart.
-const DIGITS_SHOWN: usize = 12;
+/// Digests that are longer than what people compare.
+static LONG_DIGEST: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("(sha256:[0-9a-fA-F]{12})[0-9a-fA-F]+").ok());
 
-/// A path as people read it: digests by their beginning, and without what was hashed for being opaque.
+/// A path as people read it: digests shortened, opaque parameters left out.
 fn short(path: &str) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let told: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.contains("=#")).collect();
-    let whole = if told.is_empty() { path.to_owned() } else { format!("{path}?{}", told.join("&")) };
-    let mut parts = whole.split("sha256:");
-    let before = parts.next().unwrap_or_default().to_owned();
-    let digests = parts.map(|part| {
-        let digits = part.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(part.len());
-        let (digest, rest) = part.split_at(digits);
-        let more = if digits > DIGITS_SHOWN { "…" } else { "" };
-        format!("sha256:{}{more}{rest}", &digest[..digits.min(DIGITS_SHOWN)])
-    });
-    std::iter::once(before).chain(digests).collect()
+    let shown: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.contains("=#")).collect();
+    let whole = if shown.is_empty() { path.to_owned() } else { format!("{path}?{}", shown.join("&")) };
+    LONG_DIGEST.as_ref().map(|digest| digest.replace_all(&whole, "${1}…").into_owned()).unwrap_or(whole)
 }
 
 #[cfg(test)]

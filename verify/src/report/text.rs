@@ -5,41 +5,23 @@ use std::fmt::Write as _;
 use super::{Outcome, Report, looked::looked_text, matrix};
 use crate::{requirements::REQUIREMENTS, verdict::Verdict};
 
-/// Whether there is colour.
-#[derive(Debug, Clone, Copy)]
-pub struct Style {
-    coloured: bool,
-}
-
-impl Style {
-    /// No colour.
-    pub const fn plain() -> Self {
-        Self { coloured: false }
-    }
-
-    /// Colour where it is wanted.
-    pub const fn coloured(coloured: bool) -> Self {
-        Self { coloured }
-    }
-
-    /// A verdict's word, padded, in its colour (ANSI X3.64).
-    fn word(self, word: &str) -> String {
-        let colour = match word {
-            "PASS" => 32,
-            "FAIL" => 31,
-            "UNKNOWN" => 35,
-            _ => 33,
-        };
-        if self.coloured { format!("\u{1b}[1;{colour}m{word:<7}\u{1b}[0m") } else { format!("{word:<7}") }
-    }
+/// A verdict's word, padded, in its colour if that is wanted (ANSI X3.64).
+fn padded(word: &str, colour: bool) -> String {
+    let code = match word {
+        "PASS" => 32,
+        "FAIL" => 31,
+        "UNKNOWN" => 35,
+        _ => 33,
+    };
+    if colour { format!("\u{1b}[1;{code}m{word:<7}\u{1b}[0m") } else { format!("{word:<7}") }
 }
 
 /// How many violations of one check are told: a pipeline that is wrong once is often wrong in many places.
 const VIOLATIONS_MAX: usize = 5;
 
 /// One outcome: a line, and what is wrong with it.
-pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
-    let word = style.word(outcome.verdict.word());
+pub fn outcome_text(outcome: &Outcome, colour: bool) -> String {
+    let word = padded(outcome.verdict.word(), colour);
     let mut text = format!("{word}  {}  {}\n", outcome.requirements[0], outcome.claim);
     let mut tell = |name: &str, what: &str| {
         // Writing to a string cannot fail.
@@ -85,18 +67,11 @@ fn promise(outcome: &Outcome) -> String {
 }
 
 /// All requirements with their verdicts, and one line with the counts.
-pub fn summary_text(report: &Report, style: Style) -> String {
+pub fn summary_text(report: &Report, colour: bool) -> String {
     let mut text = looked_text(report);
     for row in matrix(report) {
-        let _ = writeln!(
-            text,
-            "{}  {}  {:>2} of {:<2}  {}",
-            style.word(row.verdict),
-            row.id,
-            row.passed,
-            row.run,
-            row.text
-        );
+        let word = padded(row.verdict, colour);
+        let _ = writeln!(text, "{word}  {}  {:>2} of {:<2}  {}", row.id, row.passed, row.run, row.text);
     }
     let _ = writeln!(text, "\n{}: {}", report.subject, report.counts());
     text

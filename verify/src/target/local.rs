@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{Shared, shared::Turn};
+use super::{Shared, shared::Claim};
 use crate::{
     check::Check,
     evidence::Evidence,
@@ -65,14 +65,14 @@ impl Local {
         Ok(evidence)
     }
 
-    /// The evidence of a scenario, taken by whichever process comes first, or the trouble with sharing it.
+    /// The evidence of a scenario, taken by the first process that claims it, or the trouble with sharing it.
     pub async fn shared(&self, shared: &Shared, scenario: Scenario) -> Result<Evidence, HarnessError> {
         let name = self.options.subject.name.as_str();
         loop {
-            match shared.turn(name, scenario).map_err(unshared())? {
-                Turn::There(evidence) => return Ok(*evidence),
-                Turn::Make(lock) => Shared::put(&lock, &self.take(scenario).await).map_err(unshared())?,
-                Turn::Busy => {
+            match shared.claim(name, scenario).map_err(unshared())? {
+                Claim::Ready(evidence) => return Ok(*evidence),
+                Claim::Make(lock) => Shared::put(&lock, &self.take(scenario).await).map_err(unshared())?,
+                Claim::Busy => {
                     if !self.make_another(shared).await? {
                         shared.wait(name, scenario).map_err(unshared())?;
                     }
@@ -81,10 +81,10 @@ impl Local {
         }
     }
 
-    /// Takes the evidence of the first scenario that nobody has or works on; whether there was one.
+    /// Takes the evidence of the first scenario that no process has claimed; whether there was one.
     async fn make_another(&self, shared: &Shared) -> Result<bool, HarnessError> {
         for scenario in Scenario::ALL {
-            if let Turn::Make(lock) = shared.turn(&self.options.subject.name, *scenario).map_err(unshared())? {
+            if let Claim::Make(lock) = shared.claim(&self.options.subject.name, *scenario).map_err(unshared())? {
                 Shared::put(&lock, &self.take(*scenario).await).map_err(unshared())?;
                 return Ok(true);
             }

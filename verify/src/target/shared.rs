@@ -1,8 +1,8 @@
 //! Evidence that several processes share: a test runner that starts a process for each check makes each scenario once,
 //! not once a check.
 //!
-//! A scenario's evidence is a file; who holds the lock beside it makes it. Who finds it locked does not wait idly: he
-//! makes the next scenario that nobody works on.
+//! The evidence of a scenario is a file; the process that holds the lock beside it takes it. A process that finds it locked
+//! does not wait idly: it takes the evidence of the next scenario that is not locked.
 
 use std::{
     fs::{self, File},
@@ -23,22 +23,22 @@ use crate::{evidence::Evidence, scenario::Scenario};
 #[derive(Debug, Clone)]
 pub struct Shared {
     folder: PathBuf,
-    /// While it is locked, nobody takes the folder for one of an earlier run.
+    /// While it is locked, no other process removes the folder.
     _in_use: Arc<File>,
 }
 
-/// What is to be done for a scenario.
+/// The answer to a claim on a scenario.
 #[derive(Debug)]
-pub enum Turn {
-    /// It is there.
-    There(Box<Evidence>),
-    /// Make it, then [`Shared::put`] it.
+pub enum Claim {
+    /// Its evidence is ready.
+    Ready(Box<Evidence>),
+    /// The caller takes its evidence, then calls [`Shared::put`].
     Make(Lock),
-    /// Somebody else makes it.
+    /// Another process takes it.
     Busy,
 }
 
-/// Held by who makes evidence; given up when it is dropped, and by the kernel when its holder dies.
+/// The right to take the evidence of a scenario. It ends when this is dropped, or when its process dies.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -62,28 +62,28 @@ impl Shared {
         Ok(Self { folder, _in_use: Arc::new(in_use) })
     }
 
-    /// Whose turn it is to make a subject's evidence of a scenario.
+    /// Claims a subject's evidence of a scenario.
     ///
     /// # Errors
     /// Files that cannot be read or made.
-    pub fn turn(&self, subject: &str, scenario: Scenario) -> io::Result<Turn> {
+    pub fn claim(&self, subject: &str, scenario: Scenario) -> io::Result<Claim> {
         let target = self.folder.join(format!("{subject}-{}.json", scenario.name()));
         if let Some(evidence) = read(&target)? {
-            return Ok(Turn::There(evidence));
+            return Ok(Claim::Ready(evidence));
         }
         let file = File::create(target.with_extension("lock"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // It may have been made between the look and the lock.
             Ok(()) => match read(&target)? {
-                Some(evidence) => Ok(Turn::There(evidence)),
-                None => Ok(Turn::Make(Lock { _file: file, target })),
+                Some(evidence) => Ok(Claim::Ready(evidence)),
+                None => Ok(Claim::Make(Lock { _file: file, target })),
             },
-            Err(Errno::WOULDBLOCK) => Ok(Turn::Busy),
+            Err(Errno::WOULDBLOCK) => Ok(Claim::Busy),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Waits until nobody works on a subject's evidence of a scenario.
+    /// Waits until no process takes a subject's evidence of a scenario.
     ///
     /// # Errors
     /// Files that cannot be made.
@@ -92,7 +92,7 @@ impl Shared {
         Ok(flock(File::create(path)?, FlockOperation::LockExclusive)?)
     }
 
-    /// Leaves evidence for all others, whole or not at all.
+    /// Saves evidence for all processes, whole or not at all.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -112,7 +112,7 @@ fn read(path: &Path) -> io::Result<Option<Box<Evidence>>> {
     }
 }
 
-/// Makes a folder and holds it, so that nobody removes it.
+/// Makes a folder and locks it, so that no process removes it.
 fn occupy(folder: &Path) -> io::Result<File> {
     loop {
         fs::create_dir_all(folder)?;
@@ -126,7 +126,7 @@ fn occupy(folder: &Path) -> io::Result<File> {
     }
 }
 
-/// Removes a folder that nobody holds. Two processes may do that at once.
+/// Removes a folder that no process holds. Two processes may do that at once.
 fn remove_unused(folder: &Path) -> io::Result<()> {
     let Some(held) = unless_gone(File::open(folder))? else { return Ok(()) };
     match flock(&held, FlockOperation::NonBlockingLockExclusive) {
@@ -149,42 +149,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scenario_is_made_once_and_shared() {
+    fn evidence_is_taken_once_and_shared() {
         let folder = tempfile::tempdir().unwrap();
         let shared = Shared::open(folder.path(), "run").unwrap();
-        let Turn::Make(lock) = shared.turn("ours", Scenario::Manual).unwrap() else { panic!("it is there already") };
-        assert!(matches!(shared.turn("ours", Scenario::Manual).unwrap(), Turn::Busy));
-        assert!(matches!(shared.turn("ours", Scenario::Cached).unwrap(), Turn::Make(_)));
-        assert!(matches!(shared.turn("others", Scenario::Manual).unwrap(), Turn::Make(_)));
+        let Claim::Make(lock) = shared.claim("ours", Scenario::Manual).unwrap() else { panic!("it is ready") };
+        assert!(matches!(shared.claim("ours", Scenario::Manual).unwrap(), Claim::Busy));
+        assert!(matches!(shared.claim("ours", Scenario::Cached).unwrap(), Claim::Make(_)));
+        assert!(matches!(shared.claim("others", Scenario::Manual).unwrap(), Claim::Make(_)));
         Shared::put(&lock, &Evidence { seed: 7, ..Evidence::default() }).unwrap();
         drop(lock);
         shared.wait("ours", Scenario::Manual).unwrap();
-        let Turn::There(evidence) = shared.turn("ours", Scenario::Manual).unwrap() else { panic!("it is not there") };
+        let Claim::Ready(evidence) = shared.claim("ours", Scenario::Manual).unwrap() else { panic!("it is not ready") };
         assert_eq!(evidence.seed, 7);
     }
 
     #[test]
-    fn who_dies_leaves_the_work_to_others_and_earlier_runs_leave_nothing() {
+    fn a_dropped_claim_is_free_again_and_earlier_runs_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let shared = Shared::open(folder.path(), "run").unwrap();
-        drop(shared.turn("ours", Scenario::Manual).unwrap());
-        assert!(matches!(shared.turn("ours", Scenario::Manual).unwrap(), Turn::Make(_)));
+        drop(shared.claim("ours", Scenario::Manual).unwrap());
+        assert!(matches!(shared.claim("ours", Scenario::Manual).unwrap(), Claim::Make(_)));
         drop(shared);
         Shared::open(folder.path(), "next").unwrap();
         assert!(!folder.path().join("run").exists());
     }
 
     #[test]
-    fn a_run_leaves_alone_what_another_run_works_on() {
+    fn runs_at_the_same_time_keep_their_folders() {
         let folder = tempfile::tempdir().unwrap();
         let one = Shared::open(folder.path(), "one").unwrap();
         let other = Shared::open(folder.path(), "other").unwrap();
         for shared in [&one, &other] {
-            let Turn::Make(lock) = shared.turn("ours", Scenario::Manual).unwrap() else {
-                panic!("it is there already")
-            };
+            let Claim::Make(lock) = shared.claim("ours", Scenario::Manual).unwrap() else { panic!("it is ready") };
             Shared::put(&lock, &Evidence::default()).unwrap();
         }
-        assert!(matches!(one.turn("ours", Scenario::Manual).unwrap(), Turn::There(_)));
+        assert!(matches!(one.claim("ours", Scenario::Manual).unwrap(), Claim::Ready(_)));
     }
 }

@@ -1,9 +1,8 @@
-//! `verify watch`: looks at published images again and again, and tells anybody who asks.
+//! `verify watch`: checks published images again and again, and serves the results.
 //!
-//! The *service* is healthy as long as its rounds end in time. What they find is the report's matter, and the metrics': an
-//! image that fails its checks must not make somebody's supervisor restart the one who says so.
+//! The *service* is healthy as long as its rounds end in time. Their results are in the report and the
+//! metrics: an image that fails its checks must not make a supervisor restart the service.
 
-mod board;
 mod metrics;
 mod page;
 mod probe;
@@ -11,8 +10,7 @@ mod rounds;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Pace, Round, State};
 pub use metrics::metrics;
 pub use page::router;
 pub use probe::probe;
-pub use rounds::rounds;
+pub use rounds::{Round, State, Status, Timing, rounds};

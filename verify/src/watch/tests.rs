@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use super::{Board, Pace, probe, rounds, router};
+use super::{Status, Timing, probe, rounds, router};
 use crate::{
     checks,
     oracle::Violation,
@@ -37,10 +37,10 @@ fn failed() -> Verdict {
     Verdict::Fail { violations: vec![Violation::new("a", "b")] }
 }
 
-async fn serve(board: &Board) -> SocketAddr {
+async fn serve(status: &Status) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = router(board.clone());
+    let router = router(status.clone());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     address
 }
@@ -52,13 +52,13 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// A service whose rounds end when the test lets them.
-async fn service(pace: Pace, verdict: Verdict) -> (Board, SocketAddr, Arc<Semaphore>) {
-    let board = Board::new(pace, Instant::now());
-    let address = serve(&board).await;
+async fn service(timing: Timing, verdict: Verdict) -> (Status, SocketAddr, Arc<Semaphore>) {
+    let status = Status::new(timing, Instant::now());
+    let address = serve(&status).await;
     let turns = Arc::new(Semaphore::new(0));
-    let (loops, waiting) = (board.clone(), Arc::clone(&turns));
+    let (looping, waiting) = (status.clone(), Arc::clone(&turns));
     tokio::spawn(async move {
-        rounds(&loops, || {
+        rounds(&looping, || {
             let (waiting, verdict) = (Arc::clone(&waiting), verdict.clone());
             async move {
                 waiting.acquire().await.unwrap().forget();
@@ -67,19 +67,19 @@ async fn service(pace: Pace, verdict: Verdict) -> (Board, SocketAddr, Arc<Semaph
         })
         .await;
     });
-    (board, address, turns)
+    (status, address, turns)
 }
 
 /// Waits until so many rounds have ended.
-async fn ended(board: &Board, rounds: u64) {
-    while board.state().ended < rounds {
+async fn ended(status: &Status, rounds: u64) {
+    while status.state().ended < rounds {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
 async fn before_the_first_round_has_ended_there_is_health_but_no_report() {
-    let (_, address, _turns) = service(Pace { every: LONG, round_max: LONG }, Verdict::Pass).await;
+    let (_, address, _turns) = service(Timing { every: LONG, round_max: LONG }, Verdict::Pass).await;
     assert!(probe(address).await.unwrap().0);
     assert_eq!(get(address, "/").await, (503, "no round has ended yet\n".to_owned()));
     assert_eq!(get(address, "/report.json").await.0, 503);
@@ -93,9 +93,9 @@ async fn before_the_first_round_has_ended_there_is_health_but_no_report() {
 
 #[tokio::test]
 async fn a_failing_image_shows_in_report_and_metrics_and_leaves_the_service_healthy() {
-    let (board, address, turns) = service(Pace { every: LONG, round_max: LONG }, failed()).await;
+    let (status, address, turns) = service(Timing { every: LONG, round_max: LONG }, failed()).await;
     turns.add_permits(1);
-    ended(&board, 1).await;
+    ended(&status, 1).await;
     let (healthy, said) = probe(address).await.unwrap();
     assert!(healthy && said.starts_with("ok: the last round ended"), "{said}");
     let (_, page) = get(address, "/").await;
@@ -118,34 +118,34 @@ async fn a_failing_image_shows_in_report_and_metrics_and_leaves_the_service_heal
 
 #[tokio::test]
 async fn rounds_come_again() {
-    let (board, _, turns) = service(Pace { every: Duration::from_millis(1), round_max: LONG }, Verdict::Pass).await;
+    let (status, _, turns) = service(Timing { every: Duration::from_millis(1), round_max: LONG }, Verdict::Pass).await;
     turns.add_permits(3);
-    ended(&board, 3).await;
+    ended(&status, 3).await;
 }
 
 #[tokio::test]
 async fn a_round_that_hangs_is_given_up_and_the_service_is_unhealthy_until_one_ends() {
-    let pace = Pace { every: Duration::from_millis(1), round_max: Duration::from_millis(1) };
-    let (board, address, turns) = service(pace, Verdict::Pass).await;
-    while board.state().given_up < 3 || board.health(Instant::now()).is_ok() {
+    let timing = Timing { every: Duration::from_millis(1), round_max: Duration::from_millis(1) };
+    let (status, address, turns) = service(timing, Verdict::Pass).await;
+    while status.state().given_up < 3 || status.health(Instant::now()).is_ok() {
         tokio::task::yield_now().await;
     }
     let (healthy, said) = probe(address).await.unwrap();
     assert!(!healthy && said.starts_with("unhealthy: no round has ended for"), "{said}");
-    let (status, metrics) = get(address, "/metrics").await;
-    assert!(status == 200 && metrics.contains("tallyman_up 0\n"), "{metrics}");
+    let (code, metrics) = get(address, "/metrics").await;
+    assert!(code == 200 && metrics.contains("tallyman_up 0\n"), "{metrics}");
     turns.add_permits(1);
-    ended(&board, 1).await;
-    assert!(board.health(board.state().beat).is_ok());
+    ended(&status, 1).await;
+    assert!(status.health(status.state().last_sign_of_life).is_ok());
 }
 
 #[test]
 fn a_loop_that_is_dead_shows_when_its_next_round_is_overdue() {
-    let pace = Pace { every: Duration::from_secs(60), round_max: Duration::from_secs(30) };
+    let timing = Timing { every: Duration::from_secs(60), round_max: Duration::from_secs(30) };
     let began = Instant::now();
-    let board = Board::new(pace, began);
-    assert_eq!(board.health(began + Duration::from_secs(90)), Ok(Duration::from_secs(90)));
-    assert_eq!(board.health(began + Duration::from_secs(91)), Err(Duration::from_secs(91)));
+    let status = Status::new(timing, began);
+    assert_eq!(status.health(began + Duration::from_secs(90)), Ok(Duration::from_secs(90)));
+    assert_eq!(status.health(began + Duration::from_secs(91)), Err(Duration::from_secs(91)));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use verify::{
     check::Check,
     checks::all,
     harness::registry::Backend,
-    report::{Outcome, Style, outcome_text},
+    report::{Outcome, outcome_text},
     scenario::Scenario,
 };
 
@@ -32,5 +32,5 @@ fn run(check: &'static Check, scenario: Scenario) -> Result<(), Failed> {
         return Ok(());
     }
     let rerun = format!("just test 'test({})'", check.claim);
-    Err(outcome_text(&Outcome::of(check, verdict, Some(&evidence), rerun), Style::plain()).into())
+    Err(outcome_text(&Outcome::of(check, verdict, Some(&evidence), rerun), false).into())
 }

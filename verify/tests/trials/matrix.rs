@@ -8,7 +8,7 @@ use verify::{
     check::Check,
     checks::all,
     harness::registry::Backend,
-    report::{Outcome, Style, outcome_text},
+    report::{Outcome, outcome_text},
     scenario::Scenario,
     target::judge,
     verdict::Verdict,
@@ -51,7 +51,7 @@ fn run(subject: &str, scenario: Scenario, expected: &Verdicts) -> Result<(), Fai
     let wrong = verdicts.into_iter().filter(|(_, verdict)| !verdict.is_green());
     let told: String = wrong
         .map(|(check, verdict)| Outcome::of(check, verdict, Some(&evidence), "-".to_owned()))
-        .map(|outcome| outcome_text(&outcome, Style::plain()))
+        .map(|outcome| outcome_text(&outcome, false))
         .collect();
     Err(format!("expected of {subject}:\n{expected}\nseen:\n{seen}\n{told}").into())
 }

@@ -10,7 +10,7 @@ use libtest_mimic::{Failed, Trial};
 use verify::{
     check::{Check, Need},
     checks::all,
-    report::{Outcome, Style, outcome_text},
+    report::{Outcome, outcome_text},
     target::Workflows,
     verdict::Verdict,
     workflow::{Event, Repositories, template, workflow},
@@ -170,9 +170,8 @@ fn expect(path: &Path, expected: &[&str]) -> Result<(), Failed> {
     if seen == expected && left_out.is_empty() {
         return Ok(());
     }
-    let told = wrong().map(|(check, verdict)| {
-        outcome_text(&Outcome::of(check, verdict.clone(), None, String::new()), Style::plain())
-    });
+    let told =
+        wrong().map(|(check, verdict)| outcome_text(&Outcome::of(check, verdict.clone(), None, String::new()), false));
     Err(format!("{}: expected {expected:?}\nnot run: {left_out:?}\n{}", path.display(), told.collect::<String>())
         .into())
 }
@@ -225,7 +224,7 @@ fn careful() -> Result<(), Failed> {
         let path = entry?.path();
         for (check, verdict) in verdicts(&path, &checks).into_iter().filter(|(_, verdict)| !verdict.is_green()) {
             let outcome = Outcome::of(check, verdict, None, String::new());
-            told.extend([path.display().to_string(), "\n".to_owned(), outcome_text(&outcome, Style::plain())]);
+            told.extend([path.display().to_string(), "\n".to_owned(), outcome_text(&outcome, false)]);
         }
     }
     if told.is_empty() { Ok(()) } else { Err(told.into()) }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_LIST, DOCKER_MANIFEST, Digest, RawManifest, digest_of},
     podman::{
-        ImageId, Podman,
+        Podman,
         store::tests::{bytes, store_layer},
         tests::fake_podman,
     },
@@ -45,8 +45,8 @@ impl SampleImage {
         self
     }
 
-    pub(super) fn id(&self) -> ImageId {
-        self.config_digest().to_string().parse().unwrap()
+    pub(super) fn id(&self) -> Digest {
+        self.config_digest()
     }
 
     pub(super) fn config_digest(&self) -> Digest {
@@ -65,7 +65,7 @@ impl SampleImage {
         let store = folder.path().join("store");
         self.tell(&folder, &json!({"UpperDir": store.join("overlay/top/diff")}));
         std::fs::write(folder.path().join("archive.tar"), self.archive()).unwrap();
-        let record = store.join("overlay-images").join(self.id().hex());
+        let record = store.join("overlay-images").join(self.id().digest());
         std::fs::create_dir_all(&record).unwrap();
         let key = STANDARD.encode(self.id().to_string());
         std::fs::write(record.join(format!("={key}")), &self.config).unwrap();
@@ -105,7 +105,7 @@ impl SampleImage {
         for layer in &self.layers {
             add(format!("{}.tar", digest_of(layer.as_bytes()).digest()), layer.as_bytes());
         }
-        add(format!("{}.json", self.id().hex()), &self.config);
+        add(format!("{}.json", self.id().digest()), &self.config);
         tar.into_inner().unwrap()
     }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::harness::{contents::Contents, error::HarnessError, token::Auth};
 
 /// The kinds of registries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Backend {
     /// A stand-in within this process: starts in a millisecond.
     Embedded,

@@ -1,8 +1,8 @@
-//! What of a time was spent, and what was lost because the machine had other work to do.
+//! The time that a pipeline lost because the machine had other work to do.
 //!
-//! Times are judged as if the pipeline had the machine for itself. What it can have lost is bounded: a process that works for
-//! a second where everybody gets a fifth of a processor loses four. Time in which it sleeps, or waits for somebody, is never
-//! taken off, however loaded the machine is.
+//! Times are judged as if the pipeline had the machine for itself. The loss is bounded: a process that works for a second
+//! and gets a fifth of a processor loses four. Time in which it sleeps or waits is never taken off, however loaded the machine
+//! is.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ const CERTAIN: f64 = 0.5;
 
 /// A piece of work that the harness did to see how quick the machine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beat {
+pub struct LoadSample {
     /// When it was done, in milliseconds since the scenario began.
     pub at_ms: u64,
     /// For how long a processor worked on it, in microseconds.
@@ -29,8 +29,9 @@ pub struct Beat {
 impl Evidence {
     /// How many times longer work took between two moments than it would have with a processor for itself.
     fn slowdown(&self, began_ms: u64, ended_ms: u64) -> f64 {
-        let beats = self.pace.iter().filter(|beat| (began_ms..=ended_ms).contains(&beat.at_ms));
-        let (worked, took) = beats.fold((0, 0), |(worked, took), beat| (worked + beat.worked_us, took + beat.took_us));
+        let samples = self.pace.iter().filter(|sample| (began_ms..=ended_ms).contains(&sample.at_ms));
+        let (worked, took) =
+            samples.fold((0, 0), |(worked, took), sample| (worked + sample.worked_us, took + sample.took_us));
         if worked == 0 { 1.0 } else { (as_f64(took) / as_f64(worked)).clamp(1.0, SLOWDOWN_MAX) }
     }
 
@@ -74,12 +75,12 @@ mod tests {
 
     /// Beats of 10 ms, each slowed down like this.
     fn evidence(slowdowns: &[u64]) -> Evidence {
-        let beat = |(number, slowdown): (u64, &u64)| Beat {
+        let sample = |(number, slowdown): (u64, &u64)| LoadSample {
             at_ms: number * 100,
             worked_us: 10_000,
             took_us: 10_000 * slowdown,
         };
-        Evidence { pace: (0..).zip(slowdowns).map(beat).collect(), ..Evidence::default() }
+        Evidence { pace: (0..).zip(slowdowns).map(sample).collect(), ..Evidence::default() }
     }
 
     #[test]

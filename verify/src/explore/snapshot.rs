@@ -20,15 +20,15 @@ pub(super) struct Tag {
 
 /// The tags of one registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RegistryState {
+pub(super) struct RegistrySnapshot {
     pub(super) server: String,
     pub(super) tags: BTreeMap<String, Tag>,
     /// The digests of all manifests, tagged or not.
     pub(super) manifests: BTreeSet<String>,
 }
 
-impl RegistryState {
-    /// The state of a repository.
+impl RegistrySnapshot {
+    /// Takes a snapshot of a repository.
     pub(super) fn of(server: &str, held: &Held, roles: &Roles) -> Self {
         let tag = |(name, digest): (&String, &String)| {
             let builds = roles.builds(server, held, digest);
