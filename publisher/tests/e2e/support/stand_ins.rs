@@ -81,7 +81,8 @@ impl StandIns {
             Side::start("plain", &recorder)
         );
         let github = GitHub::start(ghcr.registry.storage().clone(), GITHUB_TOKEN).await.unwrap();
-        let hub = DockerHub::start(dockerhub.registry.storage().clone(), DOCKERHUB_USER, DOCKERHUB_TOKEN).await.unwrap();
+        let hub =
+            DockerHub::start(dockerhub.registry.storage().clone(), DOCKERHUB_USER, DOCKERHUB_TOKEN).await.unwrap();
         let github_proxy = Proxy::start("github-api", Service::GitHub, &recorder).await.unwrap();
         github_proxy.set_upstream(github.address());
         let hub_proxy = Proxy::start("hub-api", Service::DockerHub, &recorder).await.unwrap();
