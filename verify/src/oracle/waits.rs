@@ -83,8 +83,8 @@ pub enum Growth {
 /// So many first and second waits must be known before random ones are judged.
 const RANDOM_WAITS_MIN: usize = 10;
 /// The long second waits are so many times as long as the long first ones if they double, and are not if they stay.
-const RANDOM_GROWTH: (f64, f64) = (1.4, 1.15);
-/// Waits are drawn at random if the shorter ones are not longer than this part of the longer ones.
+const RANDOM_GROWTH: (f64, f64) = (1.5, 1.15);
+/// Waits are drawn at random if the second shortest is not longer than this part of the second longest.
 const RANDOM_SPREAD_MAX: f64 = 0.8;
 
 /// Judges waits with jitter: half of the wait random, or all of it ("full jitter": anything from nothing to the whole wait).
@@ -108,7 +108,7 @@ pub fn growth<'a>(parts: impl IntoIterator<Item = &'a [Exchange]>, base_ms: u64)
     if first.len() < 2 || second.len() < 2 {
         return Growth::No;
     }
-    let (shorter, longer) = (first[first.len() / 4], first[first.len() * 3 / 4]);
+    let (shorter, longer) = (first[1], first[first.len() - 2]);
     if shorter > longer * RANDOM_SPREAD_MAX {
         return Growth::No;
     }

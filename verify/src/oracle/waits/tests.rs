@@ -205,7 +205,7 @@ fn said(operations: usize, wait: impl Fn(&mut fastrand::Rng, u32) -> u64) -> [us
 #[case::equal_jitter(50)]
 fn random_waits_that_double_are_never_refused(#[case] least: u64) {
     let [yes, unknown, no] = said(16, |random, number| drawn(random, least, BASE_MS << number));
-    assert!(no <= 3 && yes >= 2_850, "{yes} {unknown} {no}");
+    assert!(no <= 15 && yes >= 2_700, "{yes} {unknown} {no}");
 }
 
 #[rstest]
@@ -213,7 +213,7 @@ fn random_waits_that_double_are_never_refused(#[case] least: u64) {
 #[case::equal_jitter(50)]
 fn random_waits_that_do_not_grow_never_pass(#[case] least: u64) {
     let [yes, unknown, no] = said(16, |random, _| drawn(random, least, BASE_MS * 2));
-    assert!(yes <= 15 && no >= 2_700, "{yes} {unknown} {no}");
+    assert!(yes <= 30 && no >= 2_400, "{yes} {unknown} {no}");
 }
 
 #[test]
