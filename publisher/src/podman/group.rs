@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How long a group may take to end before it is killed. A cancelled job of GitHub has 10 seconds in all.
 const STOP_MAX: Duration = Duration::from_secs(4);
@@ -58,7 +58,7 @@ impl Drop for Group {
         // Only processes that ignore the signal are left to be killed.
         let _ = kill_process_group(leader, Signal::KILL);
         for process in &outside {
-            let _ = pidfd_send_signal(process, Signal::KILL);
+            pidfd::kill(process);
         }
     }
 }
@@ -109,9 +109,39 @@ fn started_outside(processes: &[Process], leader: Pid) -> Vec<OwnedFd> {
         .find(|process| !family.contains(&process.id) && process.parent.is_some_and(|parent| family.contains(&parent)))
     {
         family.insert(child.id);
-        outside.extend(pidfd_open(child.id, PidfdFlags::empty()));
+        outside.extend(pidfd::open(child.id));
     }
     outside
+}
+
+/// A process as a file descriptor.
+#[cfg(target_os = "linux")]
+mod pidfd {
+    use std::os::fd::OwnedFd;
+
+    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+    pub(super) fn open(process: Pid) -> Option<OwnedFd> {
+        pidfd_open(process, PidfdFlags::empty()).ok()
+    }
+
+    pub(super) fn kill(process: &OwnedFd) {
+        let _ = pidfd_send_signal(process, Signal::KILL);
+    }
+}
+
+/// Other systems have no `/proc`: no process is found that could be opened.
+#[cfg(not(target_os = "linux"))]
+mod pidfd {
+    use std::os::fd::OwnedFd;
+
+    use rustix::process::Pid;
+
+    pub(super) fn open(_: Pid) -> Option<OwnedFd> {
+        None
+    }
+
+    pub(super) fn kill(_: &OwnedFd) {}
 }
 
 #[cfg(test)]

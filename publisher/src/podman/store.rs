@@ -18,7 +18,6 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::bufread::MultiGzDecoder;
-use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use serde::Deserialize;
 use serde_json::{StreamDeserializer, de::IoRead};
 
@@ -47,7 +46,7 @@ impl StoredLayer {
     /// # Errors
     /// The store is built otherwise, or the layer is gone; while reading: a file is missing or unreadable.
     pub fn open(&self) -> io::Result<impl Read + use<>> {
-        let folder = open(&self.files, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let folder = within::folder(&self.files)?;
         let record = MultiGzDecoder::new(BufReader::new(File::open(&self.record)?));
         let entries = serde_json::Deserializer::from_reader(BufReader::new(record)).into_iter();
         Ok(Archive { folder, entries, current: Box::new(io::empty()) })
@@ -104,15 +103,42 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// Opens a file of the layer: no link leads out of its folder, and nothing but a plain file can make the reader wait.
     fn open_file(&self, entry: &Entry) -> io::Result<File> {
         let name = match &entry.name_raw {
             Some(raw) => OsString::from_vec(decode(raw)?),
             None => OsString::from(&entry.name),
         };
+        within::file(&self.folder, &name)
+    }
+}
+
+/// Opens files of a layer: no link leads out of its folder, and nothing but a plain file can make the reader wait.
+#[cfg(target_os = "linux")]
+mod within {
+    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
+
+    pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
+        Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    pub(super) fn file(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(openat2(&self.folder, name, flags, Mode::empty(), resolve)?.into())
+        Ok(openat2(folder, name, flags, Mode::empty(), resolve)?.into())
+    }
+}
+
+/// On other systems podman runs in a virtual machine, and its store cannot be read from here.
+#[cfg(not(target_os = "linux"))]
+mod within {
+    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
+
+    pub(super) fn folder(_: &Path) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn file(_: &OwnedFd, _: &OsStr) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
