@@ -120,7 +120,7 @@ fn signatures_are_neither_foreign_tags_nor_left_over() {
     signed.tags.insert(format!("sha256-{}.sig", "a".repeat(64)), signature.clone());
     signed.manifests.insert(signature, Vec::new());
     assert_eq!(leftovers(&signed), []);
-    assert_eq!(untouched(&[unsigned.clone()], &[signed], &[]), []);
+    assert_eq!(untouched(std::slice::from_ref(&unsigned), &[signed], &[]), []);
     let orphan = Snapshot { subjects: [(attestation, "gone".to_owned())].into(), ..unsigned.clone() };
     assert_eq!(leftovers(&orphan).len(), 1, "what it refers to is gone");
     let other = Snapshot { tags: [("sha256-short".to_owned(), "list".to_owned())].into(), ..unsigned.clone() };
