@@ -57,11 +57,11 @@ pub(crate) async fn parents(folder: &Path, commit: &str) -> Option<String> {
     if parents.is_empty() { None } else { Some(parents.join(" ")) }
 }
 
-/// The files of the checkout, new ones included, ignored ones not; each path starts at `root`.
+/// The files of the checkout, new ones included, deleted and ignored ones not; each path starts at `root`.
 pub(crate) async fn files(root: &Path) -> Vec<String> {
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let listed = ask(root, &list).await.unwrap_or_default();
-    let mut files: Vec<String> = listed.split('\0').filter(|file| !file.is_empty()).map(Into::into).collect();
+    let mut files: Vec<String> = listed.split('\0').filter(|file| root.join(file).is_file()).map(Into::into).collect();
     files.sort_unstable();
     files
 }

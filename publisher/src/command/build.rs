@@ -62,8 +62,8 @@ pub(super) async fn prepare(
     source: &SourceArgs,
     except: Option<&Path>,
 ) -> Result<(Podman, Vec<Arc<Registry>>), Failure> {
-    run.require_commit(source, except).await?;
     run.config.check_sources()?;
+    run.require_commit(source, except).await?;
     let podman = Podman::new(&run.environment);
     podman.check(&run.config.containerfile).await?;
     let registries = if run.plan.push { run.connect(true).await? } else { Vec::new() };
@@ -139,8 +139,13 @@ async fn build_until_usable(run: &Run, podman: &Podman, mut request: BuildReques
                 cache.write = false;
                 seen().again();
             }
-            // podman 4.3 and 5.4 take a step from their store that was run for another platform, where both begin alike.
-            (Ok(id), _) if !request.no_cache && seen().reused() > 0 && !podman.inspect(id).await?.is_of(&platform) => {
+            // podman 4.3 and 5.4 take a step from their store that was run for another platform, where both begin alike. The
+            // build of that platform may not have written all of the image yet.
+            (Ok(id), _)
+                if !request.no_cache
+                    && seen().reused() > 0
+                    && !podman.inspect(id).await.is_ok_and(|image| image.is_of(&platform)) =>
+            {
                 request.no_cache = true;
                 *seen() = Steps::default();
             }

@@ -117,6 +117,8 @@ impl<R: Read> Archive<R> {
 mod within {
     use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
 
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+
     pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
         Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
     }

@@ -223,6 +223,10 @@ fn annotated_by_step(workflow: &Workflow, job: &Job) -> bool {
 fn annotated_by_job(workflow: &Workflow, job: &Job) -> bool {
     let outcomes = outcomes(workflow, Event::MAIN, Some((&job.id, Outcome::Fails)));
     let runs = |other: &Job| outcomes.get(other.id.as_str()).is_some_and(|it| *it != Outcome::Skipped);
+    // A job that does not run at this event cannot fail.
+    if !runs(job) {
+        return true;
+    }
     let later = workflow.jobs.iter().filter(|other| awaited(workflow, other).iter().any(|it| it.id == job.id));
     later.filter(|other| runs(other)).any(|other| other.steps.iter().any(annotates))
 }

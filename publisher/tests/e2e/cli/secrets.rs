@@ -142,7 +142,7 @@ async fn other_programs_get_no_secret_and_everything_else() {
     let host = &world.ghcr.host;
     let toml = format!(
         "[[registry]]\nname = \"quay\"\nusername-env = \"QUAY_USER\"\npassword-env = \"QUAY_TOKEN\"\n\
-         repository = \"{host}/acme/hello\"\n"
+         repository = \"{host}/acme/hello\"\n[[registry]]\nname = \"plain\"\nrepository = \"{host}/acme/other\"\n"
     );
     world.source.write("publish.toml", &toml);
     world.podman.write("config.json", format!(r#"{{"credHelpers":{{"{host}":"noting"}}}}"#));
