@@ -11,8 +11,8 @@ use crate::{exit::Failure, oci::Repository};
 pub const RETRY_BASE_MAX: Duration = Duration::from_secs(60);
 
 const IMAGE_HINT: &str = "an image name is owner/name such as acme/hello; give another one with `--image` or `image`";
-const WAIT_HINT: &str = "write a whole number of seconds or milliseconds such as `2s` or `500ms`, at most 60s";
-const AGE_HINT: &str = "write a whole number of days or hours such as `30d` or `12h`, or `off`";
+const WAIT_HINT: &str = "write a duration such as `2s` or `500ms`, at most 60s";
+const AGE_HINT: &str = "write a duration such as `30d` or `12h`, or `off`";
 const CLEANUP_HINT: &str = "give `after` (the tag moves, then the old image goes), `before` (the old image goes, then the tag is set at once) or `off`";
 const NAME_HINT: &str = "a registry's short name is made of lower-case letters, digits and `-`, such as ghcr";
 const SECRET_HINT: &str =

@@ -90,7 +90,7 @@ fn it_is_pruned_like_the_registry_on_its_host(#[case] file: &str, #[case] flags:
 fn an_invalid_age_is_refused_even_while_there_is_no_cache() {
     insta::assert_snapshot!(Run::new("cache-max-age = '30'\n").refusal(), @"
     `cache-max-age` in publish.toml line 1: `30` is not an age
-    hint: write a whole number of days or hours such as `30d` or `12h`, or `off`
+    hint: write a duration such as `30d` or `12h`, or `off`
     ");
 }
 

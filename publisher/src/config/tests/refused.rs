@@ -186,11 +186,11 @@ fn secrets_that_are_not_named_properly_are_refused_without_being_shown() {
 fn invalid_waits_are_refused() {
     insta::assert_snapshot!(Run::new("retry-base = '2'\n").refusal(), @r"
         `retry-base` in publish.toml line 1: `2` is not a wait
-        hint: write a whole number of seconds or milliseconds such as `2s` or `500ms`, at most 60s
+        hint: write a duration such as `2s` or `500ms`, at most 60s
     ");
     insta::assert_snapshot!(Run::bare().flags(&["--retry-base", "61s"]).refusal(), @r"
         `--retry-base` or `TALLYMAN_RETRY_BASE`: `61s` is longer than 60s
-        hint: write a whole number of seconds or milliseconds such as `2s` or `500ms`, at most 60s
+        hint: write a duration such as `2s` or `500ms`, at most 60s
     ");
 }
 
