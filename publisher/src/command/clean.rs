@@ -12,7 +12,7 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::{
-    connect::{Connector, site},
+    connect::{Connector, cleaner},
     prune::prune,
     run::current_folder,
 };
@@ -92,18 +92,18 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
     let config = config::load(&folder, &args.settings, environment)?;
     let environment = &environment.clone().withholding(config.passwords());
     let connector = Connector::new(environment, &config, events)?;
-    let mut sites = Vec::new();
+    let mut cleaners = Vec::new();
     for config in &config.registries {
         let registry = connector.registry(config).await?;
         let mut recorded = args.digest.clone();
         for records in &args.records {
             recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
         }
-        sites.push((site(environment, &registry, config).await?, recorded));
+        cleaners.push((cleaner(environment, &registry, config).await?, recorded));
     }
-    let registries = join_all(sites.into_iter().map(async |(site, recorded)| {
-        let mut report = site.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
-        warn_if_latest_is_absent(site.registry(), &mut report).await;
+    let registries = join_all(cleaners.into_iter().map(async |(cleaner, recorded)| {
+        let mut report = cleaner.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
+        warn_if_latest_is_absent(cleaner.registry(), &mut report).await;
         report
     }))
     .await;

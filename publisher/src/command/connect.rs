@@ -56,7 +56,7 @@ impl<'a> Connector<'a> {
 }
 
 /// A registry with the interface through which its images are removed.
-pub(super) async fn site(
+pub(super) async fn cleaner(
     environment: &Environment,
     registry: &Arc<Registry>,
     config: &RegistryConfig,

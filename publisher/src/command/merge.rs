@@ -12,7 +12,7 @@ use super::{
     prune,
     result::published,
     run::Run,
-    superseded::{Superseded, open_sites},
+    superseded::{Superseded, open_cleaners},
     visibility,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub(super) async fn commit(
     let list = assemble(&children)
         .map_err(|error| unpublished(Failure::other("failed to assemble the list").because(error)))?;
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
-    let (sites, events) = (open_sites(run, registries).await, run.events());
+    let (cleaners, events) = (open_cleaners(run, registries).await, run.events());
     let to = TagMove {
         tag: &run.plan.tag,
         list: &list,
@@ -65,7 +65,7 @@ pub(super) async fn commit(
         floating: run.plan.floating(),
         even_if_older: run.even_if_older,
     };
-    let mut mover = Mover::begin(registries, &sites, to, &events).await?;
+    let mut mover = Mover::begin(registries, &cleaners, to, &events).await?;
     let staged = run.phase(Phase::List, async {
         for at in 0..registries.len() {
             restore_children(registries, at, &children, &events).await?;
@@ -75,7 +75,7 @@ pub(super) async fn commit(
     if let Err(failure) = staged.await {
         return Err(mover.overtaken_or(unpublished(failure)).await);
     }
-    let superseded = Superseded::new(run, &sites, &list);
+    let superseded = Superseded::new(run, &cleaners, &list);
     run.gate.pass();
     if let Some(superseded) = &superseded {
         superseded.before(&mover).await;

@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::SystemTime};
 use futures::future::join_all;
 
 use super::{
-    connect::{Connector, site},
+    connect::{Connector, cleaner},
     run::Run,
 };
 use crate::{
@@ -59,10 +59,10 @@ pub(super) async fn prune(
     };
     let prune = async |(platform, used): (Platform, HashSet<Tag>)| {
         let config = cache.registry(&platform);
-        let opened = async { site(connector.environment, &connector.registry(&config).await?, &config).await };
+        let opened = async { cleaner(connector.environment, &connector.registry(&config).await?, &config).await };
         match opened.await {
-            Ok(site) if site.is_cleaned() => {
-                Some(site.prune(&Pruning { used, max_age, now: SystemTime::now(), dry_run }).await)
+            Ok(cleaner) if cleaner.is_cleaned() => {
+                Some(cleaner.prune(&Pruning { used, max_age, now: SystemTime::now(), dry_run }).await)
             }
             Ok(_) => None,
             Err(failure) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::{connect::site, run::Run};
+use super::{connect::cleaner, run::Run};
 use crate::{
     clean::{Cleaner, Outcome, Problem, Report, Task},
     commit::Mover,
@@ -22,13 +22,13 @@ pub(super) struct Superseded<'a> {
     run: &'a Run,
     list: &'a RawManifest,
     /// One for each registry; none where nothing is removed.
-    sites: Vec<Option<&'a Cleaner>>,
+    cleaners: Vec<Option<&'a Cleaner>>,
 }
 
 /// The registries with the interfaces through which images are removed there; none where that cannot be set up.
-pub(super) async fn open_sites(run: &Run, registries: &[Arc<Registry>]) -> Vec<Option<Cleaner>> {
+pub(super) async fn open_cleaners(run: &Run, registries: &[Arc<Registry>]) -> Vec<Option<Cleaner>> {
     let open = async |(registry, config): (&Arc<Registry>, &RegistryConfig)| {
-        let opened = site(&run.environment, registry, config).await;
+        let opened = cleaner(&run.environment, registry, config).await;
         let warn = |causes: String| run.warn(format!("{}: superseded images stay: {causes}", registry.name()));
         opened.map_err(|failure| warn(failure.chain().join(": "))).ok()
     };
@@ -37,18 +37,18 @@ pub(super) async fn open_sites(run: &Run, registries: &[Arc<Registry>]) -> Vec<O
 
 impl<'a> Superseded<'a> {
     /// Prepares to clean up after the tag, if this run is to.
-    pub(super) fn new(run: &'a Run, sites: &'a [Option<Cleaner>], list: &'a RawManifest) -> Option<Self> {
+    pub(super) fn new(run: &'a Run, cleaners: &'a [Option<Cleaner>], list: &'a RawManifest) -> Option<Self> {
         if run.config.cleanup == Cleanup::Off || !run.plan.floating() {
             return None;
         }
-        for site in sites.iter().flatten().filter(|site| !site.is_cleaned()) {
+        for cleaner in cleaners.iter().flatten().filter(|cleaner| !cleaner.is_cleaned()) {
             run.events().event(Event::Note(format!(
                 "{}: superseded images stay, nothing says how they are removed there; see `driver`",
-                site.registry().name()
+                cleaner.registry().name()
             )));
         }
-        let sites = sites.iter().map(|site| site.as_ref().filter(|site| site.is_cleaned())).collect();
-        Some(Self { run, list, sites })
+        let cleaners = cleaners.iter().map(|cleaner| cleaner.as_ref().filter(|cleaner| cleaner.is_cleaned())).collect();
+        Some(Self { run, list, cleaners })
     }
 
     /// In the order `before`: takes the tag away right before it is set anew. Where that fails, the tag is moved as in the
@@ -58,10 +58,10 @@ impl<'a> Superseded<'a> {
             return;
         }
         let tag = &self.run.plan.tag;
-        let vacate = async |(at, site): (usize, &Cleaner)| {
+        let vacate = async |(at, cleaner): (usize, &Cleaner)| {
             let Some(previous) = self.previous(mover, at) else { return };
-            if let Err(error) = site.vacate(tag, previous).await {
-                let (name, causes) = (site.registry().name(), Problem::from(&error).causes.join(": "));
+            if let Err(error) = cleaner.vacate(tag, previous).await {
+                let (name, causes) = (cleaner.registry().name(), Problem::from(&error).causes.join(": "));
                 self.run.warn(format!("{name}: {tag} was not taken away first: {causes}"));
             }
         };
@@ -72,16 +72,16 @@ impl<'a> Superseded<'a> {
     pub(super) async fn after(&self, mover: &Mover<'_>) -> Vec<Report> {
         let tag = &self.run.plan.tag;
         let absent = self.cleaned().filter(|(at, _)| mover.before(*at).is_none());
-        let absent: Vec<_> = absent.map(|(_, site)| site.registry().name()).collect();
+        let absent: Vec<_> = absent.map(|(_, cleaner)| cleaner.registry().name()).collect();
         if !absent.is_empty() {
             self.run.warn(format!("{tag} was not there before on {}: nothing to clean up", absent.join(", ")));
         }
         // What the tag pointed at on another registry is superseded here too: a run that was killed between two registries
         // has staged it here. So is what another run set meanwhile and this one has overwritten.
-        let elsewhere = (0..self.sites.len()).filter_map(|at| mover.before(at)).map(|manifest| &manifest.digest);
+        let elsewhere = (0..self.cleaners.len()).filter_map(|at| mover.before(at)).map(|manifest| &manifest.digest);
         let superseded = elsewhere.chain(mover.overwritten()).filter(|digest| **digest != self.list.digest);
         let superseded: Vec<Digest> = superseded.cloned().collect();
-        let clean = async |(at, site): (usize, &Cleaner)| {
+        let clean = async |(at, cleaner): (usize, &Cleaner)| {
             let previous = self.previous(mover, at);
             let own = previous.map(|manifest| manifest.digest.clone());
             let recorded: Vec<Digest> = own.into_iter().chain(superseded.clone()).collect();
@@ -92,7 +92,7 @@ impl<'a> Superseded<'a> {
                 moved: Some((tag, self.list)),
                 dry_run: false,
             };
-            let report = site.clean(task).await;
+            let report = cleaner.clean(task).await;
             self.announce(&report, &first);
             Some(report)
         };
@@ -101,7 +101,7 @@ impl<'a> Superseded<'a> {
 
     /// The registries that are cleaned, each with its index.
     fn cleaned(&self) -> impl Iterator<Item = (usize, &'a Cleaner)> {
-        self.sites.iter().enumerate().filter_map(|(at, site)| Some((at, (*site)?)))
+        self.cleaners.iter().enumerate().filter_map(|(at, cleaner)| Some((at, (*cleaner)?)))
     }
 
     /// What the tag pointed at before on a registry, if that was another list.

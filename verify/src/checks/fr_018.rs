@@ -5,7 +5,7 @@ use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     history::Exchange,
-    oracle::{Growth, Violation, attempts, growth, hopeless, told_waits, untouched, waits, within},
+    oracle::{Growth, Violation, attempts, growth, permanent_errors, requested_waits, untouched, waits, within},
     scenario::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RETRY_BASE_MS, Scenario},
 };
 
@@ -95,7 +95,7 @@ fn exponential(evidence: &Evidence) -> Judgement {
 
 fn kept(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
-    Ok(within(&evidence.history, spans(evidence), |part| told_waits(part, evidence.start_unix_ms)))
+    Ok(within(&evidence.history, spans(evidence), |part| requested_waits(part, evidence.start_unix_ms)))
 }
 
 fn limits_survived(evidence: &Evidence) -> Judgement {
@@ -106,7 +106,7 @@ fn once(evidence: &Evidence) -> Judgement {
     works(evidence, "good")?;
     faults_fired(evidence)?;
     let mut violations = failed(run(evidence, "denied")?);
-    violations.extend(within(&evidence.history, spans(evidence), hopeless));
+    violations.extend(within(&evidence.history, spans(evidence), permanent_errors));
     Ok(violations)
 }
 

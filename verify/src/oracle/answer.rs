@@ -26,14 +26,14 @@ pub(super) enum Answered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
     /// Whether the same request would fail the same way.
-    pub(super) hopeless: bool,
+    pub(super) permanent: bool,
     /// How long the server wants to be left alone.
-    pub(super) told: Option<Told>,
+    pub(super) retry_after: Option<RetryAfter>,
 }
 
 /// A wait that a server asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum RetryAfter {
     /// So long from the answer on, in milliseconds.
     For(u64),
     /// Until this time, in Unix milliseconds.
@@ -42,7 +42,9 @@ pub(super) enum Told {
 
 /// What became of a request of this kind.
 pub(super) fn answered(exchange: &Exchange, kind: Kind) -> Answered {
-    let Some(status) = exchange.status else { return Answered::Failed(Failure { hopeless: false, told: None }) };
+    let Some(status) = exchange.status else {
+        return Answered::Failed(Failure { permanent: false, retry_after: None });
+    };
     let sends_blob = matches!(kind, Kind::UploadAppend | Kind::UploadFinish | Kind::UploadWhole);
     let logs_in = matches!(kind, Kind::Token | Kind::HubLogin);
     match status {
@@ -60,29 +62,29 @@ pub(super) fn answered(exchange: &Exchange, kind: Kind) -> Answered {
         401 if !logs_in && exchange.headers.contains_key("authorization") => Answered::Expired,
         401 if !logs_in => Answered::Challenge,
         _ => {
-            let told = told(exchange);
-            let limited = told.is_some() || header(exchange, "x-ratelimit-remaining") == Some("0");
-            let hopeless = match status {
+            let retry_after = retry_after(exchange);
+            let limited = retry_after.is_some() || header(exchange, "x-ratelimit-remaining") == Some("0");
+            let permanent = match status {
                 // What was sent may have been damaged, the upload may have got lost.
                 400 | 404 => !sends_blob,
                 401 | 405 | 413 | 415 => true,
                 403 => !limited,
                 _ => false,
             };
-            Answered::Failed(Failure { hopeless, told })
+            Answered::Failed(Failure { permanent, retry_after })
         }
     }
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker Hub's `X-Retry-After` in Unix seconds.
-fn told(exchange: &Exchange) -> Option<Told> {
+fn retry_after(exchange: &Exchange) -> Option<RetryAfter> {
     let text = header(exchange, "retry-after").or_else(|| header(exchange, "x-retry-after"))?;
     match text.parse::<u64>() {
-        Ok(unix) if unix >= UNIX_TIME_MIN => Some(Told::Until(unix.saturating_mul(1_000))),
-        Ok(seconds) => Some(Told::For(seconds.saturating_mul(1_000))),
+        Ok(unix) if unix >= UNIX_TIME_MIN => Some(RetryAfter::Until(unix.saturating_mul(1_000))),
+        Ok(seconds) => Some(RetryAfter::For(seconds.saturating_mul(1_000))),
         Err(_) => {
             let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-            u64::try_from(since.as_millis()).ok().map(Told::Until)
+            u64::try_from(since.as_millis()).ok().map(RetryAfter::Until)
         }
     }
 }

@@ -16,11 +16,11 @@ pub fn attempts(history: &[Exchange], max: usize) -> Vec<Violation> {
 }
 
 /// What cannot succeed may be tried once: what was denied, is not allowed or not valid, or is refused with a fresh token.
-pub fn hopeless(history: &[Exchange]) -> Vec<Violation> {
+pub fn permanent_errors(history: &[Exchange]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for operation in operations(history) {
-        let hopeless = |at: &usize| operation.tries[*at].failure.is_some_and(|failure| failure.hopeless);
-        let Some(first) = (0..operation.tries.len()).find(hopeless) else { continue };
+        let permanent = |at: &usize| operation.tries[*at].failure.is_some_and(|failure| failure.permanent);
+        let Some(first) = (0..operation.tries.len()).find(permanent) else { continue };
         let again = &operation.tries[first + 1..];
         let came_to_succeed = again.last().is_some_and(|last| last.failure.is_none());
         if again.is_empty() || (operation.subject.is_deletion() && came_to_succeed) {

@@ -16,12 +16,12 @@ mod violation;
 mod waits;
 mod within;
 
-pub use attempts::{attempts, hopeless};
+pub use attempts::{attempts, permanent_errors};
 pub use continuity::{changes, continuity};
 pub use deletions::deleted_early;
 pub use graph::{equal, leftovers, reachable, untouched};
 pub use snapshot::{Snapshot, is_referrers_tag};
 pub use staging::staging;
 pub use violation::Violation;
-pub use waits::{Growth, growth, told_waits, waits};
+pub use waits::{Growth, growth, requested_waits, waits};
 pub use within::within;

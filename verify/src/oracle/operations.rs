@@ -1,15 +1,15 @@
-//! A history told as operations: one blob, one manifest under one reference, one deletion, one token, one thing that is read,
+//! A history as operations: one blob, one manifest under one reference, one deletion, one token, one thing that is read,
 //! each with its tries.
 //!
-//! A try ends with a request that failed, or with the one that did it; what only leads to that is part of it. An answer that
-//! asks for a token is no try, nor is one that calls a token expired, unless it comes twice in a row. What follows a try that
-//! did it is a new operation, and so is what begins while another try is under way.
+//! A try ends with the request that failed or succeeded; requests that lead up to it belong to it. A challenge is no try.
+//! Neither is an answer that says that a token has expired, unless it comes twice in a row. A request after a successful try,
+//! or during a try, begins a new operation.
 //!
-//! One client is assumed, which may do several things at the same time: the histories of jobs that ran side by side cannot be
-//! told apart, those of jobs that ran one after the other are cut by [`within`](super::within). A refused POST does not say
-//! which blob it was for. It is taken for the blob that was asked for longest ago and not sent since, else for that one of the
-//! waiting blobs that was tried least: what is counted is right then, whichever of two blobs it really was. A client that
-//! never asks for blobs before it sends them is not judged by its refused POSTs.
+//! One client is assumed, which may do several things at once. The requests of parallel jobs cannot be told apart; those of
+//! consecutive jobs are separated by [`within`](super::within). A refused POST does not name its blob. It is counted for the
+//! blob that was looked up longest ago and not sent since, else for the waiting blob with the fewest tries; the number of
+//! tries is right whichever blob it was. A client that looks up no blobs before it sends them is not judged by its refused
+//! POSTs.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -272,9 +272,9 @@ impl Operation {
                 self.state = State::UnderWay(began_ms);
                 return;
             }
-            (Answered::Expired, State::Expired(_)) => Some(Failure { hopeless: true, told: None }),
+            (Answered::Expired, State::Expired(_)) => Some(Failure { permanent: true, retry_after: None }),
             (Answered::Expired, State::Failed(_)) if self.refused_token() => {
-                Some(Failure { hopeless: true, told: None })
+                Some(Failure { permanent: true, retry_after: None })
             }
             (Answered::Expired, _) => {
                 self.state = State::Expired(ended_ms);
@@ -290,6 +290,6 @@ impl Operation {
 
     /// Whether the last try failed because a fresh token was not good either.
     fn refused_token(&self) -> bool {
-        self.tries.last().and_then(|last| last.failure).is_some_and(|failure| failure.hopeless)
+        self.tries.last().and_then(|last| last.failure).is_some_and(|failure| failure.permanent)
     }
 }

@@ -52,7 +52,7 @@ impl Script {
     }
 
     /// The answer to the last request had a header.
-    pub(super) fn told(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(super) fn header(&mut self, name: &str, value: &str) -> &mut Self {
         self.last().answer_headers.insert(name.into(), value.into());
         self
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Violation,
-    answer::Told,
+    answer::RetryAfter,
     operations::{Operation, Try, operations},
 };
 use crate::history::Exchange;
@@ -26,7 +26,7 @@ struct Wait {
     ms: u64,
     /// How many waits there were before it.
     number: u32,
-    told: Option<Told>,
+    retry_after: Option<RetryAfter>,
     indexes: [usize; 2],
     /// When it began.
     began_ms: u64,
@@ -123,23 +123,23 @@ pub fn growth<'a>(parts: impl IntoIterator<Item = &'a [Exchange]>, base_ms: u64)
 
 /// The waits that the client computed by itself.
 fn computed(operation: &Operation) -> Vec<Wait> {
-    waits_of(operation).filter(|wait| wait.told.is_none()).collect()
+    waits_of(operation).filter(|wait| wait.retry_after.is_none()).collect()
 }
 
 /// A server that says how long it wants to be left alone is left alone, up to a minute. Some name a point in time: the clock
 /// of the history began at `start_unix_ms`.
-pub fn told_waits(history: &[Exchange], start_unix_ms: u64) -> Vec<Violation> {
+pub fn requested_waits(history: &[Exchange], start_unix_ms: u64) -> Vec<Violation> {
     let mut violations = Vec::new();
     for operation in operations(history) {
         for wait in waits_of(&operation) {
-            let told_ms = match wait.told {
+            let requested_ms = match wait.retry_after {
                 None => continue,
-                Some(Told::For(ms)) => ms,
-                Some(Told::Until(unix_ms)) => unix_ms.saturating_sub(start_unix_ms).saturating_sub(wait.began_ms),
+                Some(RetryAfter::For(ms)) => ms,
+                Some(RetryAfter::Until(unix_ms)) => unix_ms.saturating_sub(start_unix_ms).saturating_sub(wait.began_ms),
             };
-            let least = told_ms.min(TOLD_MAX_MS);
+            let least = requested_ms.min(TOLD_MAX_MS);
             if wait.ms + EARLY_MS < least {
-                let expected = format!("{} is tried again after {least} ms, as it was told", operation.subject);
+                let expected = format!("{} is tried again after {least} ms, as the server asked", operation.subject);
                 violations.push(Violation::new(expected, format!("after {} ms", wait.ms)).shown_by(wait.indexes));
             }
         }
@@ -154,7 +154,7 @@ fn waits_of(operation: &Operation) -> impl Iterator<Item = Wait> {
         (!failed.guessed && !next.guessed).then_some(Wait {
             ms: next.began_ms.saturating_sub(failed.ended_ms),
             number,
-            told: failed.failure?.told,
+            retry_after: failed.failure?.retry_after,
             indexes: [failed.index, next.index],
             began_ms: failed.ended_ms,
         })

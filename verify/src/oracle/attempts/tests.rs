@@ -43,7 +43,7 @@ fn reads(#[case] statuses: &[u16], #[case] violations: usize) {
     }
     let found = attempts(&script.history, MAX);
     assert_eq!(found.len(), violations, "{found:?}");
-    assert_eq!(hopeless(&script.history), []);
+    assert_eq!(permanent_errors(&script.history), []);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn requests_without_a_token_are_no_tries() {
         script.put("ghcr", "latest", A, 401).anonymous().put("ghcr", "latest", A, status);
     }
     assert_eq!(attempts(&script.history, MAX), []);
-    assert_eq!(hopeless(&script.history), []);
+    assert_eq!(permanent_errors(&script.history), []);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_mount_that_is_denied_is_no_try_of_the_upload() {
         script.step(Kind::UploadBegin, number, "", 202).step(Kind::UploadAppend, number, "", 202);
         script.step(Kind::UploadFinish, number, A, if number == "3" { 201 } else { 500 }).wait(100);
     }
-    assert_eq!((attempts(&script.history, MAX), hopeless(&script.history)), (vec![], vec![]));
+    assert_eq!((attempts(&script.history, MAX), permanent_errors(&script.history)), (vec![], vec![]));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn what_cannot_succeed(#[case] kind: Kind, #[case] statuses: &[u16], #[case] vio
     for status in statuses {
         script.ask("ghcr", kind, A, *status).wait(100);
     }
-    let found = hopeless(&script.history);
+    let found = permanent_errors(&script.history);
     assert_eq!(found.len(), violations, "{found:?}");
 }
 
@@ -195,8 +195,8 @@ fn what_cannot_succeed(#[case] kind: Kind, #[case] statuses: &[u16], #[case] vio
 #[case("x-ratelimit-remaining", "0")]
 fn a_rate_limit_may_be_told_by_403(#[case] header: &str, #[case] value: &str) {
     let mut script = Script::default();
-    script.put("ghcr", A, A, 403).told(header, value).wait(1_000).put("ghcr", A, A, 201);
-    assert_eq!(hopeless(&script.history), []);
+    script.put("ghcr", A, A, 403).header(header, value).wait(1_000).put("ghcr", A, A, 201);
+    assert_eq!(permanent_errors(&script.history), []);
 }
 
 #[test]

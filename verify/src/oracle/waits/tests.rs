@@ -101,7 +101,7 @@ fn fresh_tokens_are_not_waited_for() {
 fn a_wait_that_was_told_neither_grows_nor_counts() {
     let mut script = Script::default();
     script.put("ghcr", A, A, 503).wait(250);
-    script.put("ghcr", A, A, 429).told("retry-after", "0").wait(1).put("ghcr", A, A, 503).wait(800);
+    script.put("ghcr", A, A, 429).header("retry-after", "0").wait(1).put("ghcr", A, A, 503).wait(800);
     script.put("ghcr", A, A, 201);
     assert_eq!(waits(&script.history, BASE_MS), []);
 }
@@ -116,18 +116,18 @@ fn a_wait_that_was_told_neither_grows_nor_counts() {
 fn what_a_server_asks_for_is_kept(#[case] header: &str, #[case] value: &str, #[case] least: u64) {
     for (waited, violations) in [(least, 0), (least.saturating_sub(100), usize::from(least > 0)), (least + 5_000, 0)] {
         let mut script = Script::default();
-        script.put("dockerhub", A, A, 429).told(header, value).wait(waited).put("dockerhub", A, A, 201);
-        let found = told_waits(&script.history, START_UNIX_MS);
+        script.put("dockerhub", A, A, 429).header(header, value).wait(waited).put("dockerhub", A, A, 201);
+        let found = requested_waits(&script.history, START_UNIX_MS);
         assert_eq!(found.len(), violations, "{found:?}");
     }
 }
 
 #[test]
 fn who_is_told_nothing_is_judged_by_nothing() {
-    assert_eq!(told_waits(&waiting(&[0, 0]).history, START_UNIX_MS), []);
+    assert_eq!(requested_waits(&waiting(&[0, 0]).history, START_UNIX_MS), []);
     let mut script = Script::default();
-    script.put("ghcr", A, A, 429).told("retry-after", "soon").put("ghcr", A, A, 201);
-    assert_eq!(told_waits(&script.history, START_UNIX_MS), []);
+    script.put("ghcr", A, A, 429).header("retry-after", "soon").put("ghcr", A, A, 201);
+    assert_eq!(requested_waits(&script.history, START_UNIX_MS), []);
 }
 
 /// Which of two blobs a refused POST was for is not sure, so neither is what was waited for.
