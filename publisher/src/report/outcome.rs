@@ -362,6 +362,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_run_that_was_overtaken_after_its_move_names_what_it_replaced() {
+        let json = |failure: &Failure| serde_json::from_str::<serde_json::Value>(&failure_json(failure)).unwrap();
+        let mut failure = failure();
+        assert!(json(&failure)["error"].get("replaced").is_none());
+        let previous: Digest = format!("sha256:{}", "3".repeat(64)).parse().unwrap();
+        failure.replaced.push(("ghcr".into(), previous.clone()));
+        assert_eq!(json(&failure)["error"]["replaced"], json!([{ "registry": "ghcr", "previous": previous }]));
+    }
+
+    #[test]
     fn timings_name_their_schema() {
         insta::assert_snapshot!(timings_json(&publication().timings[1..]), @r#"
         {
