@@ -50,6 +50,7 @@ test *filters:
         # The unprivileged user cannot read root's toolchain, and often not root's checkout.
         cargo nextest archive --workspace --locked --archive-file {{ archive }}
         ROOTLESS_COPY={{ archive }} scripts/rootless env INSTA_UPDATE=no "NEXTEST_TEST_THREADS=$NEXTEST_TEST_THREADS" \
+            "RACES=${RACES:-500}" "SEED=${SEED:-1}" \
             cargo-nextest nextest run --archive-file {{ archive }} --workspace-remap . --no-fail-fast "$@"
     else
         INSTA_UPDATE=no scripts/rootless cargo nextest run --workspace --locked --no-fail-fast "$@"

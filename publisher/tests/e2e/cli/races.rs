@@ -2,7 +2,7 @@
 //! ends at the newer build on both, whoever was first.
 //!
 //! The builds are prepared once, so that a race is two `publisher merge`. Some races are part of every run of the tests;
-//! hundreds of them, with a summary, are `RACES=500 cargo nextest run -p publisher --run-ignored only races`.
+//! hundreds of them, with a summary, are `RACES=500 just test --run-ignored only -E 'test(many_pairs)'`.
 
 use std::{
     collections::BTreeMap,
