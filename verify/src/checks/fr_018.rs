@@ -5,7 +5,10 @@ use crate::{
     check::{Check, Inconclusive, Judgement},
     evidence::Evidence,
     history::Exchange,
-    oracle::{Growth, Violation, attempts, growth, permanent_errors, requested_waits, untouched, waits, within},
+    oracle::{
+        Growth, Violation, attempts, growth, permanent_errors, requested_waits, shortest_waits, untouched, waits,
+        within,
+    },
     scenario::{OUTAGES_OF_BUILDS, OUTAGES_OF_MERGES, RETRY_BASE_MS, Scenario},
 };
 
@@ -73,7 +76,8 @@ fn exponential(evidence: &Evidence) -> Judgement {
         evidence.history.iter().filter(|it| (span.0..=span.1).contains(&it.began_ms)).cloned().collect()
     };
     let parts: Vec<Vec<Exchange>> = spans(evidence).map(inside).collect();
-    let violations = within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS));
+    let shortest = shortest_waits(parts.iter().map(Vec::as_slice));
+    let violations = within(&evidence.history, spans(evidence), |part| waits(part, RETRY_BASE_MS, &shortest));
     if !violations.is_empty() {
         return match growth(parts.iter().map(Vec::as_slice), RETRY_BASE_MS) {
             Growth::Yes => Ok(Vec::new()),

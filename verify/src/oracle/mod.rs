@@ -23,5 +23,5 @@ pub use graph::{equal, leftovers, reachable, untouched};
 pub use snapshot::{Snapshot, is_referrers_tag};
 pub use staging::staging;
 pub use violation::Violation;
-pub use waits::{Growth, growth, requested_waits, waits};
+pub use waits::{Growth, growth, requested_waits, shortest_waits, waits};
 pub use within::within;

@@ -15,7 +15,7 @@ const GROWTH_MIN: (u64, u64) = (3, 2);
 /// By how much the shortest of several waits may seem longer than it was meant, in milliseconds: machines are busy.
 const DELAY_MS: u64 = 40;
 /// By how much a single wait may seem longer than it was meant.
-const SINGLE_DELAY_MS: u64 = 150;
+const SINGLE_DELAY_MS: u64 = 400;
 /// By how much a wait may seem shorter than it was meant: an answer is noted a moment after its client has it.
 const EARLY_MS: u64 = 25;
 /// How long a server must be obeyed at most.
@@ -32,17 +32,23 @@ struct Wait {
     began_ms: u64,
 }
 
+/// The shortest first wait of all operations, the shortest second one, and so on. The parts of the history are those of jobs
+/// that ran one after the other.
+pub fn shortest_waits<'a>(parts: impl IntoIterator<Item = &'a [Exchange]>) -> BTreeMap<u32, u64> {
+    let mut shortest = BTreeMap::new();
+    for wait in parts.into_iter().flat_map(operations).flat_map(|operation| computed(&operation)) {
+        shortest.entry(wait.number).and_modify(|ms: &mut u64| *ms = wait.ms.min(*ms)).or_insert(wait.ms);
+    }
+    shortest
+}
+
 /// Waits grow exponentially from a base: none is shorter than half of what it should be, and each is much longer than the one
 /// before it. Those that a server asked for are left out.
 ///
-/// A busy machine makes waits longer, never shorter. So a wait is compared with the shortest wait of the same number that
-/// any operation had before it, and only roughly with the one of its own operation.
-pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
+/// A busy machine makes waits longer, never shorter. So a wait is compared with the [`shortest_waits`] of the number before it,
+/// and only roughly with the one of its own operation.
+pub fn waits(history: &[Exchange], base_ms: u64, shortest: &BTreeMap<u32, u64>) -> Vec<Violation> {
     let waits: Vec<_> = operations(history).iter().map(|it| (it.subject.to_string(), computed(it))).collect();
-    let mut shortest = BTreeMap::new();
-    for wait in waits.iter().flat_map(|(_, waits)| waits) {
-        shortest.entry(wait.number).and_modify(|ms: &mut u64| *ms = wait.ms.min(*ms)).or_insert(wait.ms);
-    }
     let mut violations = Vec::new();
     for (subject, waits) in &waits {
         for wait in waits {
@@ -56,8 +62,8 @@ pub fn waits(history: &[Exchange], base_ms: u64) -> Vec<Violation> {
             if before.number + 1 != wait.number {
                 continue;
             }
-            let least =
-                shortest[&before.number].saturating_sub(DELAY_MS).max(before.ms.saturating_sub(SINGLE_DELAY_MS));
+            let shortest = shortest.get(&before.number).copied().unwrap_or(before.ms);
+            let least = shortest.saturating_sub(DELAY_MS).max(before.ms.saturating_sub(SINGLE_DELAY_MS));
             if !grows(least, wait.ms) {
                 let expected = format!("{subject} waits ever longer before it is tried again");
                 let seen = format!("{} ms, then {} ms", before.ms, wait.ms);
