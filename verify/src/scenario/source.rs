@@ -8,8 +8,9 @@ use crate::harness::{HarnessError, source::Source};
 pub const SOURCE_LABEL: &str = "dev.tallyman.verify.source";
 /// What the slow step prints whenever it is really run.
 pub const STEP_RAN: &str = "verify: the slow step runs";
-/// Seconds of sleep that stand for what a real image compiles: sleep is as long on a slow machine as on a quick one.
-const SLOW_STEP_S: u32 = 10;
+/// Seconds of sleep that stand for what a real image compiles: sleep is as long on a slow machine as on a quick one. A build
+/// without the step takes a second, and up to ten where much else runs; half of this is more than that.
+const SLOW_STEP_S: u32 = 25;
 /// A file in the image that changes.
 const MESSAGE: &str = "message.txt";
 /// The source of an image that takes no longer to build than it must: most scenarios are about what comes after.

@@ -1,5 +1,7 @@
 //! The proxy before the real reference registry.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use super::support::{Reply, send};
@@ -172,9 +174,15 @@ async fn the_challenge_of_an_expired_token_is_the_registrys_own() {
     let challenge = Challenge::parse(refused.header("www-authenticate")).unwrap();
     assert_eq!((refused.status, expired.times()), (401, 1));
     assert_eq!(challenge.get("error"), Some("invalid_token"));
-    for name in ["realm", "service", "scope"] {
+    for name in ["realm", "service"] {
         assert_eq!(challenge.get(name), own.get(name), "{name}");
     }
+    // The registry names the actions in any order.
+    let scope = |challenge: &Challenge| {
+        let (repository, actions) = challenge.get("scope").and_then(|scope| scope.rsplit_once(':')).unwrap();
+        (repository.to_owned(), actions.split(',').map(str::to_owned).collect::<BTreeSet<_>>())
+    };
+    assert_eq!(scope(&challenge), scope(&own));
     let headers = [MANIFEST_TYPE, ("authorization", &second)];
     let taken = real.send("PUT", &manifest_path("latest"), &headers, list("a").as_bytes()).await.unwrap();
     assert_eq!(taken.status, 201);
