@@ -13,7 +13,7 @@ use super::{Child, Client, ClientError, Depth, ManifestKind, Publication, Reader
 use crate::history::Recorder;
 
 /// The pause between two questions to one registry while nothing changes.
-const PAUSE: Duration = Duration::from_millis(25);
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a registry may give no answer before its samples prove nothing. A registry that writes a tag to its disk may fail
 /// to read it for a moment.
 pub const SILENCE_MAX: Duration = Duration::from_millis(500);

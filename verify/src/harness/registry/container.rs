@@ -46,7 +46,7 @@ impl Container {
         let docker = engine::connect().await?;
         let image = Image::provide(&docker).await?;
         let config = config::write(storage, Path::new(FOLDER), &format!("0.0.0.0:{PORT}"), auth)?;
-        let container = GenericImage::new(image.name, image.tag)
+        let request = GenericImage::new(image.name, image.tag)
             .with_exposed_port(PORT.tcp())
             .with_wait_for(WaitFor::message_on_stderr(LISTENING))
             .with_cmd([format!("{FOLDER}/{config}")])
@@ -54,10 +54,10 @@ impl Container {
             .with_label(LABEL, Owner::this()?.to_string())
             .with_user(user(&docker).await?)
             .with_startup_timeout(START_MAX)
-            .with_host_config_modifier(only_on_loopback)
-            .start()
-            .await
-            .map_err(HarnessError::engine("start a registry"))?;
+            .with_host_config_modifier(only_on_loopback);
+        let request =
+            config::RUNTIME.into_iter().fold(request, |request, (name, value)| request.with_env_var(name, value));
+        let container = request.start().await.map_err(HarnessError::engine("start a registry"))?;
         let port = container.get_host_port_ipv4(PORT.tcp()).await;
         let port = port.map_err(HarnessError::engine("tell a container's port"))?;
         let host = format!("127.0.0.1:{port}");

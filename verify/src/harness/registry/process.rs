@@ -47,6 +47,7 @@ impl Process {
             // The registry takes every variable REGISTRY_… for a setting.
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(config::RUNTIME)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
