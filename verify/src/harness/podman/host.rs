@@ -23,7 +23,7 @@ const CONTAINERS_CONF: &str = "containers/containers.conf";
 /// What the folders of run-time files begin with.
 const RUN_PREFIX: &str = "tallyman-";
 /// The folder of its images.
-const ROOT: &str = "root";
+pub(super) const ROOT: &str = "root";
 /// Registries on this machine may be spoken to over plain HTTP.
 const REGISTRIES: &str = "[[registry]]\nprefix = \"127.0.0.1\"\nlocation = \"127.0.0.1\"\ninsecure = true\n";
 

@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::command::podman;
+use super::{command::podman, host::ROOT};
 use crate::harness::HarnessError;
 
 /// Ends what runs in containers below the folder that is its first argument, unmounts what is mounted there and below the
@@ -47,6 +47,9 @@ pub(super) async fn remove(
     run: &Path,
     environment: &BTreeMap<String, String>,
 ) -> Result<(), HarnessError> {
+    if removed_unused(folder, run) {
+        return Ok(());
+    }
     if has_containers(folder) {
         podman(environment, &END_CONTAINERS).await?.ok("end the containers of a store")?;
     }
@@ -55,6 +58,9 @@ pub(super) async fn remove(
 
 /// The same for who cannot wait, and has nobody to tell.
 pub(super) fn remove_now(folder: &Path, run: &Path, environment: &BTreeMap<String, String>) {
+    if removed_unused(folder, run) {
+        return;
+    }
     let call = |environment: &BTreeMap<String, String>, arguments: &[String]| {
         let mut command = Command::new("podman");
         command.args(arguments).envs(environment).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -70,6 +76,11 @@ const END_CONTAINERS: [&str; 4] = ["rm", "--all", "--force", "--time=0"];
 
 fn removal(folder: &Path, run: &Path) -> [String; 7] {
     ["unshare", "sh", "-c", REMOVE, "remove", &folder.to_string_lossy(), &run.to_string_lossy()].map(str::to_owned)
+}
+
+/// Removes a store that podman was never called for, as most merges need none: all its files are this user's. Whether it did.
+fn removed_unused(folder: &Path, run: &Path) -> bool {
+    !folder.join(ROOT).exists() && [folder, run].into_iter().all(|folder| fs::remove_dir_all(folder).is_ok())
 }
 
 /// Whether podman made a container here that it has not removed. Asking podman would take a third of a second.
