@@ -1,9 +1,22 @@
 //! FR-006: images are published to GitHub Container Registry.
 
-use crate::{check::Check, scenario::Scenario};
+use crate::{
+    check::{Check, Judgement},
+    evidence::Evidence,
+    oracle::Violation,
+    scenario::Scenario,
+};
 
 /// The checks of this requirement.
-pub(super) const CHECKS: &[Check] =
-    &[Check::pipeline("every_run_publishes_to_ghcr", &["FR-006"], Scenario::Releases, |evidence| {
+pub(super) const CHECKS: &[Check] = &[
+    Check::pipeline("every_run_publishes_to_ghcr", &["FR-006"], Scenario::Releases, |evidence| {
         super::fr_005::published(evidence, "ghcr")
-    })];
+    }),
+    Check::pipeline("no_other_server_is_asked", &["FR-005", "FR-006"], Scenario::Releases, no_other_server),
+];
+
+/// A pipeline publishes to the repositories that it is given, and to no other that it knows by heart.
+fn no_other_server(evidence: &Evidence) -> Judgement {
+    let given = "requests to the servers that the pipeline was given";
+    Ok(evidence.outside.iter().map(|host| Violation::new(given, format!("it asked for {host}"))).collect())
+}

@@ -63,6 +63,9 @@ pub struct Evidence {
     /// Where the pipeline reached each server: `127.0.0.1:41234`.
     #[serde(default)]
     pub addresses: BTreeMap<String, String>,
+    /// Other hosts that the pipeline asked for; it reached none of them.
+    #[serde(default)]
+    pub outside: Vec<String>,
     /// How often each injected fault met a request.
     #[serde(default)]
     pub faults: Vec<Fired>,

@@ -3,6 +3,7 @@
 pub mod error;
 mod lock;
 pub mod management;
+pub mod outside;
 pub mod owner;
 pub mod pace;
 pub mod podman;

@@ -41,7 +41,7 @@ const PROCESS_CHECKS_MAX: usize = 20;
 const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
 /// The variables that a subject gets from this process's environment.
 const INHERITED: &[&str] =
-    &["HOME", "LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"];
+    &["LANG", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"];
 
 /// An executable.
 #[derive(Debug, Clone)]
@@ -143,7 +143,8 @@ impl Subject {
     pub async fn call(&self, call: &StageCall<'_>) -> io::Result<StageRun> {
         let (output, summary, calls) =
             (call.folder.join("output"), call.folder.join("summary"), call.folder.join("calls"));
-        fs::create_dir_all(call.folder)?;
+        let home = call.folder.join("home");
+        fs::create_dir_all(&home)?;
         fs::create_dir_all(call.handover)?;
         fs::write(&output, "")?;
         fs::write(&summary, "")?;
@@ -163,6 +164,7 @@ impl Subject {
             .env(watch::REAL_PATH, &path)
             .env(watch::CALLS, &calls)
             .env(stage_process::VARIABLE, &stage)
+            .env("HOME", &home)
             .env("GITHUB_WORKSPACE", call.checkout)
             .env("GITHUB_OUTPUT", &output)
             .env("GITHUB_STEP_SUMMARY", &summary)

@@ -21,7 +21,9 @@ use crate::{
     client::Poller,
     evidence::{Evidence, Moment, Stage},
     harness::{
-        HarnessError, owner,
+        HarnessError,
+        outside::Outside,
+        owner,
         pace::Pace,
         podman::PodmanHost,
         proxy::{Action, FirstProxy, Injected, Proxy, Rule},
@@ -49,6 +51,8 @@ pub struct World {
     scenario: Scenario,
     pub(super) options: LocalOptions,
     pub(super) registries: Registries,
+    /// Stands for all other servers.
+    outside: Outside,
     source: LabelledSource,
     pub(super) secrets: Secrets,
     /// The secret that is not there just now.
@@ -95,6 +99,7 @@ impl World {
             scenario,
             options: options.clone(),
             registries,
+            outside: Outside::start().await?,
             source: LabelledSource::new(source)?,
             secrets,
             withheld: None,
@@ -293,6 +298,7 @@ impl World {
                 }
             }
         }
+        evidence.outside = self.outside.hosts();
         evidence.faults = self.registries.proxies().into_iter().flat_map(Proxy::fired).collect();
         self.registries.end().await;
         evidence.trouble.extend(self.recorder.trouble());
@@ -309,6 +315,7 @@ impl World {
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
         let mut variables = self.options.environment.clone();
         variables.extend(self.registries.variables());
+        variables.extend(self.outside.variables());
         variables.insert("VERIFY_RETRY_BASE_MS".into(), RETRY_BASE_MS.to_string());
         variables.insert("VERIFY_CLEANUP".into(), "after".into());
         variables.insert("DOCKERHUB_USERNAME".into(), DOCKERHUB_USER.into());
