@@ -1,12 +1,12 @@
 //! The command line: subcommands, their flags, and what is printed at the end.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::{
-    command::{self, CleanArgs, Gate, Run, RunArgs, SourceArgs, cancellable},
+    command::{self, CleanArgs, Gate, Run, RunArgs, SourceArgs},
     config::Settings,
     doctor::doctor,
     environment::Environment,
@@ -16,9 +16,9 @@ use crate::{
     oci::Platform,
     plan,
     report::{
-        OutputFormat, Screen,
-        outcome::{Publication, failure_json, to_json},
-        print, summary, text,
+        Screen,
+        outcome::{Publication, failure_json, timings_json, to_json},
+        print, set_color, summary, text,
     },
 };
 
@@ -58,6 +58,16 @@ struct OutputArgs {
     timings: Option<PathBuf>,
 }
 
+/// In which form the result goes to stdout.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum OutputFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document, alone on stdout.
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Says what a run will publish, and fails now if it must not: bad version, bad tag, missing secret
@@ -93,10 +103,7 @@ enum Command {
     /// Writes a GitHub workflow that publishes this repository's image, and a publish.toml
     Init(InitArgs),
     /// Says what this machine lacks for building and publishing, and how to fix it
-    Doctor {
-        #[command(flatten)]
-        settings: Settings,
-    },
+    Doctor(Settings),
 }
 
 #[derive(Debug, Args)]
@@ -109,10 +116,8 @@ struct HandOverArgs {
 /// Where a run's progress, result and failure go.
 struct Console {
     environment: Environment,
-    output: OutputFormat,
-    color: ColorChoice,
+    args: OutputArgs,
     screen: Arc<Screen>,
-    timings: Option<PathBuf>,
 }
 
 /// What is printed on stdout, and the failure besides, if the command failed all the same.
@@ -124,9 +129,12 @@ pub async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let console = Console::new(Environment::of_process(), cli.output);
+    let environment = Environment::of_process();
+    set_color(cli.output.color);
+    let screen = Screen::on_stderr(&environment);
+    let console = Console { environment, args: cli.output, screen };
     let printed = match cli.command {
-        Command::Doctor { settings } => Ok(console.doctor(&settings).await),
+        Command::Doctor(settings) => Ok(console.doctor(&settings).await),
         Command::Init(args) => init(&args).await.map(|text| (text, None)),
         Command::Plan(args) => console.plan(&args).await,
         Command::Build { platform, source, hand_over, run } => {
@@ -145,33 +153,39 @@ pub async fn main() -> ExitCode {
 }
 
 impl Console {
-    fn new(environment: Environment, output: OutputArgs) -> Self {
-        let OutputArgs { output, color, timings } = output;
-        let screen = Screen::on_stderr(&environment, color);
-        Self { environment, output, color, screen, timings }
-    }
-
     fn events(&self) -> Events {
         Arc::clone(&self.screen) as Events
+    }
+
+    fn warn(&self, warning: String) {
+        self.events().event(Event::Warning(warning));
     }
 
     /// Opens a run and does its work, unless a signal ends it.
     async fn run<T>(&self, args: &RunArgs, work: impl AsyncFnOnce(&Run) -> Result<T, Failure>) -> Result<T, Failure> {
         let gate = Gate::default();
-        cancellable(&gate, async {
+        gate.cancellable(async {
             let run = Run::open(args, self.environment.clone(), Arc::clone(&self.screen), gate.clone()).await?;
             work(&run).await
         })
         .await
     }
 
+    /// Publishes, and writes the files that were asked for and the step's outputs, which the steps that follow need.
     async fn publish(
         &self,
         args: &RunArgs,
         work: impl AsyncFnOnce(&Run) -> Result<Publication, Failure>,
     ) -> Result<Printed, Failure> {
+        let work = async |run: &Run| work(run).await.map_err(|failure| run.gate.unpublished(failure));
         let publication = self.run(args, work).await?;
-        command::write_files(&self.environment, &publication, self.timings.as_deref(), &self.events())?;
+        if let Some(file) = &self.args.timings
+            && let Err(error) = fs::write(file, timings_json(&publication.timings))
+        {
+            self.warn(format!("failed to write {}: {error}", file.display()));
+        }
+        self.summarise(&summary::publication(&publication));
+        command::append(&self.environment, "GITHUB_OUTPUT", &command::outputs(&publication))?;
         Ok((self.render(|| text::publication(&publication), &publication), None))
     }
 
@@ -186,9 +200,7 @@ impl Console {
 
     async fn clean(&self, args: &CleanArgs) -> Result<Printed, Failure> {
         let cleaned = command::clean(&self.environment, args, self.events()).await?;
-        if let Err(failure) = command::write_summary(&self.environment, &summary::cleaned(&cleaned.text())) {
-            self.events().event(Event::Warning(failure.chain().join(": ")));
-        }
+        self.summarise(&summary::cleaned(&cleaned.text()));
         Ok((self.render(|| cleaned.text(), &cleaned), cleaned.failure()))
     }
 
@@ -198,9 +210,18 @@ impl Console {
         (self.render(|| diagnosis.to_string(), &diagnosis), (!diagnosis.fit).then(unfit))
     }
 
+    /// Appends to the job's summary, if this is a step of a workflow. One that cannot be written is only a warning.
+    fn summarise(&self, markdown: &str) {
+        // The empty line ends the paragraph or table of an earlier step.
+        let written = command::append(&self.environment, "GITHUB_STEP_SUMMARY", &format!("{markdown}\n"));
+        if let Err(failure) = written {
+            self.warn(format!("failed to write the job summary: {}", failure.chain().join(": ")));
+        }
+    }
+
     /// A result in the form that was asked for.
     fn render(&self, text: impl FnOnce() -> String, record: &impl Serialize) -> String {
-        match self.output {
+        match self.args.output {
             OutputFormat::Text => text(),
             OutputFormat::Json => to_json(record),
         }
@@ -208,16 +229,16 @@ impl Console {
 
     /// Ends the screen, prints the result or the failure, and appends the failure to the job's summary.
     fn finish(&self, printed: Result<Printed, Failure>) -> ExitCode {
-        let (text, failure) = printed.unwrap_or_else(|failure| match self.output {
+        let (text, failure) = printed.unwrap_or_else(|failure| match self.args.output {
             OutputFormat::Text => (String::new(), Some(failure)),
             OutputFormat::Json => (failure_json(&failure), Some(failure)),
         });
+        if let Some(failure) = &failure {
+            self.summarise(&summary::failure(failure));
+        }
         self.screen.end(failure.as_ref());
-        print(&text, self.color);
-        let Some(failure) = failure else { return ExitCode::SUCCESS };
-        // The run has failed already; a summary that cannot be written does not change its exit code.
-        let _ = command::write_summary(&self.environment, &summary::failure(&failure));
-        failure.exit.into()
+        print(&text);
+        failure.map_or(ExitCode::SUCCESS, |failure| failure.exit.into())
     }
 }
 

@@ -1,14 +1,13 @@
 //! How a run ends: the documented exit codes, and the one error type that reaches the user.
 
-use std::{error::Error, fmt, process::ExitCode};
+use std::{error::Error as _, iter, process::ExitCode};
 
-use serde::Serialize;
+use thiserror::Error;
 
 use crate::oci::Digest;
 
 /// The exit codes. The numbers are an interface: scripts and workflows read them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
     /// All other failures: a bad configuration, podman missing, an incomplete hand-over.
@@ -33,7 +32,8 @@ impl From<Exit> for ExitCode {
 pub const NOTHING_PUBLISHED: &str = "nothing was published, all tags are as before";
 
 /// Why a run failed: exit code, message with causes, advice, and the state that the registries were left in.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("{message}")]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
@@ -45,7 +45,7 @@ pub struct Failure {
     pub left: Option<String>,
     /// What the tag pointed at before this run moved it, by the registry's short name, where others have moved it on.
     pub replaced: Vec<(String, Digest)>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Failure {
@@ -61,7 +61,7 @@ impl Failure {
 
     /// Adds the cause.
     #[must_use]
-    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -73,15 +73,6 @@ impl Failure {
         self
     }
 
-    /// The same, where there may be nothing to advise.
-    #[must_use]
-    pub fn maybe_hint(self, hint: Option<String>) -> Self {
-        match hint {
-            Some(hint) => self.hint(hint),
-            None => self,
-        }
-    }
-
     /// Adds what state the run leaves behind.
     #[must_use]
     pub fn left(mut self, left: impl Into<String>) -> Self {
@@ -91,25 +82,8 @@ impl Failure {
 
     /// The message and its causes, outermost first.
     pub fn chain(&self) -> Vec<String> {
-        let mut chain = vec![self.message.clone()];
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            chain.push(error.to_string());
-            cause = error.source();
-        }
-        chain
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for Failure {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        let causes = iter::successors(self.source(), |&error| error.source()).map(ToString::to_string);
+        iter::once(self.message.clone()).chain(causes).collect()
     }
 }
 

@@ -20,12 +20,7 @@ const ENVIRONMENT: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID"];
 const REMOTE_ENVIRONMENT: &[&str] =
     &["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO", "SSL_CERT_FILE"];
 
-/// The commit that is checked out, if this is a git checkout.
-pub(crate) async fn head(folder: &Path) -> Option<String> {
-    ask(folder, &["rev-parse", "--verify", "HEAD"]).await
-}
-
-/// The commit that a ref leads to, if the checkout has it.
+/// The commit that a ref leads to, if this is a git checkout that has it. `HEAD` is what is checked out.
 pub(crate) async fn commit_of(folder: &Path, reference: &str) -> Option<String> {
     ask(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")]).await
 }
@@ -43,18 +38,16 @@ pub(crate) async fn changed(folder: &Path, except: Option<&Path>) -> Vec<String>
     names.filter(counts).map(ToOwned::to_owned).collect()
 }
 
-/// When a commit was made, in seconds since 1970, if the checkout has it.
-pub(crate) async fn commit_time(folder: &Path, commit: &str) -> Option<u64> {
-    ask(folder, &["show", "--no-patch", "--format=%ct", commit]).await?.parse().ok()
-}
-
-/// The parents of a commit, separated by spaces. The commit itself names them, also in a shallow clone that
-/// has none of them.
-pub(crate) async fn parents(folder: &Path, commit: &str) -> Option<String> {
+/// When a commit was made, in seconds since 1970, and its parents, separated by spaces, if the checkout has it. The commit
+/// itself names them, also in a shallow clone that has none of them.
+pub(crate) async fn time_and_parents(folder: &Path, commit: &str) -> Option<(u64, Option<String>)> {
     let commit = ask(folder, &["cat-file", "commit", commit]).await?;
-    let headers = commit.lines().take_while(|line| !line.is_empty());
-    let parents: Vec<_> = headers.filter_map(|line| line.strip_prefix("parent ")).collect();
-    if parents.is_empty() { None } else { Some(parents.join(" ")) }
+    let headers = || commit.lines().take_while(|line| !line.is_empty());
+    let parents: Vec<_> = headers().filter_map(|line| line.strip_prefix("parent ")).collect();
+    // After name and address come the time and the time zone.
+    let committer = headers().find(|line| line.starts_with("committer "))?;
+    let time = committer.rsplit(' ').nth(1)?.parse().ok()?;
+    Some((time, Some(parents.join(" ")).filter(|parents| !parents.is_empty())))
 }
 
 /// The files of the checkout, new ones included, deleted and ignored ones not; each path starts at `root`.
@@ -110,7 +103,7 @@ async fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
 /// The answer without blanks around it; nothing if git is not there or has none.
 async fn answer(mut git: Command) -> Option<String> {
     let output = git.output().await.ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// git in a folder, so that it only looks: no program is run that a configuration or a variable names (a hook, a file
@@ -212,11 +205,11 @@ mod tests {
     async fn nothing_that_a_checkout_names_is_run() {
         let folder = hostile();
         let (folder, ran) = (folder.path(), folder.path().join("ran"));
-        let head = head(folder).await.unwrap();
+        let head = commit_of(folder, "HEAD").await.unwrap();
         assert!(!ran.exists(), "by looking for HEAD");
-        assert_eq!(commit_time(folder, &head).await, Some(1_700_000_000));
+        assert_eq!(time_and_parents(folder, &head).await, Some((1_700_000_000, None)));
         assert!(!ran.exists(), "by asking for the time of a signed commit");
-        assert_eq!(commit_time(folder, ABSENT).await, None);
+        assert_eq!(time_and_parents(folder, ABSENT).await, None);
         assert!(!ran.exists(), "by asking for a commit that would have to be fetched");
         assert_eq!(remote(folder).await.as_deref(), Some("ssh://nowhere.invalid/acme/hello"));
         assert!(root(folder).await.is_some() && main_branch(folder).await.is_some() && !ran.exists());
@@ -241,6 +234,6 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), &link).unwrap();
         assert!(is_read_as_another_users(folder.path()).await && is_read_as_another_users(&link).await);
         assert!(!is_read_as_another_users(&below).await);
-        assert!(head(&below).await.is_some(), "our own is read from below, too");
+        assert!(commit_of(&below, "HEAD").await.is_some(), "our own is read from below, too");
     }
 }

@@ -1,41 +1,29 @@
-//! `publisher build`: one platform built and put on all registries, by digest.
+//! `publisher build`: one platform built and put on all registries, by digest. `publisher publish`: all platforms built,
+//! staged and published by one process on one machine.
 
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use futures::future::try_join_all;
+
 use super::{
     cache,
-    merge::overtaken_or,
+    merge::{commit, overtaken_or},
     result::{skipped, staged},
     run::{Run, SourceArgs},
 };
 use crate::{
     commit::{HandOver, Record},
     event::{Event, Phase},
-    exit::{Exit, Failure, NOTHING_PUBLISHED},
+    exit::{Exit, Failure},
     oci::{Digest, Platform, Tag},
     podman::{BuildRequest, Podman, PodmanError, Steps},
     registry::Registry,
     report::outcome::{BuildOutcome, Publication},
-    stage::{Commit, StageOptions, stage},
+    stage::{StageOptions, stage},
 };
-
-/// An image in podman's store.
-pub(super) struct Built {
-    image: Digest,
-    steps: Steps,
-    platform: Platform,
-}
-
-impl Built {
-    /// The build as it is reported.
-    pub(super) fn outcome(&self) -> BuildOutcome {
-        let (steps, steps_reused) = (self.steps.total(), self.steps.reused());
-        BuildOutcome { platform: self.platform.clone(), steps, steps_reused }
-    }
-}
 
 /// Builds one platform, stages it and writes the hand-over files into `folder`. Without a push, only builds.
 ///
@@ -48,21 +36,41 @@ pub async fn build(run: &Run, platform: &Platform, source: &SourceArgs, folder: 
     }
     let (podman, registries) = prepare(run, source, Some(folder)).await?;
     if !run.plan.push {
-        return Ok(skipped(run, vec![build_image(run, &podman, platform).await?.outcome()]));
+        let (_, steps) = build_image(run, &podman, platform).await?;
+        return Ok(skipped(run, vec![outcome(platform, &steps)]));
     }
     let record = build_and_stage(run, &podman, platform, &registries).await?;
     HandOver::new(folder).write(&record)?;
     Ok(staged(run, &record, &registries))
 }
 
+/// Builds and stages all platforms in parallel, then publishes them.
+///
+/// # Errors
+/// Those of `build` and `merge`.
+pub async fn publish(run: &Run, source: &SourceArgs) -> Result<Publication, Failure> {
+    let (podman, registries) = prepare(run, source, None).await?;
+    let platforms = run.plan.platforms.iter();
+    if !run.plan.push {
+        let build = async |platform| {
+            let (_, steps) = build_image(run, &podman, platform).await?;
+            Ok::<_, Failure>(outcome(platform, &steps))
+        };
+        return Ok(skipped(run, try_join_all(platforms.map(build)).await?));
+    }
+    let build = async |platform| build_and_stage(run, &podman, platform, &registries).await;
+    let records = try_join_all(platforms.map(build)).await?;
+    commit(run, &records, &registries).await
+}
+
 /// Everything before a build: the sources are those of the commit, podman is fit for them, the registries answer. There
 /// are no registries if nothing is pushed. `except` is a folder that the run itself writes to.
-pub(super) async fn prepare(
+async fn prepare(
     run: &Run,
     source: &SourceArgs,
     except: Option<&Path>,
 ) -> Result<(Podman, Vec<Arc<Registry>>), Failure> {
-    run.config.check_sources()?;
+    run.config.read_containerfile()?;
     run.require_commit(source, except).await?;
     let podman = Podman::new(&run.environment);
     podman.check(&run.config.containerfile).await?;
@@ -71,56 +79,55 @@ pub(super) async fn prepare(
 }
 
 /// Builds one platform and puts its image on all registries, by digest.
-pub(super) async fn build_and_stage(
+async fn build_and_stage(
     run: &Run,
     podman: &Podman,
     platform: &Platform,
     registries: &[Arc<Registry>],
 ) -> Result<Record, Failure> {
-    let built = build_image(run, podman, platform).await?;
-    // The newest build of the main branch has most layers in common with any other.
-    let previous = Tag::latest();
-    let commit = Commit {
-        source: run.config.source.clone(),
-        revision: run.plan.commit.clone(),
-        time: run.commit_time,
-        parents: run.parents.clone(),
+    let (image, steps) = build_image(run, podman, platform).await?;
+    let options = StageOptions {
+        image: &image,
+        platform,
+        commit: &run.commit,
+        // The newest build of the main branch has most layers in common with any other.
+        previous: &Tag::latest(),
+        spool: run.spool(),
     };
-    let image = &built.image;
-    let options = StageOptions { image, platform, commit: &commit, previous: &previous, spool: run.spool() };
     let events = run.events();
     let staged = stage(podman, options, registries, &events);
     match run.phase(Phase::Stage(platform.clone()), staged).await {
-        Ok(staged) => Ok(Record::new(&staged, &built.steps, registries, &run.identity())),
-        Err(failure) if failure.exit == Exit::PushFailed => {
-            Err(overtaken_or(run, registries, failure.left(NOTHING_PUBLISHED)).await)
-        }
-        Err(failure) => Err(failure.left(NOTHING_PUBLISHED)),
+        Ok(staged) => Ok(Record::new(&staged, &steps, registries, &run.identity())),
+        Err(failure) if failure.exit == Exit::PushFailed => Err(overtaken_or(run, registries, failure).await),
+        Err(failure) => Err(failure),
     }
 }
 
 /// Builds the image of one platform in podman's store.
-pub(super) async fn build_image(run: &Run, podman: &Podman, platform: &Platform) -> Result<Built, Failure> {
+async fn build_image(run: &Run, podman: &Podman, platform: &Platform) -> Result<(Digest, Steps), Failure> {
     let config = &run.config;
-    let mut request = BuildRequest {
-        platform: platform.clone(),
-        containerfile: config.containerfile.clone(),
-        context: config.context.clone(),
-        build_args: config.build_args.clone().into_iter().collect(),
-        cache: None,
-        no_cache: false,
-    };
     let built = run.phase(Phase::Build(platform.clone()), async {
-        let cache = cache::open(run, platform).await;
-        request.cache = cache.as_ref().map(|cache| cache.layers.clone());
+        let (cache, _auth_file) = cache::open(run, platform).await.unzip();
+        let request = BuildRequest {
+            platform: platform.clone(),
+            containerfile: config.containerfile.clone(),
+            context: config.context.clone(),
+            build_args: config.build_args.clone().into_iter().collect(),
+            cache,
+            no_cache: false,
+        };
         build_until_usable(run, podman, request).await
     });
-    built.await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))
+    Ok(built.await?)
 }
 
 /// Runs podman. Once more if only writing to the cache failed: what it built until then is in its store. And once more
 /// without reuse if it took a step of another platform.
-async fn build_until_usable(run: &Run, podman: &Podman, mut request: BuildRequest) -> Result<Built, PodmanError> {
+async fn build_until_usable(
+    run: &Run,
+    podman: &Podman,
+    mut request: BuildRequest,
+) -> Result<(Digest, Steps), PodmanError> {
     let (events, platform) = (run.events(), request.platform.clone());
     let steps = Mutex::new(Steps::default());
     let seen = || steps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +159,12 @@ async fn build_until_usable(run: &Run, podman: &Podman, mut request: BuildReques
             _ => break image?,
         }
     };
-    let built = Built { image, steps: seen().clone(), platform };
-    events.event(Event::Note(format!("{} cache: {}", built.platform, built.outcome())));
-    Ok(built)
+    let steps = seen().clone();
+    run.note(format!("{platform} cache: {}", outcome(&platform, &steps)));
+    Ok((image, steps))
+}
+
+/// The build as it is reported.
+fn outcome(platform: &Platform, steps: &Steps) -> BuildOutcome {
+    BuildOutcome { platform: platform.clone(), steps: steps.total(), steps_reused: steps.reused() }
 }

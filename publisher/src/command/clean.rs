@@ -11,11 +11,7 @@ use clap::Args;
 use futures::future::join_all;
 use serde::Serialize;
 
-use super::{
-    connect::{Connector, cleaner},
-    prune::prune,
-    run::current_folder,
-};
+use super::{cache::prune, connect::Connector};
 use crate::{
     clean::{Problem, Report, Task},
     commit::HandOver,
@@ -88,10 +84,10 @@ fn parse_digest(text: &str) -> Result<Digest, String> {
 /// `Exit::Failed` when configuration, credentials or records cannot be read. What happens on a registry stands in its
 /// report.
 pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) -> Result<Cleaned, Failure> {
-    let folder = current_folder()?;
+    let folder = std::env::current_dir().unwrap_or_default();
     let config = config::load(&folder, &args.settings, environment)?;
-    let environment = &environment.clone().withholding(config.passwords());
-    let connector = Connector::new(environment, &config, events)?;
+    let environment = environment.clone().withholding(config.passwords());
+    let connector = Connector::new(&environment, &config, events)?;
     let mut cleaners = Vec::new();
     for config in &config.registries {
         let registry = connector.registry(config).await?;
@@ -99,7 +95,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
         for records in &args.records {
             recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
         }
-        cleaners.push((cleaner(environment, &registry, config).await?, recorded));
+        cleaners.push((connector.cleaner(&registry, config).await?, recorded));
     }
     let registries = join_all(cleaners.into_iter().map(async |(cleaner, recorded)| {
         let mut report = cleaner.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
@@ -109,7 +105,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
     .await;
     // No build is at hand that could say which steps it used.
     let builds = config.platforms.iter().map(|platform| (platform.clone(), HashSet::new())).collect();
-    let caches = prune(&connector, builds, args.dry_run).await;
+    let caches = prune(&connector, config.cache.as_ref(), builds, args.dry_run).await;
     let mut cleaned = Cleaned { status: if args.dry_run { "planned" } else { "cleaned" }, registries, caches };
     if cleaned.failure().is_some() {
         cleaned.status = "failed";

@@ -32,15 +32,32 @@ impl Gate {
         self.passed.store(true, Ordering::SeqCst);
     }
 
+    /// Runs something that a signal ends until it passes the gate.
+    ///
+    /// # Errors
+    /// Those of the run; [`Exit::Superseded`] when it was cancelled.
+    pub async fn cancellable<T>(&self, run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            outcome = run => outcome,
+            () = self.cancelled() => {
+                Err(Failure::new(Exit::Superseded, "the run was cancelled").left(NOTHING_PUBLISHED))
+            }
+        }
+    }
+
     /// Does work behind the gate: to its end, or until so long after a signal. None if it was cut short.
     pub async fn finish<T>(&self, work: impl Future<Output = T>, max: Duration) -> Option<T> {
         let mut work = pin!(work);
-        tokio::select! {
-            biased;
-            done = &mut work => return Some(done),
-            () = self.signalled.cancelled() => {}
+        match self.signalled.run_until_cancelled(&mut work).await {
+            Some(done) => Some(done),
+            None => tokio::time::timeout(max, work).await.ok(),
         }
-        tokio::time::timeout(max, work).await.ok()
+    }
+
+    /// A failure with the state that it leaves: before the point of no return, every tag is as before.
+    pub fn unpublished(&self, failure: Failure) -> Failure {
+        if self.passed.load(Ordering::SeqCst) { failure } else { failure.left(NOTHING_PUBLISHED) }
     }
 
     /// Ends at the first signal (SIGINT from a terminal and from GitHub, SIGTERM from both), unless the run has passed.
@@ -58,20 +75,6 @@ impl Gate {
         // This future and the run are polled by one task in turn, so the run cannot pass from here on.
         if self.passed.load(Ordering::SeqCst) {
             pending::<()>().await;
-        }
-    }
-}
-
-/// Runs something that a signal ends until it passes the gate.
-///
-/// # Errors
-/// Those of the run; [`Exit::Superseded`] when it was cancelled.
-pub async fn cancellable<T>(gate: &Gate, run: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::select! {
-        biased;
-        outcome = run => outcome,
-        () = gate.cancelled() => {
-            Err(Failure::new(Exit::Superseded, "the run was cancelled").left(NOTHING_PUBLISHED))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    prune,
+    cache,
     result::published,
     run::Run,
     superseded::{Superseded, open_cleaners},
@@ -18,10 +18,11 @@ use super::{
 use crate::{
     commit::{Build, HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
     event::Phase,
-    exit::{Exit, Failure, NOTHING_PUBLISHED},
+    exit::{Exit, Failure},
     oci::{DOCKER_LIST, RawManifest, Tag},
     registry::Registry,
     report::outcome::Publication,
+    stage::Commit,
 };
 
 /// How long a run goes on moving tags after a signal. With [`PUT_BACK_MAX`] it is less than the 7.5 s that GitHub
@@ -40,8 +41,7 @@ const DELETION_MAX: Duration = Duration::from_secs(5);
 /// [`Exit::Superseded`] when a newer build is live.
 pub async fn merge(run: &Run, folder: &Path) -> Result<Publication, Failure> {
     let registries = run.connect(false).await?;
-    let records = HandOver::new(folder).read(&run.plan.platforms, &registries, &run.identity());
-    let records = records.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
+    let records = HandOver::new(folder).read(&run.plan.platforms, &registries, &run.identity())?;
     commit(run, &records, &registries).await
 }
 
@@ -51,20 +51,11 @@ pub(super) async fn commit(
     records: &[Record],
     registries: &[Arc<Registry>],
 ) -> Result<Publication, Failure> {
-    let unpublished = |failure: Failure| failure.left(NOTHING_PUBLISHED);
-    let children = read_children(records, &run.plan.commit).map_err(unpublished)?;
-    let list = assemble(&children)
-        .map_err(|error| unpublished(Failure::other("failed to assemble the list").because(error)))?;
+    let children = read_children(records, &run.plan.commit)?;
+    let list = assemble(&children).map_err(|error| Failure::other("failed to assemble the list").because(error))?;
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
     let (cleaners, events) = (open_cleaners(run, registries).await, run.events());
-    let to = TagMove {
-        tag: &run.plan.tag,
-        list: &list,
-        children: &children,
-        build: &build,
-        floating: run.plan.floating(),
-        even_if_older: run.even_if_older,
-    };
+    let to = TagMove { children: &children, ..tag_move(run, &list, &build) };
     let mut mover = Mover::begin(registries, &cleaners, to, &events).await?;
     let staged = run.phase(Phase::List, async {
         for at in 0..registries.len() {
@@ -73,7 +64,7 @@ pub(super) async fn commit(
         Ok::<_, Failure>(put_list(registries, &list).await?)
     });
     if let Err(failure) = staged.await {
-        return Err(mover.overtaken_or(unpublished(failure)).await);
+        return Err(mover.overtaken_or(failure).await);
     }
     let superseded = Superseded::new(run, &cleaners, &list);
     run.gate.pass();
@@ -82,29 +73,25 @@ pub(super) async fn commit(
     }
     let committed = run.gate.finish(run.phase(Phase::Commit, mover.advance()), FINISH_MAX).await;
     let Some(committed) = committed else {
-        let cancelled = Failure::new(Exit::Superseded, "the run was cancelled");
-        let unknown = || Failure::new(Exit::Superseded, "the run was cancelled while it moved a tag");
-        let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled)).await;
-        return Err(put_back.unwrap_or_else(|_| {
-            unknown().left(format!("{} may point at different images; the next run heals it", run.plan.tag))
-        }));
+        let cancelled = |message| Failure::new(Exit::Superseded, message);
+        let put_back = timeout(PUT_BACK_MAX, mover.put_back(cancelled("the run was cancelled"))).await;
+        let left = || format!("{} may point at different images; the next run heals it", run.plan.tag);
+        return Err(put_back.unwrap_or_else(|_| cancelled("the run was cancelled while it moved a tag").left(left())));
     };
     committed?;
     let mut cleanup = Vec::new();
     let rest = async {
         let read_back = async {
             mover.confirm().await?;
-            if !run.plan.floating() && records.iter().any(|record| record.bytes_uploaded == 0) {
-                outlast_clean_up(&mut mover).await?;
-            }
-            Ok::<_, Failure>(())
+            let is_shared = records.iter().any(|record| record.bytes_uploaded == 0);
+            if is_shared && !run.plan.floating() { outlast_clean_up(&mut mover).await } else { Ok(()) }
         };
         run.phase(Phase::ReadBack, read_back).await?;
         visibility::check(run, &list.digest).await;
         if let Some(superseded) = &superseded {
             let cleaned = async {
                 cleanup = superseded.after(&mover).await;
-                cleanup.extend(prune::after(run, records).await);
+                cleanup.extend(cache::prune_after(run, records).await);
                 Ok::<_, Failure>(())
             };
             run.phase(Phase::Clean, cleaned).await?;
@@ -128,18 +115,23 @@ pub(super) async fn commit(
 
 /// How a run ends that could not stage an image: overtaken, if a newer build is live.
 pub(super) async fn overtaken_or(run: &Run, registries: &[Arc<Registry>], failure: Failure) -> Failure {
+    let Commit { revision, time, parents, .. } = &run.commit;
     let build = Build {
-        revision: Some(run.plan.commit.clone()),
-        committed: run.commit_time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
-        parents: run.parents.iter().flat_map(|it| it.split_whitespace()).map(Into::into).collect(),
+        revision: Some(revision.clone()),
+        committed: time.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
+        parents: parents.iter().flat_map(|it| it.split_whitespace()).map(Into::into).collect(),
     };
-    let (nothing, floating) = (RawManifest::new(DOCKER_LIST, ""), run.plan.floating());
-    let even_if_older = run.even_if_older;
-    let to = TagMove { tag: &run.plan.tag, list: &nothing, children: &[], build: &build, floating, even_if_older };
-    match Mover::begin(registries, &[], to, &run.events()).await {
+    let nothing = RawManifest::new(DOCKER_LIST, "");
+    match Mover::begin(registries, &[], tag_move(run, &nothing, &build), &run.events()).await {
         Err(overtaken) if overtaken.exit == Exit::Superseded => overtaken.because(failure),
         _ => failure,
     }
+}
+
+/// This run's move of its tag to a list.
+fn tag_move<'a>(run: &'a Run, list: &'a RawManifest, build: &'a Build) -> TagMove<'a> {
+    let (tag, floating, even_if_older) = (&run.plan.tag, run.plan.floating(), run.even_if_older);
+    TagMove { tag, list, children: &[], build, floating, even_if_older }
 }
 
 /// A release of an image that was there before shares it with what `latest` pointed at. If `latest` has left it, that

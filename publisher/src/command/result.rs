@@ -1,25 +1,16 @@
-//! The result of a run as data, and its forms in GitHub's files.
+//! The result of a run as data, and as the outputs of a step.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::OpenOptions, io::Write as _, slice, sync::Arc};
 
 use super::run::Run;
 use crate::{
     clean::Report,
     commit::{Movement, Record},
     environment::Environment,
-    event::{Event, Events},
     exit::Failure,
     oci::Digest,
     registry::Registry,
-    report::{
-        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, milliseconds, timings_json},
-        summary,
-    },
+    report::outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, milliseconds},
 };
 
 /// A run whose tag is live.
@@ -37,12 +28,10 @@ pub(super) fn published(
         ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {
-        status: Status::Published,
         digest: Some(list.clone()),
-        platforms: records.iter().map(platform_outcome).collect(),
         registries: registries.iter().zip(movements).map(moved).collect(),
         cleanup,
-        ..skipped(run, records.iter().map(build_outcome).collect())
+        ..publication(run, Status::Published, records)
     }
 }
 
@@ -51,42 +40,41 @@ pub(super) fn staged(run: &Run, record: &Record, registries: &[Arc<Registry>]) -
     let by_digest = |registry: &Arc<Registry>| {
         registry_outcome(registry, format!("{}@{}", registry.repository(), record.digest), &record.digest)
     };
-    Publication {
-        status: Status::Staged,
-        platforms: vec![platform_outcome(record)],
-        registries: registries.iter().map(by_digest).collect(),
-        ..skipped(run, vec![build_outcome(record)])
-    }
+    let registries = registries.iter().map(by_digest).collect();
+    Publication { registries, ..publication(run, Status::Staged, slice::from_ref(record)) }
 }
 
 /// A run that was asked not to push.
 pub(super) fn skipped(run: &Run, builds: Vec<BuildOutcome>) -> Publication {
-    Publication {
-        status: Status::Skipped,
-        tag: run.plan.tag.to_string(),
-        kind: run.plan.kind.name().into(),
-        digest: None,
-        builds,
-        platforms: Vec::new(),
-        registries: Vec::new(),
-        cleanup: Vec::new(),
-        timings: run.screen.timings(),
-        warnings: run.screen.warnings(),
-    }
+    Publication { builds, ..publication(run, Status::Skipped, &[]) }
 }
 
-fn build_outcome(record: &Record) -> BuildOutcome {
-    BuildOutcome { platform: record.platform.clone(), steps: record.steps, steps_reused: record.steps_reused }
-}
-
-fn platform_outcome(record: &Record) -> PlatformOutcome {
-    PlatformOutcome {
+/// A run that built and staged these images.
+fn publication(run: &Run, status: Status, records: &[Record]) -> Publication {
+    let build = |record: &Record| {
+        let (steps, steps_reused) = (record.steps, record.steps_reused);
+        BuildOutcome { platform: record.platform.clone(), steps, steps_reused }
+    };
+    let platform = |record: &Record| PlatformOutcome {
         platform: record.platform.clone(),
         digest: record.digest.clone(),
         size: record.size,
         layers: record.layers,
         layers_known: record.layers_known,
         bytes_uploaded: record.bytes_uploaded,
+    };
+    let (timings, warnings) = run.screen.kept();
+    Publication {
+        status,
+        tag: run.plan.tag.to_string(),
+        kind: run.plan.kind.name().into(),
+        digest: None,
+        builds: records.iter().map(build).collect(),
+        platforms: records.iter().map(platform).collect(),
+        registries: Vec::new(),
+        cleanup: Vec::new(),
+        timings,
+        warnings,
     }
 }
 
@@ -104,63 +92,26 @@ fn registry_outcome(registry: &Registry, reference: String, digest: &Digest) -> 
     }
 }
 
-/// Writes what a run leaves in files: the step's outputs and the job's summary in a GitHub workflow, and
-/// `timings.json` where it was asked for. A summary or `timings.json` that cannot be written is only a warning.
-///
-/// # Errors
-/// `Exit::Failed` when the outputs cannot be written, which the steps that follow need.
-pub fn write_files(
-    environment: &Environment,
-    publication: &Publication,
-    timings_file: Option<&Path>,
-    events: &Events,
-) -> Result<(), Failure> {
-    let warn = |failure: Failure| events.event(Event::Warning(failure.chain().join(": ")));
-    if let Some(file) = timings_file {
-        let written = std::fs::write(file, timings_json(&publication.timings));
-        written.unwrap_or_else(|error| warn(unwritten(file, error)));
-    }
-    write_summary(environment, &summary::publication(publication)).unwrap_or_else(warn);
-    match environment.get("GITHUB_OUTPUT") {
-        Some(file) => append(Path::new(file), &outputs(publication)),
-        None => Ok(()),
-    }
-}
-
-/// Appends to the job's summary, if this is a step of a workflow.
-///
-/// # Errors
-/// `Exit::Failed` when the file cannot be written.
-pub fn write_summary(environment: &Environment, markdown: &str) -> Result<(), Failure> {
-    let Some(file) = environment.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-    // The empty line ends the paragraph or table of an earlier step.
-    append(Path::new(file), &format!("{markdown}\n"))
-        .map_err(|failure| Failure::other("failed to write the job summary").because(failure))
-}
-
 /// The step's outputs: what was published, for the steps and jobs that follow.
-fn outputs(publication: &Publication) -> String {
+pub fn outputs(publication: &Publication) -> String {
     let Publication { tag, digest, registries, platforms, builds, .. } = publication;
     let names: Vec<String> = platforms.iter().map(|outcome| outcome.platform.to_string()).collect();
     // An empty list reuses nothing.
     let reused = !platforms.is_empty() && platforms.iter().all(|outcome| outcome.layers == outcome.layers_known);
     let hit = !builds.is_empty() && builds.iter().all(|build| build.steps_reused > 0);
-    let mut lines = vec![format!("tag={tag}")];
-    lines.extend(digest.iter().map(|digest| format!("digest={digest}")));
-    lines.extend(registries.iter().map(|registry| format!("digest-{}={}", registry.name, registry.digest)));
-    lines.push(format!("platforms={}", names.join(",")));
-    lines.push(format!("layers-reused={reused}"));
-    lines.push(format!("cache-hit={hit}"));
-    lines.join("\n") + "\n"
+    let digest = digest.as_ref().map(|digest| format!("digest={digest}\n")).unwrap_or_default();
+    let digests = registries.iter().map(|registry| format!("digest-{}={}\n", registry.name, registry.digest));
+    let (digests, platforms) = (digests.collect::<String>(), names.join(","));
+    format!("tag={tag}\n{digest}{digests}platforms={platforms}\nlayers-reused={reused}\ncache-hit={hit}\n")
 }
 
-/// Appends lines to one of GitHub's files.
-pub(super) fn append(file: &Path, text: &str) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    let appended = options.append(true).create(true).open(file).and_then(|mut file| file.write_all(text.as_bytes()));
-    appended.map_err(|error| unwritten(file, error))
-}
-
-fn unwritten(file: &Path, error: io::Error) -> Failure {
-    Failure::other(format!("failed to write {}", file.display())).because(error)
+/// Appends to the file that one of GitHub's variables names, if this is a step of a workflow.
+///
+/// # Errors
+/// `Exit::Failed` when the file cannot be written.
+pub fn append(environment: &Environment, variable: &str, text: &str) -> Result<(), Failure> {
+    let Some(file) = environment.get(variable) else { return Ok(()) };
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    let appended = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
+    appended.map_err(|error| Failure::other(format!("failed to write {file}")).because(error))
 }

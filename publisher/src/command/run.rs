@@ -8,17 +8,21 @@ use std::{
 use clap::{Args, builder::FalseyValueParser};
 use futures::future::try_join_all;
 
-use super::{connect::Connector, gate::Gate, secrets::missing_secrets};
+use super::{
+    connect::{Connector, missing_secrets},
+    gate::Gate,
+};
 use crate::{
     commit::Identity,
     config::{self, Config, Settings},
     environment::Environment,
     event::{Event, Events, Phase},
-    exit::{Failure, NOTHING_PUBLISHED},
+    exit::Failure,
     git,
     plan::{self, Plan, Trigger, TriggerFlags},
     registry::Registry,
     report::{Screen, is_actions},
+    stage::Commit,
 };
 
 /// The state after a run that ends before anything is built.
@@ -57,10 +61,10 @@ pub struct Run {
     pub config: Config,
     /// What will be published.
     pub plan: Plan,
-    /// When the commit was made, in seconds since 1970, if git knows.
-    pub commit_time: Option<u64>,
-    /// The commits that it was made from, if git knows.
-    pub parents: Option<String>,
+    /// The commit that is published, as far as git knows it.
+    pub commit: Commit,
+    /// Makes clients for the registries.
+    pub connector: Connector,
     /// Receives the events, and remembers what the result needs of them.
     pub screen: Arc<Screen>,
     /// Until when the run can be cancelled.
@@ -84,30 +88,29 @@ impl Run {
         screen: Arc<Screen>,
         gate: Gate,
     ) -> Result<Self, Failure> {
-        let folder = current_folder()?;
+        let folder = std::env::current_dir().unwrap_or_default();
         let mut flags = args.trigger.clone();
         if flags.sha.is_none() && environment.get("GITHUB_SHA").is_none() {
-            flags.sha = git::head(&folder).await;
+            flags.sha = git::commit_of(&folder, "HEAD").await;
         }
         let trigger = Trigger::from_environment(&environment, &flags)?;
         let config = config::load(&folder, &args.settings, &environment)?;
         let plan = plan::plan(&trigger, &config.platforms)?;
-        let run = Self {
-            environment: environment.withholding(config.passwords()),
-            commit_time: git::commit_time(&folder, &plan.commit).await,
-            parents: git::parents(&folder, &plan.commit).await,
-            config,
-            plan,
-            screen,
-            gate,
-            even_if_older: args.even_if_older,
-            reference: trigger.reference,
-            folder,
-        };
-        if run.plan.push {
-            run.require_secrets().await?;
+        let environment = environment.withholding(config.passwords());
+        if plan.push {
+            let missing = missing_secrets(&config, &environment).await;
+            if !missing.is_empty() {
+                let failure = Failure::other(format!("missing secrets: {}", missing.join(", ")));
+                return Err(failure.hint(SECRETS_HINT).left(NOTHING_BUILT));
+            }
         }
-        if run.commit_time.is_none() && run.plan.floating() {
+        let connector = Connector::new(&environment, &config, Arc::clone(&screen) as Events)?;
+        let (time, parents) = git::time_and_parents(&folder, &plan.commit).await.unzip();
+        let (source, revision) = (config.source.clone(), plan.commit.clone());
+        let commit = Commit { source, revision, time, parents: parents.flatten() };
+        let (reference, even_if_older) = (trigger.reference, args.even_if_older);
+        let run = Self { environment, config, plan, commit, connector, screen, gate, even_if_older, reference, folder };
+        if run.commit.time.is_none() && run.plan.floating() {
             run.warn(format!(
                 "git does not know when commit {} was made, so nothing keeps `{}` from moving back to it",
                 run.plan.commit, run.plan.tag
@@ -119,6 +122,11 @@ impl Run {
     /// Where events go.
     pub fn events(&self) -> Events {
         Arc::clone(&self.screen) as Events
+    }
+
+    /// Reports something for the log.
+    pub fn note(&self, text: String) {
+        self.events().event(Event::Note(text));
     }
 
     /// Reports something that does not stop the run.
@@ -157,11 +165,6 @@ impl Run {
         Ok(value)
     }
 
-    /// What makes clients for this run's registries.
-    pub(super) fn connector(&self) -> Result<Connector<'_>, Failure> {
-        Connector::new(&self.environment, &self.config, self.events())
-    }
-
     /// Clients for all registries, each of which has answered once, so that a wrong password or an unreachable host ends the
     /// run early. With `to_push` each has let us open an upload: a missing right to push or a missing repository ends
     /// the run before anything is built, too.
@@ -169,9 +172,8 @@ impl Run {
     /// # Errors
     /// `Exit::Failed` when no credential can be read, `Exit::PushFailed` when a registry refuses us.
     pub async fn connect(&self, to_push: bool) -> Result<Vec<Arc<Registry>>, Failure> {
-        let connector = self.connector()?;
         let connect = async |config| {
-            let registry = connector.registry(config).await?;
+            let registry = self.connector.registry(config).await?;
             if to_push {
                 registry.check_push().await?;
             } else {
@@ -179,8 +181,7 @@ impl Run {
             }
             Ok(registry)
         };
-        let registries = try_join_all(self.config.registries.iter().map(connect)).await;
-        registries.map_err(|failure: Failure| failure.left(NOTHING_PUBLISHED))
+        try_join_all(self.config.registries.iter().map(connect)).await
     }
 
     /// Makes sure that what is built is the commit that the image will name. On GitHub the checkout is the workflow's own;
@@ -192,7 +193,7 @@ impl Run {
         if source.allow_dirty || !self.plan.push || is_actions(&self.environment) {
             return Ok(());
         }
-        let Some(head) = git::head(&self.folder).await else { return Ok(()) };
+        let Some(head) = git::commit_of(&self.folder, "HEAD").await else { return Ok(()) };
         let refuse = |message: String, hint: &str| {
             Err(Failure::other(message).hint(format!("{hint}, or give --allow-dirty")).left(NOTHING_BUILT))
         };
@@ -210,18 +211,4 @@ impl Run {
         let message = format!("the working tree is not what commit {head} has: {first}{more}");
         refuse(message, "commit or stash the changes, or add new files to .gitignore")
     }
-
-    async fn require_secrets(&self) -> Result<(), Failure> {
-        let missing = missing_secrets(&self.config, &self.environment).await;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let message = format!("missing secrets: {}", missing.join(", "));
-        Err(Failure::other(message).hint(SECRETS_HINT).left(NOTHING_BUILT))
-    }
-}
-
-/// The folder that the program was started in.
-pub(super) fn current_folder() -> Result<PathBuf, Failure> {
-    std::env::current_dir().map_err(|error| Failure::other("failed to find out the current folder").because(error))
 }

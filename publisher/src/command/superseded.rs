@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::{connect::cleaner, run::Run};
+use super::run::Run;
 use crate::{
     clean::{Cleaner, Outcome, Problem, Report, Task},
     commit::Mover,
     config::{Cleanup, RegistryConfig},
-    event::Event,
+    exit::Failure,
     oci::{Digest, RawManifest},
     registry::Registry,
 };
@@ -21,16 +21,17 @@ use crate::{
 pub(super) struct Superseded<'a> {
     run: &'a Run,
     list: &'a RawManifest,
-    /// One for each registry; none where nothing is removed.
-    cleaners: Vec<Option<&'a Cleaner>>,
+    /// One for each registry; none where that could not be set up.
+    cleaners: &'a [Option<Cleaner>],
 }
 
 /// The registries with the interfaces through which images are removed there; none where that cannot be set up.
 pub(super) async fn open_cleaners(run: &Run, registries: &[Arc<Registry>]) -> Vec<Option<Cleaner>> {
     let open = async |(registry, config): (&Arc<Registry>, &RegistryConfig)| {
-        let opened = cleaner(&run.environment, registry, config).await;
-        let warn = |causes: String| run.warn(format!("{}: superseded images stay: {causes}", registry.name()));
-        opened.map_err(|failure| warn(failure.chain().join(": "))).ok()
+        let opened = run.connector.cleaner(registry, config).await;
+        let causes = |failure: Failure| failure.chain().join(": ");
+        let warn = |failure| run.warn(format!("{}: superseded images stay: {}", config.name, causes(failure)));
+        opened.map_err(warn).ok()
     };
     join_all(registries.iter().zip(&run.config.registries).map(open)).await
 }
@@ -42,12 +43,9 @@ impl<'a> Superseded<'a> {
             return None;
         }
         for cleaner in cleaners.iter().flatten().filter(|cleaner| !cleaner.is_cleaned()) {
-            run.events().event(Event::Note(format!(
-                "{}: superseded images stay, nothing says how they are removed there; see `driver`",
-                cleaner.registry().name()
-            )));
+            let name = cleaner.registry().name();
+            run.note(format!("{name}: superseded images stay, nothing says how they are removed there; see `driver`"));
         }
-        let cleaners = cleaners.iter().map(|cleaner| cleaner.as_ref().filter(|cleaner| cleaner.is_cleaned())).collect();
         Some(Self { run, list, cleaners })
     }
 
@@ -78,16 +76,15 @@ impl<'a> Superseded<'a> {
         }
         // What the tag pointed at on another registry is superseded here too: a run that was killed between two registries
         // has staged it here. So is what another run set meanwhile and this one has overwritten.
-        let elsewhere = (0..self.cleaners.len()).filter_map(|at| mover.before(at)).map(|manifest| &manifest.digest);
-        let superseded = elsewhere.chain(mover.overwritten()).filter(|digest| **digest != self.list.digest);
-        let superseded: Vec<Digest> = superseded.cloned().collect();
+        let before =
+            (0..self.cleaners.len()).filter_map(|at| self.previous(mover, at)).map(|manifest| &manifest.digest);
+        let overwritten = mover.overwritten().iter().filter(|digest| **digest != self.list.digest);
+        let superseded: Vec<Digest> = before.chain(overwritten).cloned().collect();
         let clean = async |(at, cleaner): (usize, &Cleaner)| {
             let previous = self.previous(mover, at);
-            let own = previous.map(|manifest| manifest.digest.clone());
-            let recorded: Vec<Digest> = own.into_iter().chain(superseded.clone()).collect();
-            let first = recorded.first()?.clone();
+            let first = previous.map(|manifest| &manifest.digest).or(superseded.first())?.clone();
             let task = Task {
-                recorded,
+                recorded: superseded.clone(),
                 known: previous.cloned().into_iter().collect(),
                 moved: Some((tag, self.list)),
                 dry_run: false,
@@ -101,7 +98,8 @@ impl<'a> Superseded<'a> {
 
     /// The registries that are cleaned, each with its index.
     fn cleaned(&self) -> impl Iterator<Item = (usize, &'a Cleaner)> {
-        self.cleaners.iter().enumerate().filter_map(|(at, cleaner)| Some((at, (*cleaner)?)))
+        let cleaners = self.cleaners.iter().enumerate().filter_map(|(at, cleaner)| Some((at, cleaner.as_ref()?)));
+        cleaners.filter(|(_, cleaner)| cleaner.is_cleaned())
     }
 
     /// What the tag pointed at before on a registry, if that was another list.
@@ -112,7 +110,7 @@ impl<'a> Superseded<'a> {
     fn announce(&self, report: &Report, previous: &Digest) {
         let Report { registry, .. } = report;
         if report.count(Outcome::Removed) > 0 {
-            self.run.events().event(Event::Note(format!("superseded image on {}", report.line())));
+            self.run.note(format!("superseded image on {}", report.line()));
         }
         for warning in &report.warnings {
             self.run.warn(format!("{registry}: {warning}"));

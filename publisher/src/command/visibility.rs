@@ -45,7 +45,7 @@ fn owner_of_public_repository(run: &Run) -> Option<String> {
 
 /// Whether an anonymous client is refused what was just published.
 async fn is_hidden(run: &Run, config: &RegistryConfig, digest: &Digest) -> Option<bool> {
-    let anonymous = run.connector().ok()?.registry_as(config, Credential::Anonymous).ok()?;
+    let anonymous = run.connector.registry_as(config, Credential::Anonymous).ok()?;
     match anonymous.has_manifest(digest).await {
         Ok(found) => Some(!found),
         Err(error) => Some(HIDDEN.contains(&error.cause.refusal()?.status)),
