@@ -1,18 +1,17 @@
 //! A terminal: a spinner for each phase that runs, a bar for each layer on its way, lines above them that stay.
 //!
 //! Bars are few on purpose: a screen that scrolls its own bars away shows nothing. Bars beyond the limit wait until
-//! others are removed; what is finished is removed.
+//! others are removed; what is finished is removed. A bar that is dropped clears itself.
 
 use std::{collections::HashMap, io::Write, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    message::message,
+    message::{bytes, message},
     screen::write,
     style::{DIM, GREEN, YELLOW},
     text,
-    units::bytes,
 };
 use crate::{
     event::{Event, Phase},
@@ -67,24 +66,22 @@ impl Bars {
                 self.phases.insert(phase, spinner);
             }
             Event::PhaseFinished(phase, _) => {
-                if let Some(spinner) = self.phases.remove(&phase) {
-                    remove(&self.multi, &spinner);
-                }
+                self.phases.remove(&phase);
                 if let Phase::Stage(platform) = phase {
-                    for (_, bar) in self.layers.extract_if(|(of, ..), _| *of == platform) {
-                        remove(&self.multi, &bar);
-                    }
+                    self.layers.retain(|(of, ..), _| *of != platform);
                 }
             }
             Event::Compressing { platform, diff_id, read } => {
                 self.advance((platform, diff_id, None), read, None);
             }
-            Event::Compressed { platform, diff_id } => self.finish(&(platform, diff_id, None)),
+            Event::Compressed { platform, diff_id } => {
+                self.layers.remove(&(platform, diff_id, None));
+            }
             Event::Uploading { platform, registry, digest, sent, size } => {
                 self.advance((platform, digest, Some(registry)), sent, Some(size));
             }
             Event::BlobPushed { platform, registry, digest, .. } => {
-                self.finish(&(platform, digest, Some(registry)));
+                self.layers.remove(&(platform, digest, Some(registry)));
             }
             _ => {}
         }
@@ -95,11 +92,9 @@ impl Bars {
 
     /// Removes all bars and writes what failed.
     pub(super) fn end(&mut self, failure: Option<&Failure>) {
-        for bar in self.phases.values().chain(self.layers.values()) {
-            remove(&self.multi, bar);
-        }
         self.phases.clear();
         self.layers.clear();
+        let _ = self.multi.clear();
         if let Some(failure) = failure {
             write(&mut self.out, &text::failure(failure));
         }
@@ -124,17 +119,6 @@ impl Bars {
         bar.set_prefix(format!("{}{size}", bytes(position)));
         bar.set_position(position);
     }
-
-    fn finish(&mut self, layer: &Layer) {
-        if let Some(bar) = self.layers.remove(layer) {
-            remove(&self.multi, &bar);
-        }
-    }
-}
-
-fn remove(bars: &MultiProgress, bar: &ProgressBar) {
-    bar.finish_and_clear();
-    bars.remove(bar);
 }
 
 /// The look of a bar. A template that is wrong, which a test rules out, leaves a bar without style.

@@ -25,14 +25,11 @@ pub(super) struct Log {
     sections: Vec<Section>,
 }
 
-/// The lines of a phase.
+/// A phase with its text that is not written yet.
 struct Section {
     phase: Phase,
-    has_title: bool,
-    /// Lines that are not written yet.
-    lines: Vec<String>,
-    /// The last line, once the phase has ended.
-    last: Option<String>,
+    text: String,
+    has_ended: bool,
 }
 
 impl Log {
@@ -43,13 +40,13 @@ impl Log {
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::PhaseStarted(phase) if phase.platform().is_some() => {
-                self.sections.push(Section { phase: phase.clone(), has_title: false, lines: Vec::new(), last: None });
-                self.write_live();
+                let text = format!("{}{phase}\n", self.command("::group::"));
+                self.sections.push(Section { phase: phase.clone(), text, has_ended: false });
             }
             Event::Notice(text) if self.is_actions => self.annotate("notice", text),
             Event::Warning(text) if self.is_actions => self.annotate("warning", text),
             _ => {
-                let Some(line) = message(event) else { return };
+                let Some(line) = message(event).map(|line| self.line(&line)) else { return };
                 let phase = match event {
                     Event::PhaseFinished(phase, _) => Some(phase.clone()),
                     Event::BuildLine(platform, _) => Some(Phase::Build(platform.clone())),
@@ -58,20 +55,25 @@ impl Log {
                     }
                     _ => None,
                 };
+                let end = self.command("::endgroup::\n");
                 match self.sections.iter_mut().find(|section| Some(&section.phase) == phase.as_ref()) {
-                    Some(section) if matches!(event, Event::PhaseFinished(..)) => section.last = Some(line),
-                    Some(section) => section.lines.push(line),
-                    None => self.line(&line),
+                    Some(section) if matches!(event, Event::PhaseFinished(..)) => {
+                        section.text.extend([end, &line]);
+                        section.has_ended = true;
+                    }
+                    Some(section) => section.text.push_str(&line),
+                    None => write(&mut self.out, &line),
                 }
-                self.write_live();
             }
         }
+        self.write_live();
     }
 
     /// Writes what is held back; among it is the phase that failed, if one did.
     pub(super) fn end(&mut self, failure: Option<&Failure>) {
-        for section in mem::take(&mut self.sections) {
-            self.close(section);
+        let end = self.command("::endgroup::\n");
+        for Section { phase, text, .. } in self.sections.drain(..) {
+            write(&mut self.out, &format!("{text}{end}{phase}: not finished\n"));
         }
         match failure {
             Some(failure) if self.is_actions => {
@@ -84,45 +86,26 @@ impl Log {
         }
     }
 
-    /// Writes the lines of the live section. When it has ended, all that have ended are written, and the next one is
-    /// live.
+    /// Writes the text of the live section. When it has ended, all that have ended are written, and the next one is live.
     fn write_live(&mut self) {
-        let mut sections = mem::take(&mut self.sections);
-        if sections.first().is_some_and(|section| section.last.is_some()) {
-            let (ended, running): (Vec<_>, _) = sections.into_iter().partition(|section| section.last.is_some());
-            for section in ended {
-                self.close(section);
+        if self.sections.first().is_some_and(|live| live.has_ended) {
+            for ended in self.sections.extract_if(.., |section| section.has_ended) {
+                write(&mut self.out, &ended.text);
             }
-            sections = running;
         }
-        if let Some(live) = sections.first_mut() {
-            self.write_lines(live);
-        }
-        self.sections = sections;
-    }
-
-    fn write_lines(&mut self, section: &mut Section) {
-        if !mem::replace(&mut section.has_title, true) {
-            let command = if self.is_actions { "::group::" } else { "" };
-            write(&mut self.out, &format!("{command}{}\n", section.phase));
-        }
-        for line in section.lines.drain(..) {
-            self.line(&line);
+        if let Some(live) = self.sections.first_mut() {
+            write(&mut self.out, &mem::take(&mut live.text));
         }
     }
 
-    fn close(&mut self, mut section: Section) {
-        self.write_lines(&mut section);
-        if self.is_actions {
-            write(&mut self.out, "::endgroup::\n");
-        }
-        self.line(&section.last.unwrap_or_else(|| format!("{}: not finished", section.phase)));
+    /// A workflow command, where there are such.
+    fn command(&self, command: &'static str) -> &'static str {
+        if self.is_actions { command } else { "" }
     }
 
-    /// Writes a line that must not be taken for a command.
-    fn line(&mut self, text: &str) {
-        let text = if self.is_actions { harmless(text) } else { text.into() };
-        write(&mut self.out, &format!("{text}\n"));
+    /// A line that the runner does not take for a command.
+    fn line(&self, text: &str) -> String {
+        if self.is_actions { harmless(text) + "\n" } else { format!("{text}\n") }
     }
 
     fn annotate(&mut self, command: &str, text: &str) {

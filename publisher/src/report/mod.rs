@@ -18,7 +18,6 @@ pub mod summary;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod units;
 
-pub use screen::{OutputFormat, Screen, is_actions};
-pub use style::print;
+pub use screen::{Screen, is_actions};
+pub use style::{print, set_color};

@@ -130,11 +130,9 @@ pub fn failure_json(failure: &Failure) -> String {
         "hint": failure.hint,
         "left": failure.left,
     });
-    let replaced = failure.replaced.iter();
-    let replaced: Vec<_> =
-        replaced.map(|(registry, previous)| json!({ "registry": registry, "previous": previous })).collect();
-    if !replaced.is_empty() {
-        error["replaced"] = replaced.into();
+    let replaced = |(registry, previous): &(String, Digest)| json!({ "registry": registry, "previous": previous });
+    if !failure.replaced.is_empty() {
+        error["replaced"] = failure.replaced.iter().map(replaced).collect();
     }
     to_json(&json!({ "status": "failed", "exit_code": failure.exit as u8, "error": error }))
 }

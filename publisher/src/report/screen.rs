@@ -5,14 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use clap::ColorChoice;
 use indicatif::ProgressDrawTarget;
 
 use super::{
     bars::Bars,
     log::Log,
     outcome::{Timing, milliseconds},
-    style,
 };
 use crate::{
     environment::Environment,
@@ -22,16 +20,6 @@ use crate::{
 
 /// How often bars are drawn, per second: often enough to move, seldom enough for a slow line.
 const DRAWS_PER_SECOND: u8 = 10;
-
-/// In which form the result goes to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON document, alone on stdout.
-    Json,
-}
 
 /// Shows a run on stderr, and keeps the durations and warnings that the result names.
 pub struct Screen(Mutex<State>);
@@ -49,23 +37,19 @@ enum Display {
 
 impl Screen {
     /// The screen for this run: bars where stderr is a terminal that understands cursor movement, else a log.
-    pub fn on_stderr(environment: &Environment, color: ColorChoice) -> Arc<Self> {
-        let out = style::stderr(color);
+    pub fn on_stderr(environment: &Environment) -> Arc<Self> {
+        let out = Box::new(anstream::stderr());
         let is_drawable = std::io::stderr().is_terminal() && environment.get("TERM") != Some("dumb");
         // The runner reads commands from stdout and stderr alike, but through two pipes whose order among each other is
         // not kept. On stderr alone lines stay in order, and stdout stays clean for `--output json`.
-        Arc::new(if is_actions(environment) || !is_drawable {
-            Self::log(out, is_actions(environment))
+        Arc::new(Self::new(if is_actions(environment) || !is_drawable {
+            Display::Log(Log::new(out, is_actions(environment)))
         } else {
-            Self::with(Display::Bars(Bars::new(out, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND))))
-        })
+            Display::Bars(Bars::new(out, ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND)))
+        }))
     }
 
-    pub(super) fn log(out: Box<dyn Write + Send>, is_actions: bool) -> Self {
-        Self::with(Display::Log(Log::new(out, is_actions)))
-    }
-
-    fn with(display: Display) -> Self {
+    fn new(display: Display) -> Self {
         Self(Mutex::new(State { display, timings: Vec::new(), warnings: Vec::new() }))
     }
 
@@ -79,14 +63,10 @@ impl Screen {
         }
     }
 
-    /// How long each phase took that succeeded, in the order in which they ended.
-    pub fn timings(&self) -> Vec<Timing> {
-        self.state().timings.clone()
-    }
-
-    /// The warnings so far, in order.
-    pub fn warnings(&self) -> Vec<String> {
-        self.state().warnings.clone()
+    /// How long each phase took that succeeded, in the order in which they ended, and the warnings so far, in order.
+    pub fn kept(&self) -> (Vec<Timing>, Vec<String>) {
+        let state = self.state();
+        (state.timings.clone(), state.warnings.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -137,7 +117,7 @@ mod tests {
     #[test]
     fn durations_and_warnings_are_kept_and_shown() {
         let buffer = Buffer::default();
-        let screen = Screen::log(buffer.writer(), false);
+        let screen = Screen::new(Display::Log(Log::new(buffer.writer(), false)));
         screen.event(Event::PhaseFinished(Phase::Stage(arm64()), Duration::from_millis(1234)));
         screen.event(Event::PhaseFinished(Phase::ReadBack, Duration::from_secs(1)));
         screen.event(Event::Warning("emulated".into()));
@@ -147,8 +127,9 @@ mod tests {
             platform: platform.map(Into::into),
             milliseconds,
         };
-        assert_eq!(screen.timings(), [timing("stage", Some("linux/arm64"), 1234), timing("read_back", None, 1000)]);
-        assert_eq!(screen.warnings(), ["emulated"]);
+        let (timings, warnings) = screen.kept();
+        assert_eq!(timings, [timing("stage", Some("linux/arm64"), 1234), timing("read_back", None, 1000)]);
+        assert_eq!(warnings, ["emulated"]);
         assert_eq!(buffer.text().lines().count(), 3);
     }
 

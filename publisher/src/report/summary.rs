@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
+    message::{bytes, duration},
     outcome::{Publication, Status},
     sanitize,
     text::{change, pull_commands},
-    units::{bytes, duration},
 };
 use crate::exit::{Exit, Failure};
 
@@ -21,82 +21,75 @@ pub fn publication(publication: &Publication) -> String {
         Status::Staged => "Staged by digest, not tagged:",
         Status::Skipped => "Built, not pushed:",
     };
-    let mut sections = vec![format!("## {status} `{}`\n", publication.tag)];
-    sections.extend(registries(publication));
-    sections.extend(platforms(publication));
-    sections.extend(builds(publication));
-    sections.extend(code_block("console", &pull_commands(publication)));
-    let cleanup = publication.cleanup.iter().map(|report| format!("- {}\n", escaped(&report.line())));
-    sections.extend(titled("### Cleaned up", &cleanup.collect::<String>()));
+    let registries = publication.registries.iter().map(|registry| {
+        let (name, change) = (escaped(&registry.name), escaped(&change(publication.status, registry)));
+        let (reference, digest) = (&registry.reference, &registry.digest);
+        format!("| {name} | `{reference}` | `{digest}` | {change} | {} |\n", registry.retries)
+    });
+    let platforms = publication.platforms.iter().map(|it| {
+        let (size, uploaded) = (bytes(it.size), bytes(it.bytes_uploaded));
+        let reused = format!("{} of {}", it.layers_known, it.layers);
+        format!("| `{}` | `{}` | {size} | {reused} | {uploaded} |\n", it.platform, it.digest)
+    });
+    let builds = publication.builds.iter().map(|build| format!("| `{}` | {build} |\n", build.platform));
     let undo: Vec<_> = publication.cleanup.iter().flat_map(|report| report.restore.clone()).collect();
-    sections.extend(titled("To undo the removal, within 30 days:", &code_block("console", &undo).unwrap_or_default()));
-    sections.extend(timings(publication));
-    let warnings = publication.warnings.iter().map(|warning| format!("- ⚠️ {}\n", escaped(warning)));
-    sections.extend(titled("### Warnings", &warnings.collect::<String>()));
-    sections.join("\n")
+    let timings = publication.timings.iter().map(|timing| {
+        let platform = timing.platform.as_ref().map(|platform| format!("`{platform}`")).unwrap_or_default();
+        let took = duration(Duration::from_millis(timing.milliseconds));
+        format!("| {} | {platform} | {took} |\n", timing.phase.replace('_', " "))
+    });
+    sections([
+        format!("## {status} `{}`\n", publication.tag),
+        table("| Registry | Reference | Digest | Tag | Retries |", registries),
+        table("| Platform | Digest | Size | Layers reused | Uploaded |", platforms),
+        table("| Build | Cache |", builds),
+        code_block("console", &pull_commands(publication)),
+        titled("### Cleaned up", publication.cleanup.iter().map(|it| format!("- {}\n", escaped(&it.line())))),
+        titled("To undo the removal, within 30 days:", [code_block("console", &undo)]),
+        table("| Phase | Platform | Duration |", timings),
+        titled("### Warnings", publication.warnings.iter().map(|it| format!("- ⚠️ {}\n", escaped(it)))),
+    ])
 }
 
 /// The summary of a clean-up, from its trees.
 pub fn cleaned(trees: &str) -> String {
     let lines: Vec<_> = trees.lines().map(str::to_owned).collect();
-    format!("## Clean-up\n\n{}", code_block("text", &lines).unwrap_or_default())
+    format!("## Clean-up\n\n{}", code_block("text", &lines))
 }
 
 /// The summary of a run that failed.
 pub fn failure(failure: &Failure) -> String {
     let title = if failure.exit == Exit::Superseded { "Publishing stopped" } else { "Publishing failed" };
     let message = escaped(&failure.message);
-    let mut sections = vec![format!("## {title}\n\n❌ **{message}** (exit code {})\n", failure.exit as u8)];
     let causes = failure.chain().split_off(1).into_iter();
     let causes: Vec<_> = causes.map(|cause| format!("caused by: {}", sanitize::one_line(&cause))).collect();
-    sections.extend(code_block("text", &causes));
-    sections.extend(failure.left.iter().map(|left| format!("**State left:** {}\n", escaped(left))));
-    sections.extend(failure.hint.iter().map(|hint| format!("**Hint:** {}\n", escaped(hint))));
-    sections.join("\n")
+    let named = |name: &str, text: &Option<String>| {
+        text.as_ref().map(|text| format!("**{name}:** {}\n", escaped(text))).unwrap_or_default()
+    };
+    sections([
+        format!("## {title}\n\n❌ **{message}** (exit code {})\n", failure.exit as u8),
+        code_block("text", &causes),
+        named("State left", &failure.left),
+        named("Hint", &failure.hint),
+    ])
 }
 
-fn registries(publication: &Publication) -> Option<String> {
-    let rows = publication.registries.iter().map(|registry| {
-        let change = change(publication.status, registry);
-        let (name, reference) = (escaped(&registry.name), &registry.reference);
-        format!("| {name} | `{reference}` | `{}` | {} | {} |\n", registry.digest, escaped(&change), registry.retries)
-    });
-    table("| Registry | Reference | Digest | Tag | Retries |", rows)
+/// The sections that are not empty.
+fn sections<const N: usize>(sections: [String; N]) -> String {
+    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn platforms(publication: &Publication) -> Option<String> {
-    let rows = publication.platforms.iter().map(|it| {
-        let (size, uploaded) = (bytes(it.size), bytes(it.bytes_uploaded));
-        let reused = format!("{} of {}", it.layers_known, it.layers);
-        format!("| `{}` | `{}` | {size} | {reused} | {uploaded} |\n", it.platform, it.digest)
-    });
-    table("| Platform | Digest | Size | Layers reused | Uploaded |", rows)
-}
-
-fn builds(publication: &Publication) -> Option<String> {
-    let rows = publication.builds.iter().map(|build| format!("| `{}` | {build} |\n", build.platform));
-    table("| Build | Cache |", rows)
-}
-
-fn timings(publication: &Publication) -> Option<String> {
-    let rows = publication.timings.iter().map(|timing| {
-        let platform = timing.platform.as_ref().map(|platform| format!("`{platform}`")).unwrap_or_default();
-        let took = duration(Duration::from_millis(timing.milliseconds));
-        format!("| {} | {platform} | {took} |\n", timing.phase.replace('_', " "))
-    });
-    table("| Phase | Platform | Duration |", rows)
-}
-
-/// A table; [`None`] without rows. Text from outside must be escaped.
-fn table(head: &str, rows: impl Iterator<Item = String>) -> Option<String> {
-    let rows: String = rows.collect();
+/// A table; empty without rows. Text from outside must be escaped.
+fn table(head: &str, rows: impl IntoIterator<Item = String>) -> String {
+    let rows: String = rows.into_iter().collect();
     let line = "| --- ".repeat(head.matches(" | ").count() + 1);
-    (!rows.is_empty()).then(|| format!("{head}\n{line}|\n{rows}"))
+    if rows.is_empty() { rows } else { format!("{head}\n{line}|\n{rows}") }
 }
 
-/// A text under a title; [`None`] without text.
-fn titled(title: &str, text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| format!("{title}\n\n{text}"))
+/// Lines under a title; empty without lines.
+fn titled(title: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let text: String = lines.into_iter().collect();
+    if text.is_empty() { text } else { format!("{title}\n\n{text}") }
 }
 
 /// Text from outside that shows as it is, on one line, in a cell or outside.
@@ -105,11 +98,12 @@ fn escaped(text: &str) -> String {
     sanitize::one_line(text).chars().map(escape).collect()
 }
 
-/// A block of code lines in a language; its fence is longer than any run of backticks in it. [`None`] without lines.
-fn code_block(language: &str, lines: &[String]) -> Option<String> {
+/// A block of code lines in a language; its fence is longer than any run of backticks in it. Empty without lines.
+fn code_block(language: &str, lines: &[String]) -> String {
     let runs = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len);
-    let fence = "`".repeat(runs.max()?.max(2) + 1);
-    Some(format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n")))
+    let Some(longest) = runs.max() else { return String::new() };
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}\n", lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -233,6 +227,6 @@ mod tests {
 
     #[test]
     fn a_block_cannot_end_itself() {
-        assert_eq!(code_block("text", &["a".into(), "```".into()]).unwrap(), "````text\na\n```\n````\n");
+        assert_eq!(code_block("text", &["a".into(), "```".into()]), "````text\na\n```\n````\n");
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
+    message::{bytes, count},
     outcome::{PlatformOutcome, Publication, RegistryOutcome, Status},
     sanitize,
     style::{BOLD, CYAN, GREEN, RED, YELLOW},
-    units::{bytes, count},
 };
 use crate::{clean::Report, exit::Failure, oci::short};
 
@@ -66,10 +66,8 @@ fn headline(publication: &Publication) -> String {
 
 fn platform_row(platform: &PlatformOutcome) -> [String; 4] {
     let layers = count(platform.layers as u64, "layer");
-    let known = match platform.layers_known {
-        0 => String::new(),
-        known => format!(", {known} reused"),
-    };
+    let known = platform.layers_known;
+    let known = if known == 0 { String::new() } else { format!(", {known} reused") };
     [
         platform.platform.to_string(),
         short(&platform.digest).to_owned(),
@@ -79,11 +77,8 @@ fn platform_row(platform: &PlatformOutcome) -> [String; 4] {
 }
 
 fn registry_row(status: Status, registry: &RegistryOutcome) -> [String; 3] {
-    let retries = match registry.retries {
-        0 => String::new(),
-        1 => ", 1 retry".into(),
-        retries => format!(", {retries} retries"),
-    };
+    let retries = registry.retries;
+    let retries = if retries == 0 { String::new() } else { format!(", {retries} retried") };
     let traffic = format!("{}, {} sent{retries}", count(registry.requests, "request"), bytes(registry.bytes_sent));
     [registry.name.clone(), change(status, registry), traffic]
 }
@@ -135,7 +130,7 @@ mod tests {
 
         registries
           ghcr       replaces 6db7d803e74f  23 requests, 31.40 MB sent
-          dockerhub  new                    23 requests, 31.40 MB sent, 2 retries
+          dockerhub  new                    23 requests, 31.40 MB sent, 2 retried
 
         cleaned up
           ghcr: 2 removed, 1 kept
@@ -190,7 +185,7 @@ mod tests {
         registry.retries = 1;
         assert_eq!(
             registry_row(Status::Published, &registry)[1..],
-            ["unchanged", "23 requests, 31.40 MB sent, 1 retry"]
+            ["unchanged", "23 requests, 31.40 MB sent, 1 retried"]
         );
     }
 
