@@ -62,22 +62,15 @@ pub(super) fn cache(
             None => RegistryConfig::new(NAME, repository),
         };
         let cache = CacheConfig { base, max_age };
-        for platform in platforms {
-            check(&cache.registry(platform).repository, registries)?;
+        // With the platform's name behind it, the repository's name must still be valid and not one that is published to.
+        for repository in platforms.iter().map(|platform| cache.registry(platform).repository) {
+            repository.to_string().parse::<Repository>().map_err(|error| refusal(error.to_string(), HINT))?;
+            if let Some(registry) = registries.iter().find(|registry| registry.repository == repository) {
+                let problem = format!("the cache would be in {repository}, where {} publishes", registry.name);
+                return Err(refusal(problem, HINT));
+            }
         }
         Ok(Some(cache))
     };
     Ok(sources.value("cache", |settings| settings.cache.as_ref(), parse)?.flatten())
-}
-
-/// With the platform's name behind it, the repository's name must still be valid and not one that is published to.
-fn check(repository: &Repository, registries: &[RegistryConfig]) -> Result<(), Failure> {
-    repository.to_string().parse::<Repository>().map_err(|error| refusal(error.to_string(), HINT))?;
-    match registries.iter().find(|registry| registry.repository == *repository) {
-        Some(registry) => {
-            let problem = format!("the cache would be in {repository}, where {} publishes", registry.name);
-            Err(refusal(problem, HINT))
-        }
-        None => Ok(()),
-    }
 }

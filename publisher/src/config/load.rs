@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,6 +11,7 @@ use super::{
     CacheConfig, Cleanup, RegistryConfig, Settings,
     cache::cache,
     registries::{allow_plain_http, choose_drivers, registries},
+    settings::Text,
     sources::{Sources, flag, given, prefix},
     values::{self, image_name, refusal},
 };
@@ -27,7 +27,7 @@ pub const CONTAINERFILES: [&str; 2] = ["Containerfile", "Dockerfile"];
 pub struct Config {
     /// The image's name, owner/name in lower case. Without a name of its own, that of the first registry's repository.
     pub image: String,
-    /// The file that describes the build. [`Config::check_sources`] checks that it exists.
+    /// The file that describes the build. [`Config::read_containerfile`] checks that it exists.
     pub containerfile: PathBuf,
     /// The folder from which the build copies.
     pub context: PathBuf,
@@ -94,15 +94,10 @@ pub fn load(directory: &Path, flags: &Settings, env: &Environment) -> Result<Con
 }
 
 fn platforms(sources: &Sources<'_>) -> Result<Vec<Platform>, Failure> {
-    let mut texts = given(&sources.flags.platforms).to_vec();
-    if texts.is_empty() {
-        texts.clone_from(&sources.file.platforms);
-    }
-    if texts.is_empty() {
-        texts = DEFAULT_PLATFORMS.map(Into::into).to_vec();
-    }
+    let (flags, defaults) = (given(&sources.flags.platforms), DEFAULT_PLATFORMS.map(Text::from));
+    let texts = [flags, &sources.file.platforms, &defaults].into_iter().find(|texts| !texts.is_empty());
     let mut platforms = Vec::new();
-    for text in &texts {
+    for text in texts.into_iter().flatten() {
         platforms.push(sources.parse("platforms", text, |text| {
             let platform = text.parse::<Platform>().map_err(|error| Failure::other(format!("{error}")))?;
             if platforms.contains(&platform) {
@@ -144,18 +139,21 @@ impl Config {
         secrets.map(|names| names.password.as_str())
     }
 
-    /// Checks that the build context and the Containerfile are there. Not part of [`load`], because merging and cleaning
-    /// up need no sources, and their jobs may have none.
+    /// Reads the Containerfile, and checks that the build context is there. Not part of [`load`], because merging and
+    /// cleaning up need no sources, and their jobs may have none.
     ///
     /// # Errors
     /// When the context is no folder, or the Containerfile is missing or unreadable.
-    pub fn check_sources(&self) -> Result<(), Failure> {
+    pub fn read_containerfile(&self) -> Result<String, Failure> {
         let context = self.context.display();
         if !self.context.is_dir() {
             let problem = format!("the build context {context} is not a folder");
             return Err(refusal(problem, "name the folder with `context` in publish.toml or `--context`"));
         }
-        let Err(error) = readable(&self.containerfile) else { return Ok(()) };
+        let error = match fs::read(&self.containerfile) {
+            Ok(bytes) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => error,
+        };
         let not_chosen = self.containerfile == default_containerfile(&self.context);
         if error.kind() == io::ErrorKind::NotFound && not_chosen && self.containerfile.symlink_metadata().is_err() {
             return Err(refusal(
@@ -165,8 +163,4 @@ impl Config {
         }
         Err(Failure::other(format!("cannot read {}", self.containerfile.display())).because(error))
     }
-}
-
-fn readable(path: &Path) -> io::Result<()> {
-    if File::open(path)?.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
 }

@@ -11,10 +11,7 @@ use super::{
     sources::{Sources, given},
     values::{refusal, registry_name, variable_name},
 };
-use crate::{
-    exit::Failure,
-    oci::{Host, Repository},
-};
+use crate::{exit::Failure, oci::Repository};
 
 const FLAG_HINT: &str = "write name=host/repository, for example ghcr=ghcr.io/acme/hello";
 const PAIR_HINT: &str = "give both `username-env` and `password-env`, or neither to use the machine's auth files";
@@ -64,31 +61,13 @@ pub enum DriverKind {
 }
 
 impl DriverKind {
-    /// The default for a host. Nothing is removed from an unknown registry.
-    fn for_host(host: &Host) -> Self {
-        if host.is_ghcr() {
-            Self::GitHub
-        } else if host.is_docker_hub() {
-            Self::DockerHub
-        } else if host.is_loopback() {
-            Self::Distribution
-        } else {
-            Self::None
-        }
-    }
-
     fn parse(text: &str) -> Result<Self, Failure> {
         Self::from_str(text, false).map_err(|_| refusal(format!("`{text}` is no driver"), DRIVER_HINT))
     }
 
     /// The name in configurations and results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GitHub => "github",
-            Self::DockerHub => "dockerhub",
-            Self::Distribution => "distribution",
-            Self::None => "none",
-        }
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -96,21 +75,19 @@ impl RegistryConfig {
     /// A registry with the defaults for its host.
     pub(super) fn new(name: impl Into<String>, repository: Repository) -> Self {
         let host = &repository.host;
-        let secrets =
-            |username: &str, password: &str| SecretNames { username: username.into(), password: password.into() };
-        Self {
-            name: name.into(),
-            plain_http: host.is_loopback(),
-            secrets: if host.is_ghcr() {
-                Some(secrets("GITHUB_ACTOR", "GITHUB_TOKEN"))
-            } else if host.is_docker_hub() {
-                Some(secrets("DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN"))
-            } else {
-                None
-            },
-            driver: DriverKind::for_host(host),
-            repository,
-        }
+        // Nothing is removed from an unknown registry.
+        let (driver, secrets) = if host.is_ghcr() {
+            (DriverKind::GitHub, Some(("GITHUB_ACTOR", "GITHUB_TOKEN")))
+        } else if host.is_docker_hub() {
+            (DriverKind::DockerHub, Some(("DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN")))
+        } else if host.is_loopback() {
+            (DriverKind::Distribution, None)
+        } else {
+            (DriverKind::None, None)
+        };
+        let names =
+            |(username, password): (&str, &str)| SecretNames { username: username.into(), password: password.into() };
+        Self { name: name.into(), plain_http: host.is_loopback(), secrets: secrets.map(names), driver, repository }
     }
 
     /// The variables with user name and password.
@@ -124,11 +101,10 @@ impl RegistryConfig {
             |key, text: &Option<Text>| text.as_ref().map(|text| sources.parse(key, text, variable_name)).transpose();
         let username = variable("username-env", &table.username_env)?;
         let password = variable("password-env", &table.password_env)?;
-        self.secrets = match (username, password, self.secrets) {
-            (None, None, default) => default,
-            (Some(username), Some(password), _) => Some(SecretNames { username, password }),
-            (Some(username), None, Some(default)) => Some(SecretNames { username, ..default }),
-            (None, Some(password), Some(default)) => Some(SecretNames { password, ..default }),
+        let (default_username, default_password) = self.secrets.map(|it| (it.username, it.password)).unzip();
+        self.secrets = match (username.or(default_username), password.or(default_password)) {
+            (Some(username), Some(password)) => Some(SecretNames { username, password }),
+            (None, None) => None,
             _ => {
                 let problem = "the registry has only one of `username-env` and `password-env`";
                 return sources.parse("name", &table.name, |_| Err(refusal(problem, PAIR_HINT)));
@@ -237,16 +213,18 @@ pub(super) fn allow_plain_http(
     let mut registries: Vec<_> = registries.iter_mut().chain(cache.map(|cache| &mut cache.base)).collect();
     for flag in given(&sources.flags.plain_http) {
         sources.parse("plain-http", flag, |host| {
-            let hosts: BTreeSet<_> = registries.iter().map(|registry| registry.repository.host.to_string()).collect();
-            if !hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
-                let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
-                let problem = format!("`{host}` is not the host of a registry, which are {hosts}");
-                return Err(Failure::other(problem));
-            }
+            let (mut hosts, mut is_known) = (BTreeSet::new(), false);
             for registry in &mut registries {
-                registry.plain_http |= registry.repository.host.as_str().eq_ignore_ascii_case(host);
+                let is_named = registry.repository.host.as_str().eq_ignore_ascii_case(host);
+                registry.plain_http |= is_named;
+                is_known |= is_named;
+                hosts.insert(registry.repository.host.to_string());
             }
-            Ok(())
+            if is_known {
+                return Ok(());
+            }
+            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
+            Err(Failure::other(format!("`{host}` is not the host of a registry, which are {hosts}")))
         })?;
     }
     Ok(())

@@ -41,13 +41,8 @@ pub struct Settings {
 
     /// Publishes to this repository, as name=host/repository, for example ghcr=ghcr.io/acme/hello; repeat the flag for
     /// each registry. Replaces the configured list; a registry configured under the same name keeps its other settings
-    #[arg(
-        long = "registry",
-        value_name = "NAME=HOST/REPOSITORY",
-        env = "TALLYMAN_REGISTRIES",
-        hide_env_values = true,
-        value_delimiter = ','
-    )]
+    #[arg(long = "registry", value_name = "NAME=HOST/REPOSITORY", value_delimiter = ',')]
+    #[arg(env = "TALLYMAN_REGISTRIES", hide_env_values = true)]
     #[serde(skip)]
     pub registries: Vec<Text>,
 
@@ -101,13 +96,8 @@ pub struct Settings {
 
     /// Removes images from this registry by this interface, as name=driver: github, dockerhub, distribution or none; by
     /// default the one that fits the registry's host; repeat the flag for each registry
-    #[arg(
-        long = "driver",
-        value_name = "NAME=DRIVER",
-        env = "TALLYMAN_DRIVERS",
-        hide_env_values = true,
-        value_delimiter = ','
-    )]
+    #[arg(long = "driver", value_name = "NAME=DRIVER", value_delimiter = ',')]
+    #[arg(env = "TALLYMAN_DRIVERS", hide_env_values = true)]
     #[serde(skip)]
     pub drivers: Vec<Text>,
 }

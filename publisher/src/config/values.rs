@@ -74,27 +74,22 @@ pub(super) fn cleanup(text: &str) -> Result<Cleanup, Failure> {
 /// A registry's short name, `[a-z0-9][a-z0-9-]*`.
 pub(super) fn registry_name(text: &str) -> Result<String, Failure> {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if text.starts_with(alphanumeric) && text.chars().all(|c| alphanumeric(c) || c == '-') {
-        return Ok(text.into());
-    }
-    Err(refusal(format!("`{text}` is not a short name"), NAME_HINT))
+    let is_name = text.starts_with(alphanumeric) && text.chars().all(|c| alphanumeric(c) || c == '-');
+    is_name.then(|| text.into()).ok_or_else(|| refusal(format!("`{text}` is not a short name"), NAME_HINT))
 }
 
 /// The name of a variable that holds a credential. Only upper case, as is the custom: that refuses a token pasted here by
 /// mistake, and so the error does not show the text.
 pub(super) fn variable_name(text: &str) -> Result<String, Failure> {
-    if is_identifier(text) && !text.contains(|c: char| c.is_ascii_lowercase()) {
-        return Ok(text.into());
-    }
-    Err(refusal("the value is not the name of a variable in upper case", SECRET_HINT))
+    let is_name = is_identifier(text) && !text.contains(|c: char| c.is_ascii_lowercase());
+    let problem = "the value is not the name of a variable in upper case";
+    is_name.then(|| text.into()).ok_or_else(|| refusal(problem, SECRET_HINT))
 }
 
 /// The key of a build argument.
 pub(super) fn build_arg_key(text: &str) -> Result<String, Failure> {
-    if is_identifier(text) {
-        return Ok(text.into());
-    }
-    Err(refusal(format!("`{text}` is not the name of a build argument"), BUILD_ARG_HINT))
+    let problem = format!("`{text}` is not the name of a build argument");
+    is_identifier(text).then(|| text.into()).ok_or_else(|| refusal(problem, BUILD_ARG_HINT))
 }
 
 /// Key and value of `KEY=VALUE`.

@@ -224,7 +224,7 @@ fn the_containerfile_is_looked_for_in_the_context() {
     assert_eq!(run.config().containerfile, run.path().join("Dockerfile"));
     fs::write(run.path().join("Containerfile"), "FROM scratch\n").unwrap();
     assert_eq!(run.config().containerfile, run.path().join("Containerfile"));
-    run.config().check_sources().unwrap();
+    run.config().read_containerfile().unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::run::Run;
 #[test]
 fn sources_that_are_missing_are_named() {
     let run = Run::bare();
-    let refusal = |run: &Run| run.shown(&run.config().check_sources().unwrap_err());
+    let refusal = |run: &Run| run.shown(&run.config().read_containerfile().unwrap_err());
     insta::assert_snapshot!(refusal(&run), @r"
         neither `Containerfile` nor `Dockerfile` is in [folder]
         hint: write one there, or name the file with `containerfile` in publish.toml or `--containerfile`
@@ -34,7 +34,7 @@ fn a_containerfile_that_is_a_dangling_link_is_not_passed_over() {
     let run = Run::bare();
     fs::write(run.path().join("Dockerfile"), "FROM scratch\n").unwrap();
     std::os::unix::fs::symlink("nowhere", run.path().join("Containerfile")).unwrap();
-    insta::assert_snapshot!(run.shown(&run.config().check_sources().unwrap_err()), @r"
+    insta::assert_snapshot!(run.shown(&run.config().read_containerfile().unwrap_err()), @r"
         cannot read [folder]/Containerfile
         No such file or directory (os error 2)
     ");
