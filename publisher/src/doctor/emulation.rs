@@ -49,23 +49,18 @@ fn finding(machine: &Machine<'_>, platform: &Platform) -> Finding {
         return Finding::warning(name, format!("{BINFMT} is not mounted, so it is not known"), fix);
     }
     let entries = folder.read_dir().into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    let mut without_flag = false;
-    for emulator in names {
-        let registration = machine.text(format!("{BINFMT}/{emulator}"));
-        if !runs(&registration, platform.architecture()) {
-            continue;
-        }
-        if field(&registration, "flags:").contains(FIX_BINARY) {
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let registered = names.map(|emulator| (machine.text(format!("{BINFMT}/{emulator}")), emulator));
+    let fitting = registered.filter(|(registration, _)| runs(registration, platform.architecture()));
+    let best = fitting.max_by_key(|(registration, _)| field(registration, "flags:").contains(FIX_BINARY));
+    let detail = match best {
+        Some((registration, emulator)) if field(&registration, "flags:").contains(FIX_BINARY) => {
             return Finding::ok(name, emulator);
         }
-        without_flag = true;
-    }
-    let detail = if without_flag {
-        format!("registered without the flag {FIX_BINARY}, so containers do not find the emulator; {cannot}")
-    } else {
-        format!("no emulator; {cannot}")
+        Some(_) => {
+            format!("registered without the flag {FIX_BINARY}, so containers do not find the emulator; {cannot}")
+        }
+        None => format!("no emulator; {cannot}"),
     };
     Finding::warning(name, detail, qemu)
 }

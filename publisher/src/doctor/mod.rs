@@ -6,7 +6,6 @@
 
 mod emulation;
 mod finding;
-mod host;
 mod machine;
 mod podman;
 
@@ -18,7 +17,7 @@ use crate::{
     podman::Podman,
 };
 pub use finding::{Diagnosis, Finding, Status};
-use machine::Machine;
+use machine::{Machine, disk, network, user};
 
 /// Examines everything that a publish needs. Without a readable configuration the default platforms are examined, and the
 /// configuration is a finding of its own.
@@ -52,10 +51,10 @@ async fn examine(machine: &Machine<'_>, podman: &Podman, platforms: &[Platform],
     let git = "the commit and its time are taken from variables";
     [
         podman::findings(answer.as_ref().copied(), ran.as_ref().copied()),
-        host::user(machine, info, user_id),
-        host::network(machine, info),
+        user(machine, info, user_id),
+        network(machine, info),
         emulation::findings(machine, platforms),
-        host::disk(machine, info),
+        disk(machine, info),
         vec![machine.examine_program("git", "git", "git", git).not_required()],
     ]
     .concat()
