@@ -1,7 +1,7 @@
 //! Answers what has to be known of a Containerfile before podman builds it: whether it has here-documents, and whether
 //! the image has a health check.
 //!
-//! Read as buildah's parser does (Dockerfile reference: "Format", "Parser directives", "Here-documents"):
+//! Read as buildah's parser does (Dockerfile reference: "Format", "Here-documents"), without the directive `escape`:
 //! comments and empty lines go, also within an instruction; a here-document is a word of `RUN`, `COPY` or `ADD` that begins
 //! with `<<`, and its lines are no instructions. podman reports what is wrong with a Containerfile.
 
@@ -33,10 +33,9 @@ impl Containerfile {
     /// Reads a Containerfile's text.
     pub fn parse(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
-        let escape = escape(text);
         let mut lines = text.lines().zip(1..);
         let (mut here_document, mut stages) = (None, vec![Stage::default()]);
-        while let Some((instruction, line)) = next_instruction(&mut lines, escape) {
+        while let Some((instruction, line)) = next_instruction(&mut lines) {
             let words = words(&instruction);
             let mut arguments = words.iter().map(String::as_str).filter(|word| !word.starts_with("--"));
             let keyword = arguments.next().unwrap_or_default().to_ascii_uppercase();
@@ -72,23 +71,8 @@ fn stage(arguments: &[&str], before: &[Stage]) -> Stage {
     Stage { name: name.into(), base: base.into(), healthcheck }
 }
 
-/// The character that continues a line: a backslash, unless the directive `# escape=` at the top names another.
-fn escape(text: &str) -> char {
-    for line in text.lines() {
-        let directive = line.trim_start().strip_prefix('#').and_then(|line| line.split_once('='));
-        let Some((name, value)) = directive.map(|(name, value)| (name.trim(), value.trim())) else { break };
-        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            break;
-        }
-        if name.eq_ignore_ascii_case("escape") {
-            return value.chars().next().unwrap_or('\\');
-        }
-    }
-    '\\'
-}
-
 /// The next instruction, its continued lines joined, and the line on which it begins.
-fn next_instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>, escape: char) -> Option<(String, usize)> {
+fn next_instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>) -> Option<(String, usize)> {
     let (mut instruction, mut first) = (String::new(), None);
     for (line, number) in lines {
         let line = line.trim();
@@ -96,7 +80,7 @@ fn next_instruction<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>, esca
             continue;
         }
         first = first.or(Some(number));
-        let Some(continued) = line.strip_suffix(escape) else {
+        let Some(continued) = line.strip_suffix('\\') else {
             instruction.push_str(line);
             break;
         };
@@ -150,8 +134,6 @@ mod tests {
     #[case("FROM a\nONBUILD RUN <<EOF\n", Some(2))]
     #[case("FROM a\nRUN true && \\\n  # <<NOT\n\n  cat <<EOF\n", Some(2))]
     #[case("FROM a\nRUN echo 'one \\\n two' <<EOF\n", Some(2))]
-    #[case("# escape=`\nFROM a\nRUN dir `\n <<EOF\n", Some(3))]
-    #[case("# syntax=x\n# ESCAPE = `\nFROM a\nRUN dir \\\nRUN <<EOF\n", Some(5))]
     #[case("\u{feff}FROM a\nRUN <<EOF\n", Some(2))]
     #[case::comment("FROM a\n# RUN <<EOF\n  # COPY <<EOF /x\n", None)]
     #[case::here_string("FROM a\nRUN cat <<<EOF\n", None)]
@@ -160,7 +142,6 @@ mod tests {
     #[case::part_of_a_word("FROM a\nRUN cat<<EOF\n", None)]
     #[case::json("FROM a\nRUN [\"cat\", \"<<EOF\"]\n", None)]
     #[case::other_instructions("FROM a\nENV A=<<EOF\nLABEL b <<EOF\nCMD <<EOF\nARG <<EOF\n", None)]
-    #[case::no_directive("FROM a\n# escape=`\nRUN dir `\nENV <<EOF\n", None)]
     #[case::continued("FROM a\nLABEL a=b \\\nRUN <<EOF\n", None)]
     fn here_documents_are_found_where_podman_finds_them(#[case] text: &str, #[case] line: Option<usize>) {
         assert_eq!(Containerfile::parse(text).here_document, line);

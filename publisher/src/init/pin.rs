@@ -2,13 +2,11 @@
 
 use semver::Version;
 
-use crate::{exit::Failure, git};
+use crate::{exit::Failure, git, oci::Repository};
 
 const FROM_HINT: &str = "write --from OWNER/REPO or --from OWNER/REPO@COMMIT";
 /// The digits of a commit's id.
 const COMMIT_DIGITS: usize = 40;
-/// The characters of owners and repositories, besides letters and digits.
-const IN_NAMES: &[u8] = b"-_.";
 
 /// A commit of a repository that holds Tallyman.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,9 +81,8 @@ impl Pin {
 
 /// Whether that can be a repository on GitHub.
 fn check_repository(repository: &str) -> Result<(), Failure> {
-    let is_name =
-        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || IN_NAMES.contains(&b));
-    if repository.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name)) {
+    let parsed = format!("github.com/{}", repository.to_ascii_lowercase()).parse::<Repository>();
+    if parsed.is_ok_and(|parsed| parsed.name.split('/').count() == 2) {
         return Ok(());
     }
     Err(Failure::other(format!("`{repository}` is no repository on GitHub")).hint(FROM_HINT))

@@ -68,21 +68,15 @@ pub(super) fn has_own_secrets(host: &Host) -> bool {
 pub(super) async fn survey(root: &Path, args: &InitArgs) -> Result<Survey, Failure> {
     let remote = git::remote(root).await;
     let on_github = remote.as_deref().and_then(on_github);
-    let image = match (&args.image, &on_github) {
-        (Some(name), _) | (None, Some(name)) => name.as_str(),
-        (None, None) if remote.is_some() => {
-            let hint = "if the repository is on GitHub as well, say so: --image OWNER/NAME";
-            return Err(Failure::other("the remote is not on GitHub, where the workflow runs").hint(hint));
-        }
-        (None, None) => {
-            let message = "the repository has no remote, so nothing says what the image is called".to_owned();
-            return Err(Failure::other(message).hint(
-                "`git remote add origin git@github.com:OWNER/NAME.git`, or say what the image is called: --image OWNER/NAME",
-            ));
-        }
-    };
+    let image = args.image.as_ref().or(on_github.as_ref()).ok_or_else(|| match remote {
+        Some(_) => Failure::other("the remote is not on GitHub, where the workflow runs")
+            .hint("if the repository is on GitHub as well, say so: --image OWNER/NAME"),
+        None => Failure::other("the repository has no remote, so nothing says what the image is called").hint(
+            "`git remote add origin git@github.com:OWNER/NAME.git`, or say what the image is called: --image OWNER/NAME",
+        ),
+    })?;
     let registries = args.registries.iter().map(|text| text.as_str().into()).collect();
-    let settings = Settings { image: Some(image.into()), registries, ..Settings::default() };
+    let settings = Settings { image: Some(image.as_str().into()), registries, ..Settings::default() };
     // A folder that is not there has no configuration file that could interfere.
     let config = load(Path::new("/nonexistent"), &settings, &Environment::default())?;
     let files = git::files(root).await;
@@ -129,12 +123,11 @@ fn find_containerfile(files: &[String]) -> Result<String, Failure> {
     if let Some(file) = by_folder.remove("") {
         return Ok(file);
     }
-    let mut found: Vec<_> = by_folder.into_values().collect();
-    match found.len() {
-        0 => Err(Failure::other("there is no Containerfile and no Dockerfile")
+    match by_folder.into_values().collect::<Vec<_>>().as_slice() {
+        [] => Err(Failure::other("there is no Containerfile and no Dockerfile")
             .hint("write one; docs/adopt.md describes what it needs")),
-        1 => Ok(found.remove(0)),
-        _ => Err(Failure::other(format!("there are several files to build from: {}", found.join(", ")))
+        [file] => Ok(file.clone()),
+        files => Err(Failure::other(format!("there are several files to build from: {}", files.join(", ")))
             .hint("say which: --containerfile FILE")),
     }
 }
