@@ -15,7 +15,7 @@ fn sources_that_are_missing_are_named() {
     fs::create_dir(run.path().join("Containerfile")).unwrap();
     insta::assert_snapshot!(refusal(&run), @r"
         cannot read [folder]/Containerfile
-        is a directory
+        Is a directory (os error 21)
     ");
     let run = run.flags(&["--containerfile", "other"]);
     insta::assert_snapshot!(refusal(&run), @r"
