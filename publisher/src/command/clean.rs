@@ -63,8 +63,7 @@ impl Cleaned {
         let first = failed.first()?.problem.as_ref()?;
         let names: Vec<_> = failed.iter().map(|report| report.registry.as_str()).collect();
         let what = if first.denied { "clean-up is not allowed" } else { "clean-up stopped" };
-        let cause = std::io::Error::other(first.causes.join(": "));
-        let failure = Failure::other(format!("{what} on {}", names.join(", "))).because(cause);
+        let failure = Failure::other(format!("{what} on {}", names.join(", "))).because(first.to_string());
         Some(failure.left("every tag is as before, and whole; what was not removed can be removed later"))
     }
 
@@ -121,9 +120,6 @@ async fn warn_if_latest_is_absent(registry: &Registry, report: &mut Report) {
     match registry.resolve(&Tag::latest()).await {
         Ok(Some(_)) => {}
         Ok(None) => report.warnings.push(format!("{} is not there", Tag::latest())),
-        Err(error) => {
-            let problem = Problem { causes: vec![error.to_string(), error.cause.to_string()], denied: false };
-            report.problem.get_or_insert(problem);
-        }
+        Err(error) => _ = report.problem.get_or_insert(Problem { denied: false, ..error.into() }),
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn cleaner(
 ) -> Result<Cleaner, Failure> {
     let credential = credential(environment, config).await?;
     Cleaner::new(Arc::clone(registry), config.driver, &credential, environment)
-        .map_err(|error| Failure::other("failed to set up the clean-up").because(error))
+        .map_err(|problem| Failure::other("failed to set up the clean-up").because(problem.to_string()))
 }
 
 /// The credential for a registry, anonymous if none is found.

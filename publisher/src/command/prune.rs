@@ -39,7 +39,7 @@ pub(super) async fn after(run: &Run, records: &[Record]) -> Vec<Report> {
         }
         if let Some(problem) = problem {
             let what = if problem.denied { "may not" } else { "could not" };
-            run.warn(format!("the layer cache {repository} {what} be pruned: {}", problem.causes.join(": ")));
+            run.warn(format!("the layer cache {repository} {what} be pruned: {problem}"));
         }
     }
     for report in reports.iter().filter(|report| report.count(Outcome::Removed) > 0) {

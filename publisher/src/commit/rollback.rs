@@ -4,7 +4,6 @@ use futures::future::join_all;
 
 use super::Mover;
 use crate::{
-    clean::Problem,
     event::Event,
     exit::Failure,
     oci::short,
@@ -66,9 +65,10 @@ impl Mover<'_> {
         let Some(cleaner) = &self.cleaners[at] else {
             return Ok(Some("nothing says how tags are deleted there".into()));
         };
-        let untagged = cleaner.untag(tag, self.to.list).await;
-        let stays = || "the registry still shows it".into();
-        let why = untagged.err().map_or_else(stays, |error| Problem::from(&error).causes.join(": "));
+        let why = match cleaner.untag(tag, self.to.list).await {
+            Ok(()) => "the registry still shows it".into(),
+            Err(problem) => problem.to_string(),
+        };
         Ok(registry.resolve(tag).await?.map(|_| why))
     }
 }

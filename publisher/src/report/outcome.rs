@@ -205,6 +205,7 @@ pub(super) mod tests {
             ],
             cleanup: vec![cleanup()],
             timings: vec![
+            kept_by: None,
                 timing("build", Some("linux/amd64"), 61_500),
                 timing("stage", Some("linux/amd64"), 3_200),
                 timing("commit", None, 340),
