@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clean::{Problem, Report, Task},
-    commit::HandOver,
+    commit::staged_on,
     config::{self, Settings},
     environment::Environment,
     event::Events,
@@ -96,7 +96,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
         let registry = connector.registry(config).await?;
         let mut recorded = args.digest.clone();
         for records in &args.records {
-            recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
+            recorded.extend(staged_on(&folder.join(records), &registry)?);
         }
         cleaners.push((cleaner(environment, &registry, config).await?, recorded));
     }

@@ -16,7 +16,7 @@ use super::{
     visibility,
 };
 use crate::{
-    commit::{Build, HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
+    commit::{Build, Mover, Record, TagMove, assemble, put_list, read_children, restore_children, take_over},
     event::Phase,
     exit::{Exit, Failure, NOTHING_PUBLISHED},
     oci::{DOCKER_LIST, RawManifest, Tag},
@@ -40,8 +40,8 @@ const DELETION_MAX: Duration = Duration::from_secs(5);
 /// [`Exit::Superseded`] when a newer build is live.
 pub async fn merge(run: &Run, folder: &Path) -> Result<Publication, Failure> {
     let registries = run.connect(false).await?;
-    let records = HandOver::new(folder).read(&run.plan.platforms, &registries, &run.identity());
-    let records = records.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
+    let records = take_over(folder, &run.plan.platforms, &registries, &run.identity());
+    let records = records.map_err(|failure| failure.left(NOTHING_PUBLISHED))?;
     commit(run, &records, &registries).await
 }
 
@@ -53,8 +53,7 @@ pub(super) async fn commit(
 ) -> Result<Publication, Failure> {
     let unpublished = |failure: Failure| failure.left(NOTHING_PUBLISHED);
     let children = read_children(records, &run.plan.commit).map_err(unpublished)?;
-    let list = assemble(&children)
-        .map_err(|error| unpublished(Failure::other("failed to assemble the list").because(error)))?;
+    let list = assemble(&children);
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
     let (cleaners, events) = (open_cleaners(run, registries).await, run.events());
     let to = TagMove {
@@ -94,7 +93,7 @@ pub(super) async fn commit(
     let rest = async {
         let read_back = async {
             mover.confirm().await?;
-            if !run.plan.floating() && records.iter().any(|record| record.bytes_uploaded == 0) {
+            if !run.plan.floating() && records.iter().any(|record| record.image.bytes_uploaded == 0) {
                 outlast_clean_up(&mut mover).await?;
             }
             Ok::<_, Failure>(())
@@ -123,7 +122,7 @@ pub(super) async fn commit(
             run.plan.tag
         )),
     }
-    Ok(published(run, records, registries, &list.digest, &mover.movements(), cleanup))
+    Ok(published(run, records, registries, &list.digest, &mover, cleanup))
 }
 
 /// How a run ends that could not stage an image: overtaken, if a newer build is live.

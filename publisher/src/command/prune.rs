@@ -21,7 +21,7 @@ use crate::{
 /// Prunes the caches of the builds of this run, and reports the results.
 pub(super) async fn after(run: &Run, records: &[Record]) -> Vec<Report> {
     let builds = records.iter().filter(|record| !record.cache_keys.is_empty());
-    let builds: Vec<_> = builds.map(|record| (record.platform.clone(), tags(&record.cache_keys))).collect();
+    let builds: Vec<_> = builds.map(|record| (record.image.platform.clone(), tags(&record.cache_keys))).collect();
     if builds.is_empty() {
         return Vec::new();
     }

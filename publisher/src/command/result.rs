@@ -10,14 +10,14 @@ use std::{
 use super::run::Run;
 use crate::{
     clean::Report,
-    commit::{Movement, Record},
+    commit::{Mover, Record},
     environment::Environment,
     event::{Event, Events},
     exit::Failure,
     oci::Digest,
     registry::Registry,
     report::{
-        outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, milliseconds, timings_json},
+        outcome::{BuildOutcome, Publication, RegistryOutcome, Status, milliseconds, timings_json},
         summary,
     },
 };
@@ -28,19 +28,19 @@ pub(super) fn published(
     records: &[Record],
     registries: &[Arc<Registry>],
     list: &Digest,
-    movements: &[Movement],
+    mover: &Mover<'_>,
     cleanup: Vec<Report>,
 ) -> Publication {
-    let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
-        previous: movement.previous.clone(),
-        read_back_milliseconds: movement.read_back.map(milliseconds),
+    let outcome = |(at, registry): (usize, &Arc<Registry>)| RegistryOutcome {
+        previous: mover.before(at).map(|manifest| manifest.digest.clone()),
+        read_back_milliseconds: mover.read_back(at).map(milliseconds),
         ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {
         status: Status::Published,
         digest: Some(list.clone()),
-        platforms: records.iter().map(platform_outcome).collect(),
-        registries: registries.iter().zip(movements).map(moved).collect(),
+        platforms: records.iter().map(|record| record.image.clone()).collect(),
+        registries: registries.iter().enumerate().map(outcome).collect(),
         cleanup,
         ..skipped(run, records.iter().map(build_outcome).collect())
     }
@@ -49,11 +49,11 @@ pub(super) fn published(
 /// A run that put one platform's image on the registries and no tag on it.
 pub(super) fn staged(run: &Run, record: &Record, registries: &[Arc<Registry>]) -> Publication {
     let by_digest = |registry: &Arc<Registry>| {
-        registry_outcome(registry, format!("{}@{}", registry.repository(), record.digest), &record.digest)
+        registry_outcome(registry, format!("{}@{}", registry.repository(), record.image.digest), &record.image.digest)
     };
     Publication {
         status: Status::Staged,
-        platforms: vec![platform_outcome(record)],
+        platforms: vec![record.image.clone()],
         registries: registries.iter().map(by_digest).collect(),
         ..skipped(run, vec![build_outcome(record)])
     }
@@ -76,18 +76,7 @@ pub(super) fn skipped(run: &Run, builds: Vec<BuildOutcome>) -> Publication {
 }
 
 fn build_outcome(record: &Record) -> BuildOutcome {
-    BuildOutcome { platform: record.platform.clone(), steps: record.steps, steps_reused: record.steps_reused }
-}
-
-fn platform_outcome(record: &Record) -> PlatformOutcome {
-    PlatformOutcome {
-        platform: record.platform.clone(),
-        digest: record.digest.clone(),
-        size: record.size,
-        layers: record.layers,
-        layers_known: record.layers_known,
-        bytes_uploaded: record.bytes_uploaded,
-    }
+    BuildOutcome { platform: record.image.platform.clone(), steps: record.steps, steps_reused: record.steps_reused }
 }
 
 fn registry_outcome(registry: &Registry, reference: String, digest: &Digest) -> RegistryOutcome {

@@ -1,6 +1,7 @@
 //! What a tag points at now on every registry, and which of these builds is the newest.
 
 use std::{
+    cmp::Ordering,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -8,7 +9,7 @@ use std::{
 use futures::future::join_all;
 use oci_spec::image::{ImageIndex, ImageManifest};
 
-use super::{Age, Build};
+use super::Build;
 use crate::{
     oci::{Digest, RawManifest, Tag, is_index},
     registry::{Name, Registry, RegistryError},
@@ -95,10 +96,10 @@ impl<'a> TagReader<'a> {
             let Some(other) = self.known.get(digest) else { continue };
             let (build, than) = newest.map_or((ours, list), |newest| (&newest.build, &newest.manifest.digest));
             let is_newer = match build.age_of(&other.build) {
-                Age::Newer => true,
+                Some(Ordering::Greater) => true,
                 // Two runs of the same commit at once: one of them wins on all registries, the same one for both.
-                Age::Same => other.manifest.digest.as_ref() > than.as_ref(),
-                Age::Older | Age::Unknown => false,
+                Some(Ordering::Equal) => other.manifest.digest.as_ref() > than.as_ref(),
+                Some(Ordering::Less) | None => false,
             };
             if is_newer {
                 newest = Some(other);

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{
-    outcome::{PlatformOutcome, Publication, RegistryOutcome, Status},
+    outcome::{Publication, RegistryOutcome, Status},
     sanitize,
     style::{BOLD, CYAN, GREEN, RED, YELLOW},
     units::{bytes, count},
 };
-use crate::{clean::Report, exit::Failure, oci::short};
+use crate::{clean::Report, exit::Failure, oci::short, stage::StagedImage};
 
 /// What was published, with colours: for stdout, ends with a line end.
 pub fn publication(publication: &Publication) -> String {
@@ -64,7 +64,7 @@ fn headline(publication: &Publication) -> String {
     format!("{GREEN}{status}{GREEN:#} {BOLD}{}{BOLD:#}{digest}\n", publication.tag)
 }
 
-fn platform_row(platform: &PlatformOutcome) -> [String; 4] {
+fn platform_row(platform: &StagedImage) -> [String; 4] {
     let layers = count(platform.layers as u64, "layer");
     let known = match platform.layers_known {
         0 => String::new(),
