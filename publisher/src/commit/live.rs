@@ -30,7 +30,7 @@ pub(super) struct TagReader<'a> {
     registries: &'a [Arc<Registry>],
     tag: &'a Tag,
     /// The lists that were seen under the tag so far.
-    known: HashMap<Digest, Published>,
+    pub(super) known: HashMap<Digest, Published>,
     /// Lists that our build replaces, however new they are.
     pub(super) replaceable: HashSet<Digest>,
 }
@@ -43,11 +43,6 @@ impl<'a> TagReader<'a> {
     /// Adds a list that need not be read.
     pub(super) fn insert(&mut self, manifest: RawManifest, build: Build) {
         self.known.insert(manifest.digest.clone(), Published { manifest, build });
-    }
-
-    /// A list that was seen under the tag.
-    pub(super) fn published(&self, digest: &Digest) -> Option<&Published> {
-        self.known.get(digest)
     }
 
     /// Reads the tag on all registries at once.

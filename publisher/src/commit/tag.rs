@@ -105,7 +105,7 @@ impl<'a> Mover<'a> {
         let mut live = TagReader::new(registries, to.tag);
         live.insert(to.list.clone(), to.build.clone());
         let seen = live.read().await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
-        let published: Vec<_> = seen.iter().map(|digest| live.published(digest.as_ref()?)).collect();
+        let published: Vec<_> = seen.iter().map(|digest| live.known.get(digest.as_ref()?)).collect();
         let before = published.iter().map(|published| Some(published.as_ref()?.manifest.clone())).collect();
         // A build of the same commit takes the place of an earlier one.
         let again = |build: &Build| to.even_if_older || build.revision == to.build.revision;
@@ -326,7 +326,7 @@ impl<'a> Mover<'a> {
     /// Remembers what is about to be replaced: another run may have moved the tag since this one began.
     fn remember(&mut self, at: usize, seen: Option<&Digest>) {
         if self.states[at] == State::Untouched
-            && let Some(published) = seen.and_then(|seen| self.live.published(seen))
+            && let Some(published) = seen.and_then(|seen| self.live.known.get(seen))
         {
             self.before[at] = Some(published.manifest.clone());
         }
@@ -355,11 +355,7 @@ impl<'a> Mover<'a> {
     /// The place of a registry in the order of the moves: what was there before can be put back by the PUT that moved
     /// it; what was not must be removed.
     fn hard_to_undo(&self, at: usize) -> u8 {
-        match (&self.before[at], &self.cleaners[at]) {
-            (Some(_), _) => 0,
-            (None, Some(cleaner)) => cleaner.hard_to_untag(),
-            (None, None) => u8::MAX,
-        }
+        if self.before[at].is_some() { 0 } else { self.cleaners[at].as_ref().map_or(u8::MAX, Cleaner::hard_to_untag) }
     }
 
     /// Whether this run may have changed the tag on a registry.
