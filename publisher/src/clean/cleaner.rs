@@ -3,10 +3,9 @@
 use std::{collections::HashSet, slice, sync::Arc};
 
 use super::{
-    CleanError, Pruning, Report,
-    driver::{Blocker, Deletion, Driver, Removal},
+    Problem, Pruning, Report, decide,
+    driver::{Deletion, DockerHub, Driver, GitHub},
     expiry::expired,
-    report::{Item, Problem},
     scan::Scanner,
     sweep::sweep,
 };
@@ -52,8 +51,13 @@ impl Cleaner {
         kind: DriverKind,
         credential: &Credential,
         env: &Environment,
-    ) -> Result<Self, CleanError> {
-        let driver = Driver::new(kind, &registry, credential, env)?;
+    ) -> Result<Self, Problem> {
+        let driver = match kind {
+            DriverKind::GitHub => Some(Driver::GitHub(GitHub::new(&registry, credential, env)?)),
+            DriverKind::DockerHub => Some(Driver::DockerHub(DockerHub::new(&registry, credential, env)?)),
+            DriverKind::Distribution => Some(Driver::Distribution),
+            DriverKind::None => None,
+        };
         Ok(Self { registry, kind, driver })
     }
 
@@ -74,11 +78,12 @@ impl Cleaner {
             let mut scanner = Scanner::new(&self.registry, driver, recorded);
             scanner.moved = moved.map(|(tag, list)| (tag.clone(), list.digest.clone()));
             for manifest in known.into_iter().chain(moved.map(|(_, list)| list.clone())) {
-                scanner.manifests.put(manifest)?;
+                scanner.put(manifest)?;
             }
-            let (graph, decision) = scanner.decide().await?;
-            report.items = decision.candidates.iter().map(Item::planned).collect();
-            if dry_run { Ok(()) } else { sweep(scanner, graph, decision, true, report).await }
+            let graph = scanner.graph().await?;
+            let decision = decide(&graph, &scanner.recorded)?;
+            report.items = decision.items;
+            if dry_run { Ok(()) } else { sweep(scanner, graph, decision.removals, true, report).await }
         })
         .await
     }
@@ -86,39 +91,42 @@ impl Cleaner {
     /// Removes the expired steps of a layer cache. Errors are in the report.
     pub async fn prune(&self, pruning: &Pruning) -> Report {
         self.report(async |driver, report| {
-            let (graph, decision) = expired(&self.registry, driver, pruning, report).await?;
-            if pruning.dry_run {
-                return Ok(());
-            }
+            let mut scanner = Scanner::new(&self.registry, driver, Vec::new());
+            let (graph, removals) = expired(&mut scanner, pruning, report).await?;
             // A build runs a step again that it does not find, so one scan is enough for all deletions.
-            let scanner = Scanner::new(&self.registry, driver, Vec::new());
-            sweep(scanner, graph, decision, false, report).await
+            if pruning.dry_run { Ok(()) } else { sweep(scanner, graph, removals, false, report).await }
         })
         .await
     }
 
     /// A report of `work`, which is empty where nothing is ever removed.
-    async fn report(&self, work: impl AsyncFnOnce(&Driver, &mut Report) -> Result<(), CleanError>) -> Report {
+    async fn report(&self, work: impl AsyncFnOnce(&Driver, &mut Report) -> Result<(), Problem>) -> Report {
         let mut report = Report::new(self.registry.name(), self.registry.repository(), self.kind);
         if let Some(driver) = &self.driver
-            && let Err(error) = work(driver, &mut report).await
+            && let Err(problem) = work(driver, &mut report).await
         {
-            report.problem = Some(Problem::from(&error));
+            report.problem = Some(problem);
         }
         report
     }
 
     /// How hard it is to remove a tag that is new here: more than 0, which is a tag that need not be removed.
     pub fn hard_to_untag(&self) -> u8 {
-        self.driver.as_ref().map_or(u8::MAX - 1, Driver::hard_to_untag)
+        match self.kind {
+            DriverKind::DockerHub => 1,
+            DriverKind::Distribution => 2,
+            // Packages are listed late, and the last tagged version is never deleted.
+            DriverKind::GitHub => 3,
+            DriverKind::None => u8::MAX - 1,
+        }
     }
 
     /// Removes a tag that this run has set to `list`, and nothing else. Where only the deletion of a manifest removes a
-    /// tag, the tag is first set to a copy of the list that differs by a line end, so nobody else has that manifest.
+    /// tag, the tag is first set to a copy of the list that differs by a line end, so no other tag points at that manifest.
     ///
     /// # Errors
     /// When the registry fails or keeps the tag.
-    pub async fn untag(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
+    pub async fn untag(&self, tag: &Tag, list: &RawManifest) -> Result<(), Problem> {
         // What this run itself has put there may be deleted even where nothing is cleaned up.
         let driver = self.driver.as_ref().unwrap_or(&Driver::Distribution);
         let registry = &self.registry;
@@ -127,35 +135,36 @@ impl Cleaner {
         }
         let copy = RawManifest::new(&list.media_type, [&list.bytes[..], b"\n"].concat());
         registry.put_manifest(Name::Tag(tag), &copy).await?;
-        for attempt in 1..=LIST_ATTEMPTS_MAX {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             driver.list(registry, &HashSet::from([copy.digest.clone()])).await?;
-            let removal = Removal { digest: &copy.digest, tags: slice::from_ref(tag), moved: None };
-            match driver.delete(registry, removal, async || Ok(None)).await? {
+            match driver.delete(registry, &copy.digest, slice::from_ref(tag), None, async || Ok(None)).await? {
                 Deletion::Deleted | Deletion::Absent => return Ok(()),
-                Deletion::Kept(Blocker::NotListed) if attempt < LIST_ATTEMPTS_MAX => {
+                Deletion::NotListed if attempt < LIST_ATTEMPTS_MAX => {
                     tokio::time::sleep(registry.backoff().wait(attempt, None, 0.0)).await;
                 }
-                Deletion::Kept(blocker) => return Err(CleanError::Kept(blocker.to_string())),
+                kept => return Err(Problem::new(kept.to_string())),
             }
         }
-        Ok(())
     }
 
     /// Removes a floating tag right before it is set anew, with the list if no other tag reaches that.
     ///
     /// # Errors
     /// When the registry fails. The tag is unchanged then.
-    pub async fn vacate(&self, tag: &Tag, list: &RawManifest) -> Result<(), CleanError> {
+    pub async fn vacate(&self, tag: &Tag, list: &RawManifest) -> Result<(), Problem> {
         let Some(driver) = &self.driver else { return Ok(()) };
         let mut scanner = Scanner::new(&self.registry, driver, vec![list.digest.clone()]);
-        scanner.expiring.insert(tag.clone());
-        scanner.manifests.put(list.clone())?;
-        let (_, decision) = scanner.decide().await?;
+        scanner.put(list.clone())?;
+        let mut graph = scanner.graph().await?;
+        // It goes with the list, so it does not keep it.
+        graph.tags.remove(tag);
+        let decision = decide(&graph, &scanner.recorded)?;
         let is_deleted = driver.delete_tag(&self.registry, tag).await?.is_some();
         // A list that another tag reaches is kept, and so is this tag, until it is moved.
         if !is_deleted && decision.removals.contains(&list.digest) {
-            let removal = Removal { digest: &list.digest, tags: slice::from_ref(tag), moved: None };
-            driver.delete(&self.registry, removal, async || Ok(None)).await?;
+            driver.delete(&self.registry, &list.digest, slice::from_ref(tag), None, async || Ok(None)).await?;
         }
         Ok(())
     }

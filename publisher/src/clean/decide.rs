@@ -3,66 +3,31 @@
 //! Ours is what the records of this publisher name (the list that a floating tag pointed at, what a run staged), what
 //! these lists name, and their referrers. Of that, everything that no surviving tag reaches is removed, and nothing else.
 //! A tag reaches its target, everything that names to any depth, and the subject of each. A fallback tag (`sha256-<hex>`)
-//! of something that is ours survives only with its subject, an expiring tag never; every other tag survives.
+//! of something that is ours survives only with its subject; every other tag survives.
 //!
 //! If a surviving tag reaches a manifest that is not in the graph, there is no decision.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use thiserror::Error;
-
-use super::graph::{Graph, fallback_subject};
-use crate::oci::{Digest, Tag};
-
-/// A surviving tag reaches a manifest that was not read, so what else it reaches is unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("what {tag} holds is not known: {digest} was not read")]
-pub struct Unknown {
-    /// The tag.
-    pub tag: Tag,
-    /// The manifest that was not read.
-    pub digest: Digest,
-}
-
-/// Why a manifest is ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// A record names it.
-    Recorded,
-    /// This list, which is ours, names it.
-    PartOf(Digest),
-    /// Its subject is this manifest, which is ours.
-    RefersTo(Digest),
-}
-
-/// One manifest that is ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The manifest.
-    pub digest: Digest,
-    /// How deep it lies below the recorded one, for showing.
-    pub depth: usize,
-    /// Whether it is a list.
-    pub list: bool,
-    /// Why it is ours.
-    pub reason: Reason,
-    /// The tag that reaches it; without one it is removed.
-    pub kept_by: Option<Tag>,
-}
+use super::{
+    Item, Outcome, Problem,
+    graph::{Graph, fallback_subject},
+};
+use crate::oci::{Digest, Tag, short};
 
 /// A decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
     /// Everything that is ours and present, each once: a list before what it names.
-    pub candidates: Vec<Candidate>,
+    pub items: Vec<Item>,
     /// What is removed, ordered so that nothing left ever names something removed.
     pub removals: Vec<Digest>,
 }
 
 impl Decision {
-    /// The candidate with this digest.
-    pub fn candidate(&self, digest: &Digest) -> Option<&Candidate> {
-        self.candidates.iter().find(|candidate| candidate.digest == *digest)
+    /// The item of this manifest, if it is ours.
+    pub fn item(&self, digest: &Digest) -> Option<&Item> {
+        self.items.iter().find(|item| item.digest == *digest)
     }
 }
 
@@ -72,22 +37,26 @@ type Referrers = HashMap<Digest, Vec<Digest>>;
 /// Decides what to remove.
 ///
 /// # Errors
-/// [`Unknown`] when the graph is incomplete. Nothing may be removed then.
-pub fn decide(graph: &Graph, recorded: &[Digest]) -> Result<Decision, Unknown> {
+/// When a surviving tag reaches a manifest that is not in the graph: what else it reaches is unknown. Nothing may be
+/// removed then.
+pub fn decide(graph: &Graph, recorded: &[Digest]) -> Result<Decision, Problem> {
     let referrers = referrers(graph);
-    let mut candidates = candidates(graph, &referrers, recorded);
-    let ours = candidates.iter().map(|candidate| candidate.digest.clone()).collect();
+    let mut items = claim_all(graph, &referrers, recorded);
+    let ours = items.iter().map(|item| item.digest.clone()).collect();
     let reached = reached(graph, &referrers, &ours)?;
-    for candidate in &mut candidates {
-        candidate.kept_by = reached.get(&candidate.digest).map(|tag| (*tag).clone());
+    for item in &mut items {
+        match reached.get(&item.digest) {
+            Some(&tag) => item.keep_for(tag),
+            None => item.because.push_str(", no tag holds it"),
+        }
     }
-    let removals = removal_order(graph, &referrers, &candidates);
-    Ok(Decision { candidates, removals })
+    let removals = removal_order(graph, &referrers, &items);
+    Ok(Decision { items, removals })
 }
 
 /// Everything that is ours.
 pub(super) fn ours(graph: &Graph, recorded: &[Digest]) -> HashSet<Digest> {
-    candidates(graph, &referrers(graph), recorded).into_iter().map(|candidate| candidate.digest).collect()
+    claim_all(graph, &referrers(graph), recorded).into_iter().map(|item| item.digest).collect()
 }
 
 /// The referrers of each manifest: the targets of its fallback tag, and the manifests that have it as their subject.
@@ -108,33 +77,33 @@ fn referrers(graph: &Graph) -> Referrers {
     referrers
 }
 
-fn candidates(graph: &Graph, referrers: &Referrers, recorded: &[Digest]) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
+fn claim_all(graph: &Graph, referrers: &Referrers, recorded: &[Digest]) -> Vec<Item> {
+    let mut items = Vec::new();
     for digest in recorded {
-        claim(graph, referrers, digest, Reason::Recorded, 0, &mut candidates);
+        claim(graph, referrers, digest, 0, "superseded or never published".into(), &mut items);
     }
-    candidates
+    items
 }
 
 /// Adds a manifest, what it names, and its referrers, each once. What is not in the graph is gone already.
-fn claim(
-    graph: &Graph,
-    referrers: &Referrers,
-    digest: &Digest,
-    reason: Reason,
-    depth: usize,
-    candidates: &mut Vec<Candidate>,
-) {
+fn claim(graph: &Graph, referrers: &Referrers, digest: &Digest, depth: usize, because: String, items: &mut Vec<Item>) {
     let Some(node) = graph.nodes.get(digest) else { return };
-    if candidates.iter().any(|candidate| candidate.digest == *digest) {
+    if items.iter().any(|item| item.digest == *digest) {
         return;
     }
-    candidates.push(Candidate { digest: digest.clone(), depth, list: node.list, reason, kept_by: None });
+    items.push(Item {
+        digest: digest.clone(),
+        depth,
+        list: node.list,
+        outcome: Outcome::Planned,
+        because,
+        kept_by: None,
+    });
     for child in &node.children {
-        claim(graph, referrers, child, Reason::PartOf(digest.clone()), depth + 1, candidates);
+        claim(graph, referrers, child, depth + 1, format!("part of {}", short(digest)), items);
     }
     for referrer in referrers.get(digest).into_iter().flatten() {
-        claim(graph, referrers, referrer, Reason::RefersTo(digest.clone()), depth + 1, candidates);
+        claim(graph, referrers, referrer, depth + 1, format!("refers to {}", short(digest)), items);
     }
 }
 
@@ -143,10 +112,8 @@ fn reached<'a>(
     graph: &'a Graph,
     referrers: &'a Referrers,
     ours: &HashSet<Digest>,
-) -> Result<HashMap<&'a Digest, &'a Tag>, Unknown> {
-    let survives = |tag: &Tag| {
-        !graph.expiring.contains(tag) && fallback_subject(tag).is_none_or(|subject| !ours.contains(&subject))
-    };
+) -> Result<HashMap<&'a Digest, &'a Tag>, Problem> {
+    let survives = |tag: &Tag| fallback_subject(tag).is_none_or(|subject| !ours.contains(&subject));
     let roots = graph.tags.iter().filter(|(tag, _)| survives(tag));
     let mut next: VecDeque<_> =
         roots.flat_map(|(tag, targets)| targets.iter().map(move |digest| (digest, tag, true))).collect();
@@ -155,7 +122,7 @@ fn reached<'a>(
         let node = graph.nodes.get(digest);
         // A subject may be absent or unread, a part may not. This comes first: a manifest may be met as both.
         if node.is_none() && is_part {
-            return Err(Unknown { tag: tag.clone(), digest: digest.clone() });
+            return Err(Problem::new(format!("what {tag} holds is not known: {digest} was not read")));
         }
         if reached.contains_key(digest) {
             continue;
@@ -171,9 +138,8 @@ fn reached<'a>(
 }
 
 /// What is removed: a list before what it names and, unless that contradicts it, a referrer before its subject.
-fn removal_order(graph: &Graph, referrers: &Referrers, candidates: &[Candidate]) -> Vec<Digest> {
-    let removed = candidates.iter().filter(|candidate| candidate.kept_by.is_none());
-    let mut left: Vec<&Digest> = removed.map(|candidate| &candidate.digest).collect();
+fn removal_order(graph: &Graph, referrers: &Referrers, items: &[Item]) -> Vec<Digest> {
+    let mut left: Vec<_> = items.iter().filter(|item| item.kept_by.is_none()).map(|item| &item.digest).collect();
     let mut order = Vec::new();
     while !left.is_empty() {
         let is_named = |digest: &Digest| left.iter().any(|other| graph.children(other).contains(digest));

@@ -13,11 +13,7 @@ use std::{
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::{
-    CleanError, Decision, Graph, Item, Outcome, Report, decide,
-    driver::{Driver, Listing},
-    manifest_cache::ManifestCache,
-};
+use super::{Graph, Item, Problem, Report, decide, driver::Listing, scan::Scanner};
 use crate::{
     oci::{Digest, Tag, short},
     registry::{Name, Registry, RegistryError},
@@ -29,8 +25,6 @@ const KEY_LENGTH: usize = 64;
 const REMOVALS_MAX: usize = 50;
 /// How many images are read at once to find out their age.
 const READS_MAX: usize = 16;
-/// How much of a date is shown: the day.
-const DAY_LENGTH: usize = "2026-01-31".len();
 
 /// What a layer cache is pruned by.
 #[derive(Debug, Clone)]
@@ -53,74 +47,51 @@ struct Step {
     created_at: Option<SystemTime>,
 }
 
-/// What may be done with a step.
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    /// It is young, of unknown age, or has a tag of another user.
-    Fresh,
-    /// It is old, and this build used it.
-    Used,
-    /// It is removed unless another user's tag reaches it.
-    Expired,
-}
-
-/// Finds the expired steps, oldest first, and puts everything that is old into `report`.
+/// Finds the expired steps, oldest first, and puts them into `report`. Returns those that no other user's tag reaches.
 ///
 /// # Errors
 /// When the listing, an image or another user's list cannot be read.
 pub(super) async fn expired(
-    registry: &Registry,
-    driver: &Driver,
+    scanner: &mut Scanner<'_>,
     pruning: &Pruning,
     report: &mut Report,
-) -> Result<(Graph, Decision), CleanError> {
-    let steps = inventory(registry, driver).await?;
-    let is_foreign = |step: &Step| step.tags.iter().any(|tag| !is_key(tag));
-    let is_shared = steps.iter().any(|(_, step)| is_foreign(step));
-    let mut manifests = ManifestCache::new(registry);
-    let foreign = steps.iter().filter(|(_, step)| is_foreign(step));
-    let (foreign, mut graph, mut expired, mut items) =
-        (foreign.map(|(digest, _)| digest.clone()).collect(), Graph::default(), Vec::new(), Vec::new());
-    for (digest, step) in &steps {
-        match pruning.state(step, is_shared) {
-            State::Fresh => {}
-            State::Used => items.push(step.item(digest, Outcome::Kept, "this build used it")),
-            State::Expired => expired.push((digest.clone(), step)),
-        }
-        graph.tags.extend(step.tags.iter().map(|tag| (tag.clone(), vec![digest.clone()])));
-    }
+) -> Result<(Graph, Vec<Digest>), Problem> {
+    let steps = inventory(scanner).await?;
+    let is_shared = steps.iter().any(|(_, step)| step.is_foreign());
+    let mut expired: Vec<_> = steps.iter().filter(|(_, step)| pruning.is_expired(step, is_shared)).collect();
     let later = expired.split_off(expired.len().min(REMOVALS_MAX)).len();
     if later > 0 {
         report.warnings.push(format!("{later} more are as old and left for the next clean-up"));
     }
     if expired.is_empty() {
-        report.items = items;
-        return Ok((graph, Decision::default()));
+        return Ok((Graph::default(), Vec::new()));
     }
-    manifests.read(foreign, false).await?;
-    graph.nodes = manifests.nodes;
     // Steps are images, which name no manifests. Only other users' tags may point at lists.
-    for (digest, _) in steps.iter().filter(|(_, step)| !is_foreign(step)) {
+    let (foreign, own): (Vec<_>, Vec<_>) = steps.iter().partition(|(_, step)| step.is_foreign());
+    scanner.read(foreign.into_iter().map(|(digest, _)| digest.clone()).collect(), false).await?;
+    let mut graph = Graph { nodes: scanner.nodes.clone(), ..Graph::default() };
+    for (digest, _) in own {
         graph.nodes.entry(digest.clone()).or_default();
     }
-    graph.expiring = expired.iter().flat_map(|(_, step)| step.tags.iter().cloned()).collect();
     let digests: Vec<_> = expired.iter().map(|(digest, _)| digest.clone()).collect();
+    for (digest, step) in steps.iter().filter(|(digest, _)| !digests.contains(digest)) {
+        graph.tags.extend(step.tags.iter().map(|tag| (tag.clone(), vec![digest.clone()])));
+    }
     let mut decision = decide(&graph, &digests)?;
     decision.removals.retain(|digest| digests.contains(digest));
     for (digest, step) in expired {
-        let kept_by = decision.candidate(&digest).and_then(|candidate| candidate.kept_by.as_ref());
-        items.push(match kept_by {
-            Some(tag) => step.item(&digest, Outcome::Kept, &format!("{tag} holds it")),
-            None => step.item(&digest, Outcome::Planned, "no build used it since"),
-        });
+        // The tags of a step go with it, so they do not keep it.
+        graph.tags.extend(step.tags.iter().map(|tag| (tag.clone(), vec![digest.clone()])));
+        let Some(item) = decision.item(digest) else { continue };
+        let why = if item.kept_by.is_some() { item.because.as_str() } else { "no build used it since" };
+        report.items.push(Item { depth: 0, because: format!("{}, {why}", step.describe(digest)), ..item.clone() });
     }
-    report.items = items;
-    Ok((graph, decision))
+    Ok((graph, decision.removals))
 }
 
 /// Every image with its tags and age, oldest first; also those without a tag, where the registry lists them.
-async fn inventory(registry: &Registry, driver: &Driver) -> Result<Vec<(Digest, Step)>, CleanError> {
-    let Listing { tags, created_at, .. } = driver.list(registry, &HashSet::new()).await?;
+async fn inventory(scanner: &Scanner<'_>) -> Result<Vec<(Digest, Step)>, Problem> {
+    let Listing { tags, created_at, .. } = scanner.driver.list(scanner.registry, &HashSet::new()).await?;
     let mut steps: HashMap<Digest, Step> = HashMap::new();
     for (digest, created_at) in created_at {
         steps.entry(digest).or_default().created_at = Some(created_at);
@@ -135,7 +106,8 @@ async fn inventory(registry: &Registry, driver: &Driver) -> Result<Vec<(Digest, 
     // Where the listing has no dates, the image's own one counts.
     let mut undated: Vec<_> = steps.iter_mut().filter(|(_, step)| step.created_at.is_none()).collect();
     for some in undated.chunks_mut(READS_MAX) {
-        let dates = try_join_all(some.iter().map(async |(digest, _)| build_date(registry, digest).await)).await?;
+        let dates = some.iter().map(async |(digest, _)| build_date(scanner.registry, digest).await);
+        let dates = try_join_all(dates).await?;
         some.iter_mut().zip(dates).for_each(|((_, step), date)| step.created_at = date);
     }
     steps.sort_by(|(a, one), (b, other)| (one.created_at, a.as_ref()).cmp(&(other.created_at, b.as_ref())));
@@ -155,27 +127,28 @@ async fn build_date(registry: &Registry, digest: &Digest) -> Result<Option<Syste
 }
 
 impl Pruning {
-    /// `is_shared` says whether the repository has other users.
-    fn state(&self, step: &Step, is_shared: bool) -> State {
-        let is_ours = if step.tags.is_empty() { !is_shared } else { step.tags.iter().all(is_key) };
+    /// Whether a step of ours is old, and this build did not use it. `is_shared` says whether the repository has other
+    /// users.
+    fn is_expired(&self, step: &Step, is_shared: bool) -> bool {
+        let is_ours = if step.tags.is_empty() { !is_shared } else { !step.is_foreign() };
         let age = step.created_at.and_then(|created_at| self.now.duration_since(created_at).ok());
-        if !is_ours || age.is_none_or(|age| age <= self.max_age) {
-            return State::Fresh;
-        }
-        if step.tags.iter().any(|tag| self.used.contains(tag)) { State::Used } else { State::Expired }
+        is_ours && age.is_some_and(|age| age > self.max_age) && !step.tags.iter().any(|tag| self.used.contains(tag))
     }
 }
 
 impl Step {
-    fn item(&self, digest: &Digest, outcome: Outcome, why: &str) -> Item {
-        let step = match self.tags.first() {
-            Some(key) => format!("step {}", key.as_str().get(..short(digest).len()).unwrap_or(key.as_str())),
-            None => "without a tag".into(),
-        };
-        let date = self.created_at.map(|created_at| humantime::format_rfc3339_seconds(created_at).to_string());
-        let date = date.as_deref().and_then(|date| date.get(..DAY_LENGTH)).map(|day| format!(" of {day}"));
-        let because = format!("{step}{}, {why}", date.unwrap_or_default());
-        Item { digest: digest.clone(), depth: 0, list: false, outcome, because }
+    /// Whether it has a tag of another user.
+    fn is_foreign(&self) -> bool {
+        !self.tags.iter().all(is_key)
+    }
+
+    /// The step's short key and day: `step 0123456789ab of 2026-01-31`.
+    fn describe(&self, digest: &Digest) -> String {
+        let key_length = short(digest).len();
+        let step =
+            self.tags.first().map_or("without a tag".into(), |key| format!("step {:.key_length$}", key.as_str()));
+        let day = self.created_at.map(|at| format!(" of {:.10}", humantime::format_rfc3339_seconds(at).to_string()));
+        step + &day.unwrap_or_default()
     }
 }
 
@@ -194,30 +167,30 @@ mod tests {
     const OTHER: &str = "d60270d6102bbbac04d7de13cff46fa6ed29d92c55bf1170066e067d4f6ff240";
 
     #[rstest::rstest]
-    #[case::young(&[KEY], Some(30), false, State::Fresh)]
-    #[case::old(&[KEY], Some(31), false, State::Expired)]
-    #[case::old_in_a_shared_repository(&[KEY], Some(31), true, State::Expired)]
-    #[case::of_unknown_age(&[KEY], None, false, State::Fresh)]
-    #[case::created_tomorrow(&[KEY], Some(-1), false, State::Fresh)]
-    #[case::used(&[OTHER], Some(31), false, State::Used)]
-    #[case::one_of_two_keys_used(&[KEY, OTHER], Some(31), false, State::Used)]
-    #[case::of_another_user(&["latest"], Some(31), false, State::Fresh)]
-    #[case::of_another_user_too(&[KEY, "mine"], Some(31), false, State::Fresh)]
-    #[case::without_a_tag(&[], Some(31), false, State::Expired)]
-    #[case::young_without_a_tag(&[], Some(1), false, State::Fresh)]
-    #[case::without_a_tag_in_a_shared_repository(&[], Some(31), true, State::Fresh)]
+    #[case::young(&[KEY], Some(30), false, false)]
+    #[case::old(&[KEY], Some(31), false, true)]
+    #[case::old_in_a_shared_repository(&[KEY], Some(31), true, true)]
+    #[case::of_unknown_age(&[KEY], None, false, false)]
+    #[case::created_tomorrow(&[KEY], Some(-1), false, false)]
+    #[case::used(&[OTHER], Some(31), false, false)]
+    #[case::one_of_two_keys_used(&[KEY, OTHER], Some(31), false, false)]
+    #[case::of_another_user(&["latest"], Some(31), false, false)]
+    #[case::of_another_user_too(&[KEY, "mine"], Some(31), false, false)]
+    #[case::without_a_tag(&[], Some(31), false, true)]
+    #[case::young_without_a_tag(&[], Some(1), false, false)]
+    #[case::without_a_tag_in_a_shared_repository(&[], Some(31), true, false)]
     fn a_step_of_ours_that_is_old_and_unused_expires(
         #[case] tags: &[&str],
         #[case] days: Option<i32>,
         #[case] is_shared: bool,
-        #[case] expected: State,
+        #[case] expected: bool,
     ) {
         let now = SystemTime::UNIX_EPOCH + 1000 * DAY;
         let used = HashSet::from([OTHER.parse().unwrap()]);
         let pruning = Pruning { used, max_age: 30 * DAY, now, dry_run: false };
         let created_at = days.map(|days| if days < 0 { now + DAY } else { now - days.unsigned_abs() * DAY });
         let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
-        assert_eq!(pruning.state(&Step { tags, created_at }, is_shared), expected);
+        assert_eq!(pruning.is_expired(&Step { tags, created_at }, is_shared), expected);
     }
 
     #[rstest::rstest]

@@ -1,6 +1,6 @@
 //! What a repository holds, as far as a decision needs it: tags, manifests, and which manifest names which.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -26,8 +26,6 @@ pub struct Node {
 pub struct Graph {
     /// What each tag points at. A registry that lags may show a tag in two places: both count.
     pub tags: BTreeMap<Tag, Vec<Digest>>,
-    /// Tags that are removed with their manifest, so they do not keep it.
-    pub expiring: HashSet<Tag>,
     /// The manifests that are known. Everything that a tag reaches must be among them.
     pub nodes: HashMap<Digest, Node>,
 }
@@ -70,7 +68,7 @@ pub(super) fn parse(manifest: &RawManifest) -> Option<(Node, Vec<Digest>)> {
 }
 
 /// The subject that a fallback tag stands for; `None` for any other tag.
-pub fn fallback_subject(tag: &Tag) -> Option<Digest> {
+pub(super) fn fallback_subject(tag: &Tag) -> Option<Digest> {
     let hex = tag.as_str().strip_prefix(FALLBACK_PREFIX)?;
     format!("sha256:{hex}").parse().ok()
 }

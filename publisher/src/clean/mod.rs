@@ -12,10 +12,8 @@
 mod cleaner;
 mod decide;
 mod driver;
-mod error;
 mod expiry;
 mod graph;
-mod manifest_cache;
 mod report;
 mod scan;
 mod sweep;
@@ -23,8 +21,7 @@ mod sweep;
 mod tests;
 
 pub use cleaner::{Cleaner, Task};
-pub use decide::{Candidate, Decision, Reason, Unknown, decide};
-pub use error::CleanError;
+pub use decide::{Decision, decide};
 pub use expiry::Pruning;
-pub use graph::{Graph, Node, fallback_subject};
+pub use graph::{Graph, Node};
 pub use report::{Item, Outcome, Problem, Report};

@@ -1,13 +1,13 @@
 //! What a clean-up did or would do, as data and as text.
 
-use std::{error::Error, fmt::Write as _};
+use std::{error::Error, fmt, fmt::Write as _, iter};
 
 use serde::Serialize;
 
-use super::{Candidate, CleanError, Reason};
 use crate::{
     config::DriverKind,
     oci::{Digest, Repository, Tag, short},
+    registry::{Cause, RegistryError},
 };
 
 /// The outcome for one manifest.
@@ -37,9 +37,12 @@ pub struct Item {
     pub outcome: Outcome,
     /// Why: a sentence fragment.
     pub because: String,
+    /// The tag that reaches it.
+    #[serde(skip)]
+    pub kept_by: Option<Tag>,
 }
 
-/// Why a clean-up stopped.
+/// Why a clean-up stops. Nothing is removed after that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The error and its causes, outermost first.
@@ -67,27 +70,51 @@ pub struct Report {
     pub problem: Option<Problem>,
 }
 
-impl From<&CleanError> for Problem {
-    fn from(error: &CleanError) -> Self {
-        let chain = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
-        let causes = chain.map(ToString::to_string).collect();
-        Self { causes, denied: error.is_denied() }
+impl Problem {
+    /// A problem that has no other cause.
+    pub(super) fn new(cause: impl Into<String>) -> Self {
+        Self { causes: vec![cause.into()], denied: false }
+    }
+}
+
+impl From<RegistryError> for Problem {
+    fn from(error: RegistryError) -> Self {
+        let chain = iter::successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
+        Self { causes: chain.map(ToString::to_string).collect(), denied: is_denial(&error.cause) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.causes.join(": "))
+    }
+}
+
+/// Whether the credentials were refused. A 403 that says "rate limit" is something else.
+fn is_denial(cause: &Cause) -> bool {
+    match cause.refusal() {
+        Some(refusal) => {
+            matches!(refusal.status, 401 | 403) && !refusal.message.to_ascii_lowercase().contains("rate limit")
+        }
+        None => matches!(cause, Cause::Auth(error) if error.request().is_none()),
+    }
+}
+
+impl Outcome {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Planned => "to remove",
+            Self::Removed => "removed",
+            Self::PutBack => "put back",
+        }
     }
 }
 
 impl Item {
-    pub(super) fn planned(candidate: &Candidate) -> Self {
-        let Candidate { digest, depth, list, reason, kept_by } = candidate;
-        let reason = match reason {
-            Reason::Recorded => "superseded or never published".to_owned(),
-            Reason::PartOf(list) => format!("part of {}", short(list)),
-            Reason::RefersTo(subject) => format!("refers to {}", short(subject)),
-        };
-        let (outcome, because) = match kept_by {
-            Some(tag) => (Outcome::Kept, format!("{tag} holds it")),
-            None => (Outcome::Planned, format!("{reason}, no tag holds it")),
-        };
-        Self { digest: digest.clone(), depth: *depth, list: *list, outcome, because }
+    pub(super) fn keep_for(&mut self, tag: &Tag) {
+        self.becomes(Outcome::Kept, format!("{tag} holds it"));
+        self.kept_by = Some(tag.clone());
     }
 
     pub(super) fn becomes(&mut self, outcome: Outcome, because: impl Into<String>) {
@@ -125,14 +152,10 @@ impl Report {
 
     /// What happened, in one line.
     pub fn line(&self) -> String {
-        let counts = [
-            (Outcome::Removed, "removed"),
-            (Outcome::Planned, "to be removed"),
-            (Outcome::PutBack, "put back"),
-            (Outcome::Kept, "kept"),
-        ];
-        let counts = counts.iter().map(|(outcome, word)| (self.count(*outcome), word)).filter(|(count, _)| *count > 0);
-        let counts: Vec<_> = counts.map(|(count, word)| format!("{count} {word}")).collect();
+        let outcomes = [Outcome::Removed, Outcome::Planned, Outcome::PutBack, Outcome::Kept];
+        let counts = outcomes.map(|outcome| (self.count(outcome), outcome.word()));
+        let counts: Vec<_> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         let counts = if counts.is_empty() { "nothing to remove".into() } else { counts.join(", ") };
         format!("{}: {counts}", self.registry)
     }
@@ -144,17 +167,11 @@ impl Report {
             text.push_str("  nothing to remove\n");
         }
         for item in &self.items {
-            let verb = match item.outcome {
-                Outcome::Kept => "keep",
-                Outcome::Planned => "remove",
-                Outcome::Removed => "removed",
-                Outcome::PutBack => "put back",
-            };
-            let (indent, kind) = ("   ".repeat(item.depth), if item.list { "list" } else { "image" });
+            let indent = "   ".repeat(item.depth.saturating_sub(1));
             let branch = if item.depth == 0 { "" } else { "└─ " };
-            let (indent, digest) = (indent.get(3..).unwrap_or_default(), short(&item.digest));
+            let (kind, digest) = (if item.list { "list" } else { "image" }, short(&item.digest));
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {indent}{branch}{verb} {kind} {digest}: {}", item.because);
+            let _ = writeln!(text, "  {indent}{branch}{} {kind} {digest}: {}", item.outcome.word(), item.because);
         }
         let warnings = self.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
         let causes = self.problem.iter().flat_map(|problem| &problem.causes);

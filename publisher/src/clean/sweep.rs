@@ -3,45 +3,42 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    CleanError, Decision, Graph, Outcome, Report,
-    driver::{Blocker, Deletion, Removal},
+    Graph, Outcome, Problem, Report, decide,
+    driver::{Deletion, IN_USE},
     scan::Scanner,
 };
 use crate::{
     oci::{Digest, Tag, short},
-    registry::{Name, RegistryError},
+    registry::Name,
 };
-
-type Tags = BTreeMap<Tag, Vec<Digest>>;
 
 struct Sweep<'a> {
     scanner: Scanner<'a>,
     /// The newest scan.
     graph: Graph,
-    planned: Decision,
     rescans: bool,
     /// The last manifest that was deleted, and the tags before that.
-    last: Option<(Digest, Tags)>,
+    last: Option<(Digest, BTreeMap<Tag, Vec<Digest>>)>,
     report: &'a mut Report,
 }
 
-/// Removes what `planned` names, and says in the report what happened to each of its items. With `rescans`, scans again
-/// before each deletion.
+/// Deletes `removals`, and says in the report what happened to each of its items. With `rescans`, scans again before each
+/// deletion.
 ///
 /// # Errors
 /// The first error. Nothing is removed after it.
 pub(super) async fn sweep(
     scanner: Scanner<'_>,
     graph: Graph,
-    planned: Decision,
+    removals: Vec<Digest>,
     rescans: bool,
     report: &mut Report,
-) -> Result<(), CleanError> {
-    if planned.removals.is_empty() {
+) -> Result<(), Problem> {
+    if removals.is_empty() {
         return Ok(());
     }
-    let mut sweep = Sweep { scanner, graph, planned, rescans, last: None, report };
-    let removed = sweep.remove_all().await;
+    let mut sweep = Sweep { scanner, graph, rescans, last: None, report };
+    let removed = sweep.remove_all(&removals).await;
     let checked = if rescans { sweep.check().await } else { Ok(()) };
     for item in sweep.report.items.iter_mut().filter(|item| item.outcome == Outcome::Planned) {
         item.becomes(Outcome::Kept, "the clean-up stopped before it");
@@ -50,32 +47,32 @@ pub(super) async fn sweep(
 }
 
 impl Sweep<'_> {
-    async fn remove_all(&mut self) -> Result<(), CleanError> {
-        let mut decision = self.planned.clone();
-        for digest in self.planned.removals.clone() {
+    async fn remove_all(&mut self, removals: &[Digest]) -> Result<(), Problem> {
+        for digest in removals {
+            let mut kept = None;
             if self.rescans {
                 self.graph = self.scanner.graph().await?;
                 // A tag that was set again needs what its target names.
                 if self.restore_tags().await? {
                     return Ok(());
                 }
-                decision = self.scanner.decide_on(&self.graph)?;
+                kept = kept_by(&self.graph, &self.scanner, digest, self.report)?;
             }
-            let deletion = match blocker(&self.graph, &decision, &digest, self.report) {
-                Some(blocker) => Deletion::Kept(blocker),
-                None => self.delete(&digest).await?,
+            let deletion = match kept {
+                Some(kept) => kept,
+                None => self.delete(digest).await?,
             };
             if deletion == Deletion::Deleted {
                 self.last = Some((digest.clone(), self.graph.tags.clone()));
             }
-            self.record(&digest, &deletion);
+            self.record(digest, &deletion);
         }
         Ok(())
     }
 
     /// Deletes a manifest with the tags that point at it: no surviving tag does. Where tags are deleted apart, they go
     /// first. Scans again before a second attempt.
-    async fn delete(&mut self, digest: &Digest) -> Result<Deletion, CleanError> {
+    async fn delete(&mut self, digest: &Digest) -> Result<Deletion, Problem> {
         let Self { scanner, graph, rescans, report, .. } = self;
         let (registry, driver, moved) = (scanner.registry, scanner.driver, scanner.moved.clone());
         let tags = graph.tags_of(digest);
@@ -86,45 +83,48 @@ impl Sweep<'_> {
         }
         let (mut is_stale, mut known) = (false, graph.tags.clone());
         let check = async || {
-            if !*rescans {
-                return Ok(None);
-            }
-            loop {
-                // A scan that asks for each tag takes a while: look for tags that were set meanwhile.
-                let is_current = !is_stale
-                    && (!driver.resolves_every_tag()
-                        || registry.tags().await?.iter().all(|tag| known.contains_key(tag)));
-                is_stale = true;
+            // A scan that asks for each tag takes a while: look for tags that were set meanwhile.
+            while *rescans
+                && (is_stale
+                    || (driver.resolves_every_tag()
+                        && registry.tags().await?.iter().any(|tag| !known.contains_key(tag))))
+            {
                 // The answer to the deletion says whether it is gone.
-                if is_current || !registry.has_manifest(digest).await? {
-                    return Ok(None);
+                if !registry.has_manifest(digest).await? {
+                    break;
                 }
-                let (graph, decision) = scanner.decide().await?;
-                if let Some(blocker) = blocker(&graph, &decision, digest, report) {
-                    return Ok(Some(Deletion::Kept(blocker)));
+                let graph = scanner.graph().await?;
+                if let Some(kept) = kept_by(&graph, scanner, digest, report)? {
+                    return Ok(Some(kept));
                 }
                 (is_stale, known) = (false, graph.tags);
             }
+            is_stale = true;
+            Ok(None)
         };
-        let removal = Removal { digest, tags: &tags, moved: moved.as_ref().map(|(tag, _)| tag) };
-        driver.delete(registry, removal, check).await
+        driver.delete(registry, digest, &tags, moved.as_ref().map(|(tag, _)| tag), check).await
     }
 
     fn record(&mut self, digest: &Digest, deletion: &Deletion) {
+        let moved = self.moved_tag().cloned();
         let Some(item) = self.report.items.iter_mut().find(|item| item.digest == *digest) else { return };
         match deletion {
-            Deletion::Deleted => item.outcome = Outcome::Removed,
-            Deletion::Absent => item.becomes(Outcome::Removed, "it was gone already"),
-            Deletion::Kept(blocker) => item.becomes(Outcome::Kept, blocker.to_string()),
-        }
-        match deletion {
-            Deletion::Deleted if self.rescans => {
-                self.report.restore.extend(self.scanner.driver.restore_command(digest));
+            Deletion::Deleted => {
+                item.outcome = Outcome::Removed;
+                if self.rescans {
+                    self.report.restore.extend(self.scanner.driver.restore_command(digest));
+                }
             }
-            // Another user's tag is a good reason. The tag that was moved away is not.
-            Deletion::Kept(Blocker::Tagged(tags)) if !tags.iter().any(|tag| Some(tag) == self.moved_tag()) => {}
-            Deletion::Kept(blocker) => self.report.warnings.push(format!("{} stays: {blocker}", short(digest))),
-            Deletion::Deleted | Deletion::Absent => {}
+            Deletion::Absent => item.becomes(Outcome::Removed, deletion.to_string()),
+            kept => {
+                item.becomes(Outcome::Kept, kept.to_string());
+                // Another user's tag is a good reason. The tag that was moved away is not.
+                let is_good =
+                    matches!(kept, Deletion::Tagged(tags) if moved.is_none_or(|moved| !tags.contains(&moved)));
+                if !is_good {
+                    self.report.warnings.push(format!("{} stays: {kept}", short(digest)));
+                }
+            }
         }
     }
 
@@ -135,12 +135,12 @@ impl Sweep<'_> {
     /// Sets tags again that vanished with a manifest: another user moved them to it in the moment of its deletion. A
     /// tag whose former target is still there was not deleted by its owner, where only the deletion of a manifest
     /// removes a tag. Returns whether there was one.
-    async fn restore_tags(&mut self) -> Result<bool, CleanError> {
+    async fn restore_tags(&mut self) -> Result<bool, Problem> {
         let Some((deleted, tags)) = self.last.take() else { return Ok(false) };
         if self.scanner.driver.deletes_tags() {
             return Ok(false);
         }
-        let Some(manifest) = self.scanner.manifests.get(&deleted) else { return Ok(false) };
+        let Some(manifest) = self.scanner.manifest(&deleted) else { return Ok(false) };
         let registry = self.scanner.registry;
         let mut is_restored = false;
         for (tag, targets) in &tags {
@@ -164,11 +164,11 @@ impl Sweep<'_> {
 
     /// Scans once more and looks up the parts of every tag that reaches something of ours, and of the floating one. What
     /// another user came to need in the moment of its deletion is put back: only the registry could have prevented that.
-    async fn check(&mut self) -> Result<(), CleanError> {
+    async fn check(&mut self) -> Result<(), Problem> {
         let registry = self.scanner.registry;
         if let Some((tag, digest)) = &self.scanner.moved
             && registry.resolve(tag).await?.is_none()
-            && let Some(manifest) = self.scanner.manifests.get(digest)
+            && let Some(manifest) = self.scanner.manifest(digest)
         {
             self.report.warnings.push(format!("{tag} was missing after the clean-up and was set again"));
             registry.put_manifest(Name::Tag(tag), manifest).await?;
@@ -177,7 +177,7 @@ impl Sweep<'_> {
         if self.restore_tags().await? {
             self.graph = self.scanner.graph().await?;
         }
-        let ours: HashSet<Digest> = self.planned.candidates.iter().map(|candidate| candidate.digest.clone()).collect();
+        let ours: HashSet<Digest> = self.report.items.iter().map(|item| item.digest.clone()).collect();
         let mut looked_up = HashSet::new();
         for (tag, targets) in self.graph.tags.clone() {
             let parts = parts(&self.graph, targets);
@@ -186,35 +186,37 @@ impl Sweep<'_> {
             }
             // Parts first, so that no list is put back before what it names.
             for part in parts.iter().rev() {
-                if looked_up.insert(part.clone()) && !registry.has_manifest(part).await? {
-                    self.put_back(&tag, part).await?;
+                if !looked_up.insert(part.clone()) || registry.has_manifest(part).await? {
+                    continue;
                 }
+                let Some(manifest) = self.scanner.manifest(part) else {
+                    self.report.warnings.push(format!("{tag} lacks {part}, which was not there before either"));
+                    continue;
+                };
+                registry.put_manifest(Name::Digest(part), manifest).await?;
+                let warning = format!("{tag} came to need {} while it was removed: it was put back", short(part));
+                self.report.put_back(part, &tag, warning);
             }
         }
         Ok(())
     }
-
-    async fn put_back(&mut self, tag: &Tag, digest: &Digest) -> Result<(), RegistryError> {
-        let Some(manifest) = self.scanner.manifests.get(digest) else {
-            self.report.warnings.push(format!("{tag} lacks {digest}, which was not there before either"));
-            return Ok(());
-        };
-        self.scanner.registry.put_manifest(Name::Digest(digest), manifest).await?;
-        let warning = format!("{tag} came to need {} while it was removed: it was put back", short(digest));
-        self.report.put_back(digest, tag, warning);
-        Ok(())
-    }
 }
 
-/// What keeps a manifest by the newest scan. Nothing is deleted unless that scan says so too.
-fn blocker(graph: &Graph, decision: &Decision, digest: &Digest, report: &Report) -> Option<Blocker> {
+/// What keeps a manifest by this scan. Nothing is deleted unless the newest scan says so too.
+fn kept_by(
+    graph: &Graph,
+    scanner: &Scanner<'_>,
+    digest: &Digest,
+    report: &Report,
+) -> Result<Option<Deletion>, Problem> {
+    let decision = decide(graph, &scanner.recorded)?;
     // A list that was kept keeps what it names.
     let mut kept = report.items.iter().filter(|item| item.outcome == Outcome::Kept);
-    match decision.candidate(digest).map(|candidate| &candidate.kept_by) {
-        Some(Some(tag)) => Some(Blocker::Tagged(vec![tag.clone()])),
+    Ok(match decision.item(digest).map(|item| &item.kept_by) {
+        Some(Some(tag)) => Some(Deletion::Tagged(vec![tag.clone()])),
         Some(None) if !kept.any(|item| graph.children(&item.digest).contains(digest)) => None,
-        _ => Some(Blocker::IN_USE),
-    }
+        _ => Some(Deletion::Kept(IN_USE)),
+    })
 }
 
 /// Everything that the given manifests name, to any depth, a list before what it names.

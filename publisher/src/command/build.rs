@@ -15,7 +15,7 @@ use super::{
     run::{Run, SourceArgs},
 };
 use crate::{
-    commit::{HandOver, Record},
+    commit::{Record, hand_over},
     event::{Event, Phase},
     exit::{Exit, Failure},
     oci::{Digest, Platform, Tag},
@@ -40,7 +40,7 @@ pub async fn build(run: &Run, platform: &Platform, source: &SourceArgs, folder: 
         return Ok(skipped(run, vec![outcome(platform, &steps)]));
     }
     let record = build_and_stage(run, &podman, platform, &registries).await?;
-    HandOver::new(folder).write(&record)?;
+    hand_over(folder, &record)?;
     Ok(staged(run, &record, &registries))
 }
 

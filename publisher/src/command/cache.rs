@@ -62,7 +62,7 @@ pub(super) async fn prune_after(run: &Run, records: &[Record]) -> Vec<Report> {
     let builds = records.iter().filter(|record| !record.cache_keys.is_empty());
     // A key that is no tag has nothing in the cache.
     let tags = |keys: &[String]| keys.iter().filter_map(|key| key.parse().ok()).collect();
-    let builds = builds.map(|record| (record.platform.clone(), tags(&record.cache_keys))).collect();
+    let builds = builds.map(|record| (record.image.platform.clone(), tags(&record.cache_keys))).collect();
     let reports = prune(&run.connector, run.config.cache.as_ref(), builds, false).await;
     for report in &reports {
         let repository = &report.repository;
@@ -71,7 +71,7 @@ pub(super) async fn prune_after(run: &Run, records: &[Record]) -> Vec<Report> {
         }
         if let Some(problem) = &report.problem {
             let what = if problem.denied { "may not" } else { "could not" };
-            run.warn(format!("the layer cache {repository} {what} be pruned: {}", problem.causes.join(": ")));
+            run.warn(format!("the layer cache {repository} {what} be pruned: {problem}"));
         }
         if report.count(Outcome::Removed) > 0 {
             run.note(format!("layer cache {}", report.line()));

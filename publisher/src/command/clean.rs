@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{cache::prune, connect::Connector};
 use crate::{
     clean::{Problem, Report, Task},
-    commit::HandOver,
+    commit::staged_on,
     config::{self, Settings},
     environment::Environment,
     event::Events,
@@ -59,8 +59,7 @@ impl Cleaned {
         let first = failed.first()?.problem.as_ref()?;
         let names: Vec<_> = failed.iter().map(|report| report.registry.as_str()).collect();
         let what = if first.denied { "clean-up is not allowed" } else { "clean-up stopped" };
-        let cause = std::io::Error::other(first.causes.join(": "));
-        let failure = Failure::other(format!("{what} on {}", names.join(", "))).because(cause);
+        let failure = Failure::other(format!("{what} on {}", names.join(", "))).because(first.to_string());
         Some(failure.left("every tag is as before, and whole; what was not removed can be removed later"))
     }
 
@@ -93,7 +92,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
         let registry = connector.registry(config).await?;
         let mut recorded = args.digest.clone();
         for records in &args.records {
-            recorded.extend(HandOver::new(folder.join(records)).staged_on(&registry)?);
+            recorded.extend(staged_on(&folder.join(records), &registry)?);
         }
         cleaners.push((connector.cleaner(&registry, config).await?, recorded));
     }
@@ -117,9 +116,6 @@ async fn warn_if_latest_is_absent(registry: &Registry, report: &mut Report) {
     match registry.resolve(&Tag::latest()).await {
         Ok(Some(_)) => {}
         Ok(None) => report.warnings.push(format!("{} is not there", Tag::latest())),
-        Err(error) => {
-            let problem = Problem { causes: vec![error.to_string(), error.cause.to_string()], denied: false };
-            report.problem.get_or_insert(problem);
-        }
+        Err(error) => _ = report.problem.get_or_insert(Problem { denied: false, ..error.into() }),
     }
 }

@@ -59,7 +59,7 @@ impl Connector {
     pub(super) async fn cleaner(&self, registry: &Arc<Registry>, config: &RegistryConfig) -> Result<Cleaner, Failure> {
         let credential = self.credential(config).await?;
         Cleaner::new(Arc::clone(registry), config.driver, &credential, &self.environment)
-            .map_err(|error| Failure::other("failed to set up the clean-up").because(error))
+            .map_err(|problem| Failure::other("failed to set up the clean-up").because(problem.to_string()))
     }
 
     /// The credential for a registry, anonymous if none is found.

@@ -16,7 +16,7 @@ use super::{
     visibility,
 };
 use crate::{
-    commit::{Build, HandOver, Mover, Record, TagMove, assemble, put_list, read_children, restore_children},
+    commit::{Build, Mover, Record, TagMove, assemble, put_list, read_children, restore_children, take_over},
     event::Phase,
     exit::{Exit, Failure},
     oci::{DOCKER_LIST, RawManifest, Tag},
@@ -41,7 +41,7 @@ const DELETION_MAX: Duration = Duration::from_secs(5);
 /// [`Exit::Superseded`] when a newer build is live.
 pub async fn merge(run: &Run, folder: &Path) -> Result<Publication, Failure> {
     let registries = run.connect(false).await?;
-    let records = HandOver::new(folder).read(&run.plan.platforms, &registries, &run.identity())?;
+    let records = take_over(folder, &run.plan.platforms, &registries, &run.identity())?;
     commit(run, &records, &registries).await
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn commit(
     registries: &[Arc<Registry>],
 ) -> Result<Publication, Failure> {
     let children = read_children(records, &run.plan.commit)?;
-    let list = assemble(&children).map_err(|error| Failure::other("failed to assemble the list").because(error))?;
+    let list = assemble(&children);
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
     let (cleaners, events) = (open_cleaners(run, registries).await, run.events());
     let to = TagMove { children: &children, ..tag_move(run, &list, &build) };
@@ -83,7 +83,7 @@ pub(super) async fn commit(
     let rest = async {
         let read_back = async {
             mover.confirm().await?;
-            let is_shared = records.iter().any(|record| record.bytes_uploaded == 0);
+            let is_shared = records.iter().any(|record| record.image.bytes_uploaded == 0);
             if is_shared && !run.plan.floating() { outlast_clean_up(&mut mover).await } else { Ok(()) }
         };
         run.phase(Phase::ReadBack, read_back).await?;
@@ -110,7 +110,7 @@ pub(super) async fn commit(
             run.plan.tag
         )),
     }
-    Ok(published(run, records, registries, &list.digest, &mover.movements(), cleanup))
+    Ok(published(run, records, registries, &list.digest, &mover, cleanup))
 }
 
 /// How a run ends that could not stage an image: overtaken, if a newer build is live.

@@ -5,12 +5,12 @@ use std::{fs::OpenOptions, io::Write as _, slice, sync::Arc};
 use super::run::Run;
 use crate::{
     clean::Report,
-    commit::{Movement, Record},
+    commit::{Mover, Record},
     environment::Environment,
     exit::Failure,
     oci::Digest,
     registry::Registry,
-    report::outcome::{BuildOutcome, PlatformOutcome, Publication, RegistryOutcome, Status, milliseconds},
+    report::outcome::{BuildOutcome, Publication, RegistryOutcome, Status, milliseconds},
 };
 
 /// A run whose tag is live.
@@ -19,17 +19,17 @@ pub(super) fn published(
     records: &[Record],
     registries: &[Arc<Registry>],
     list: &Digest,
-    movements: &[Movement],
+    mover: &Mover<'_>,
     cleanup: Vec<Report>,
 ) -> Publication {
-    let moved = |(registry, movement): (&Arc<Registry>, &Movement)| RegistryOutcome {
-        previous: movement.previous.clone(),
-        read_back_milliseconds: movement.read_back.map(milliseconds),
+    let outcome = |(at, registry): (usize, &Arc<Registry>)| RegistryOutcome {
+        previous: mover.before(at).map(|manifest| manifest.digest.clone()),
+        read_back_milliseconds: mover.read_back(at).map(milliseconds),
         ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
     };
     Publication {
         digest: Some(list.clone()),
-        registries: registries.iter().zip(movements).map(moved).collect(),
+        registries: registries.iter().enumerate().map(outcome).collect(),
         cleanup,
         ..publication(run, Status::Published, records)
     }
@@ -38,7 +38,7 @@ pub(super) fn published(
 /// A run that put one platform's image on the registries and no tag on it.
 pub(super) fn staged(run: &Run, record: &Record, registries: &[Arc<Registry>]) -> Publication {
     let by_digest = |registry: &Arc<Registry>| {
-        registry_outcome(registry, format!("{}@{}", registry.repository(), record.digest), &record.digest)
+        registry_outcome(registry, format!("{}@{}", registry.repository(), record.image.digest), &record.image.digest)
     };
     let registries = registries.iter().map(by_digest).collect();
     Publication { registries, ..publication(run, Status::Staged, slice::from_ref(record)) }
@@ -53,15 +53,7 @@ pub(super) fn skipped(run: &Run, builds: Vec<BuildOutcome>) -> Publication {
 fn publication(run: &Run, status: Status, records: &[Record]) -> Publication {
     let build = |record: &Record| {
         let (steps, steps_reused) = (record.steps, record.steps_reused);
-        BuildOutcome { platform: record.platform.clone(), steps, steps_reused }
-    };
-    let platform = |record: &Record| PlatformOutcome {
-        platform: record.platform.clone(),
-        digest: record.digest.clone(),
-        size: record.size,
-        layers: record.layers,
-        layers_known: record.layers_known,
-        bytes_uploaded: record.bytes_uploaded,
+        BuildOutcome { platform: record.image.platform.clone(), steps, steps_reused }
     };
     let (timings, warnings) = run.screen.kept();
     Publication {
@@ -70,7 +62,7 @@ fn publication(run: &Run, status: Status, records: &[Record]) -> Publication {
         kind: run.plan.kind.name().into(),
         digest: None,
         builds: records.iter().map(build).collect(),
-        platforms: records.iter().map(platform).collect(),
+        platforms: records.iter().map(|record| record.image.clone()).collect(),
         registries: Vec::new(),
         cleanup: Vec::new(),
         timings,

@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use super::run::Run;
 use crate::{
-    clean::{Cleaner, Outcome, Problem, Report, Task},
+    clean::{Cleaner, Outcome, Report, Task},
     commit::Mover,
     config::{Cleanup, RegistryConfig},
     exit::Failure,
@@ -58,9 +58,9 @@ impl<'a> Superseded<'a> {
         let tag = &self.run.plan.tag;
         let vacate = async |(at, cleaner): (usize, &Cleaner)| {
             let Some(previous) = self.previous(mover, at) else { return };
-            if let Err(error) = cleaner.vacate(tag, previous).await {
-                let (name, causes) = (cleaner.registry().name(), Problem::from(&error).causes.join(": "));
-                self.run.warn(format!("{name}: {tag} was not taken away first: {causes}"));
+            if let Err(problem) = cleaner.vacate(tag, previous).await {
+                let name = cleaner.registry().name();
+                self.run.warn(format!("{name}: {tag} was not taken away first: {problem}"));
             }
         };
         join_all(self.cleaned().map(vacate)).await;
@@ -118,9 +118,8 @@ impl<'a> Superseded<'a> {
         let Some(problem) = &report.problem else { return };
         let what = if problem.denied { "may not be removed" } else { "could not be removed" };
         self.run.warn(format!(
-            "{registry}: the image that {} pointed at before {what}: {}; when that is fixed: publisher clean --digest {previous}",
+            "{registry}: the image that {} pointed at before {what}: {problem}; when that is fixed: publisher clean --digest {previous}",
             self.run.plan.tag,
-            problem.causes.join(": "),
         ));
     }
 }

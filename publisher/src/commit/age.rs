@@ -10,9 +10,9 @@
 //! Builds of the same commit are equally new. The number of the run is nowhere in an image: it would make two images of
 //! the same commit different.
 
-use std::{cmp::Ordering, collections::HashMap, time::SystemTime};
+use std::{cmp::Ordering, time::SystemTime};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::oci::{LABEL_CREATED, LABEL_PARENTS, LABEL_REVISION};
 
@@ -27,53 +27,29 @@ pub struct Build {
     pub parents: Vec<String>,
 }
 
-/// How another build compares with ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Age {
-    /// It is of the same commit: ours may take its place.
-    Same,
-    /// It is older than ours.
-    Older,
-    /// It is newer than ours, which must not take its place.
-    Newer,
-    /// It does not say, for example because another tool published it.
-    Unknown,
-}
-
 impl Build {
     /// Reads an image's configuration. What is missing or unreadable is left open.
     pub fn of_config(config: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Document {
-            config: Option<Config>,
-        }
-        #[derive(Deserialize)]
-        struct Config {
-            #[serde(rename = "Labels")]
-            labels: Option<HashMap<String, String>>,
-        }
-        let document = serde_json::from_slice::<Document>(config).ok();
-        let labels = document.and_then(|document| document.config?.labels).unwrap_or_default();
+        let config: Value = serde_json::from_slice(config).unwrap_or_default();
+        let label = |name: &str| config["config"]["Labels"][name].as_str();
         Self {
-            revision: labels.get(LABEL_REVISION).cloned(),
-            committed: labels.get(LABEL_CREATED).and_then(|text| humantime::parse_rfc3339(text).ok()),
-            parents: labels.get(LABEL_PARENTS).iter().flat_map(|it| it.split_whitespace()).map(Into::into).collect(),
+            revision: label(LABEL_REVISION).map(Into::into),
+            committed: label(LABEL_CREATED).and_then(|text| humantime::parse_rfc3339(text).ok()),
+            parents: label(LABEL_PARENTS).unwrap_or_default().split_whitespace().map(Into::into).collect(),
         }
     }
 
-    /// How `other` compares with this build.
-    pub fn age_of(&self, other: &Self) -> Age {
+    /// How new `other` is, compared with this build; `Equal` if it is of the same commit. `None` if that is unknown, for
+    /// example because another tool published it.
+    pub fn age_of(&self, other: &Self) -> Option<Ordering> {
         if self.revision.is_some() && self.revision == other.revision {
-            return Age::Same;
+            return Some(Ordering::Equal);
         }
-        let (Some(ours), Some(theirs)) = (self.committed, other.committed) else { return Age::Unknown };
+        let time = other.committed?.cmp(&self.committed?);
         let descends = |one: &Self, from: &Self| from.revision.as_ref().is_some_and(|from| one.parents.contains(from));
         let by_descent = descends(other, self).cmp(&descends(self, other));
-        match theirs.cmp(&ours).then(by_descent).then_with(|| other.revision.cmp(&self.revision)) {
-            Ordering::Greater => Age::Newer,
-            Ordering::Less => Age::Older,
-            Ordering::Equal => Age::Unknown,
-        }
+        let ordering = time.then(by_descent).then_with(|| other.revision.cmp(&self.revision));
+        Some(ordering).filter(|ordering| ordering.is_ne())
     }
 }
 
@@ -98,19 +74,19 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case(build("a", Some(100)), build("b", Some(101)), Age::Newer)]
-    #[case(build("a", Some(100)), build("b", Some(99)), Age::Older)]
-    #[case::of_the_same_second_by_their_names(build("a", Some(100)), build("b", Some(100)), Age::Newer)]
-    #[case::of_the_same_second_by_their_names(build("b", Some(100)), build("a", Some(100)), Age::Older)]
-    #[case::a_child_of_the_same_second(build("b", Some(100)), child("a", Some(100), "x b"), Age::Newer)]
-    #[case::a_parent_of_the_same_second(child("a", Some(100), "b"), build("b", Some(100)), Age::Older)]
-    #[case::time_goes_before_descent(build("b", Some(100)), child("a", Some(99), "b"), Age::Older)]
-    #[case(build("a", Some(100)), build("a", Some(500)), Age::Same)]
-    #[case(build("a", Some(100)), build("b", None), Age::Unknown)]
-    #[case(build("a", None), build("b", Some(1)), Age::Unknown)]
-    #[case(build("a", Some(100)), Build::default(), Age::Unknown)]
-    #[case(Build::default(), Build::default(), Age::Unknown)]
-    fn builds_are_ordered_by_their_commits(#[case] ours: Build, #[case] other: Build, #[case] age: Age) {
+    #[case(build("a", Some(100)), build("b", Some(101)), Some(Ordering::Greater))]
+    #[case(build("a", Some(100)), build("b", Some(99)), Some(Ordering::Less))]
+    #[case::of_the_same_second_by_their_names(build("a", Some(100)), build("b", Some(100)), Some(Ordering::Greater))]
+    #[case::of_the_same_second_by_their_names(build("b", Some(100)), build("a", Some(100)), Some(Ordering::Less))]
+    #[case::a_child_of_the_same_second(build("b", Some(100)), child("a", Some(100), "x b"), Some(Ordering::Greater))]
+    #[case::a_parent_of_the_same_second(child("a", Some(100), "b"), build("b", Some(100)), Some(Ordering::Less))]
+    #[case::time_goes_before_descent(build("b", Some(100)), child("a", Some(99), "b"), Some(Ordering::Less))]
+    #[case(build("a", Some(100)), build("a", Some(500)), Some(Ordering::Equal))]
+    #[case(build("a", Some(100)), build("b", None), None)]
+    #[case(build("a", None), build("b", Some(1)), None)]
+    #[case(build("a", Some(100)), Build::default(), None)]
+    #[case(Build::default(), Build::default(), None)]
+    fn builds_are_ordered_by_their_commits(#[case] ours: Build, #[case] other: Build, #[case] age: Option<Ordering>) {
         assert_eq!(ours.age_of(&other), age);
     }
 

@@ -1,6 +1,7 @@
 //! What a tag points at now on every registry, and which of these builds is the newest.
 
 use std::{
+    cmp::Ordering,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -8,7 +9,7 @@ use std::{
 use futures::future::join_all;
 use oci_spec::image::{ImageIndex, ImageManifest};
 
-use super::{Age, Build};
+use super::Build;
 use crate::{
     oci::{Digest, RawManifest, Tag, is_index},
     registry::{Name, Registry, RegistryError},
@@ -29,7 +30,7 @@ pub(super) struct TagReader<'a> {
     registries: &'a [Arc<Registry>],
     tag: &'a Tag,
     /// The lists that were seen under the tag so far.
-    known: HashMap<Digest, Published>,
+    pub(super) known: HashMap<Digest, Published>,
     /// Lists that our build replaces, however new they are.
     pub(super) replaceable: HashSet<Digest>,
 }
@@ -42,11 +43,6 @@ impl<'a> TagReader<'a> {
     /// Adds a list that need not be read.
     pub(super) fn insert(&mut self, manifest: RawManifest, build: Build) {
         self.known.insert(manifest.digest.clone(), Published { manifest, build });
-    }
-
-    /// A list that was seen under the tag.
-    pub(super) fn published(&self, digest: &Digest) -> Option<&Published> {
-        self.known.get(digest)
     }
 
     /// Reads the tag on all registries at once.
@@ -95,10 +91,10 @@ impl<'a> TagReader<'a> {
             let Some(other) = self.known.get(digest) else { continue };
             let (build, than) = newest.map_or((ours, list), |newest| (&newest.build, &newest.manifest.digest));
             let is_newer = match build.age_of(&other.build) {
-                Age::Newer => true,
+                Some(Ordering::Greater) => true,
                 // Two runs of the same commit at once: one of them wins on all registries, the same one for both.
-                Age::Same => other.manifest.digest.as_ref() > than.as_ref(),
-                Age::Older | Age::Unknown => false,
+                Some(Ordering::Equal) => other.manifest.digest.as_ref() > than.as_ref(),
+                Some(Ordering::Less) | None => false,
             };
             if is_newer {
                 newest = Some(other);

@@ -6,18 +6,16 @@
 //!                                                                         └▶ every tag put back └▶ it goes everywhere
 //! ```
 //!
-//! Before the first tag moves, nothing that a run did is visible to anybody. The protocol is in `tag`, from top to bottom.
+//! Before the first tag moves, nothing that a run did is visible to users. The protocol is in `tag`, from top to bottom.
 
 mod age;
-mod children;
 mod handover;
 mod list;
 mod live;
 mod rollback;
 mod tag;
 
-pub use age::{Age, Build};
-pub use children::{Child, read_children, restore_children};
-pub use handover::{HandOver, HandOverError, Identity, Record};
-pub use list::{assemble, put_list};
-pub use tag::{Movement, Mover, READ_BACK_MAX, TagMove};
+pub use age::Build;
+pub use handover::{Identity, Record, hand_over, staged_on, take_over};
+pub use list::{Child, assemble, put_list, read_children, restore_children};
+pub use tag::{Mover, READ_BACK_MAX, TagMove};

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Build, Child,
-    children::restore_children,
+    list::restore_children,
     live::{Published, Snapshot, TagReader},
 };
 use crate::{
@@ -61,17 +61,8 @@ pub struct TagMove<'a> {
     pub build: &'a Build,
     /// Whether the tag moves with every build; only then builds are compared.
     pub floating: bool,
-    /// Whether it takes the place of whatever the tag points at when the run begins, newer or not.
+    /// Whether it replaces what the tag points at when the run begins, even if that is newer.
     pub even_if_older: bool,
-}
-
-/// What happened to the tag on one registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Movement {
-    /// What the tag pointed at before.
-    pub previous: Option<Digest>,
-    /// How long it took until the registry showed the new content; `None` if it was not read back.
-    pub read_back: Option<Duration>,
 }
 
 /// What this run has done to the tag on one registry.
@@ -84,14 +75,6 @@ enum State {
     Shown(Duration),
 }
 
-/// Why a tag was not written.
-enum WriteError {
-    /// Another list than the one to be written is the newest by now.
-    Overtaken,
-    /// A registry failed for good.
-    Failed(RegistryError),
-}
-
 /// A tag on its way.
 pub struct Mover<'a> {
     pub(super) registries: &'a [Arc<Registry>],
@@ -99,7 +82,7 @@ pub struct Mover<'a> {
     pub(super) cleaners: &'a [Option<Cleaner>],
     pub(super) to: TagMove<'a>,
     pub(super) events: Events,
-    live: TagReader<'a>,
+    pub(super) live: TagReader<'a>,
     /// What the tag pointed at on each registry when the run began: from this it can be put back.
     before: Vec<Option<RawManifest>>,
     states: Vec<State>,
@@ -122,7 +105,7 @@ impl<'a> Mover<'a> {
         let mut live = TagReader::new(registries, to.tag);
         live.insert(to.list.clone(), to.build.clone());
         let seen = live.read().await.map_err(|error| Failure::from(error).left(NOTHING_PUBLISHED))?;
-        let published: Vec<_> = seen.iter().map(|digest| live.published(digest.as_ref()?)).collect();
+        let published: Vec<_> = seen.iter().map(|digest| live.known.get(digest.as_ref()?)).collect();
         let before = published.iter().map(|published| Some(published.as_ref()?.manifest.clone())).collect();
         // A build of the same commit takes the place of an earlier one.
         let again = |build: &Build| to.even_if_older || build.revision == to.build.revision;
@@ -147,28 +130,9 @@ impl<'a> Mover<'a> {
         &self.overwritten
     }
 
-    /// Writes the list where the tag is behind, as far as that can be done.
-    pub(super) async fn follow_ours(&mut self) {
-        for at in 0..self.registries.len() {
-            // This run has failed already; the other one writes what this one cannot.
-            let _ = self.write(at, self.to.list).await;
-        }
-    }
-
-    /// Which registries show the list.
-    pub(super) async fn shows_ours(&mut self) -> Vec<bool> {
-        let seen = self.live.read_each().await;
-        seen.into_iter().map(|seen| seen.is_ok_and(|seen| seen.as_ref() == Some(&self.to.list.digest))).collect()
-    }
-
-    /// What happened on each registry, in their order.
-    pub fn movements(&self) -> Vec<Movement> {
-        let read_back = |state: &State| if let State::Shown(waited) = state { Some(*waited) } else { None };
-        let movement = |(before, state): (&Option<RawManifest>, &State)| Movement {
-            previous: before.as_ref().map(|manifest| manifest.digest.clone()),
-            read_back: read_back(state),
-        };
-        self.before.iter().zip(&self.states).map(movement).collect()
+    /// How long it took until a registry showed the new content; `None` if it was not read back.
+    pub fn read_back(&self, at: usize) -> Option<Duration> {
+        if let State::Shown(waited) = self.states[at] { Some(waited) } else { None }
     }
 
     /// Moves the tag on one registry after the other: first where that can be undone, last where it cannot.
@@ -180,14 +144,15 @@ impl<'a> Mover<'a> {
         let mut order: Vec<usize> = (0..self.registries.len()).collect();
         order.sort_by_key(|at| self.hard_to_undo(*at));
         for at in order {
-            while let Err(error) = self.write(at, self.to.list).await {
-                match error {
-                    WriteError::Failed(error) => return Err(self.put_back(Failure::from(error)).await),
-                    WriteError::Overtaken => {
+            loop {
+                match self.write(at, self.to.list).await {
+                    Ok(true) => break,
+                    Ok(false) => {
                         if let Some(overtaken) = self.give_way().await {
                             return Err(overtaken);
                         }
                     }
+                    Err(error) => return Err(self.put_back(error.into()).await),
                 }
             }
         }
@@ -275,21 +240,21 @@ impl<'a> Mover<'a> {
                 continue;
             }
             match self.write(at, &newer.manifest).await {
-                Ok(()) => {
+                Ok(true) => {
                     let (digest, name) = (short(digest), self.registries[at].name());
                     let text = format!("{} was behind on {name} and follows the newer build {digest}", self.to.tag);
                     self.events.event(Event::Note(text));
                 }
-                Err(WriteError::Overtaken) => {}
-                Err(WriteError::Failed(_)) => unreachable[at] = true,
+                Ok(false) => {}
+                Err(_) => unreachable[at] = true,
             }
         }
         overtaken
     }
 
-    /// Writes a list under the tag on one registry, if it is the newest that is to be seen anywhere. Nothing comes
-    /// between that look and the PUT, in any attempt.
-    async fn write(&mut self, at: usize, list: &RawManifest) -> Result<(), WriteError> {
+    /// Writes a list under the tag on one registry, if no registry shows a newer one. Nothing comes between reading the
+    /// tags and the PUT, in any attempt. Returns whether the list is there: it is not if another one is newer.
+    pub(super) async fn write(&mut self, at: usize, list: &RawManifest) -> Result<bool, RegistryError> {
         let registry = Arc::clone(&self.registries[at]);
         let is_ours = list.digest == self.to.list.digest;
         let operation = format!("move tag {} to {}", self.to.tag, short(&list.digest));
@@ -303,32 +268,33 @@ impl<'a> Mover<'a> {
             }
             let seen = match self.live.read().await {
                 Ok(seen) => seen,
-                Err(error) => return Ok(Err(WriteError::Failed(error))),
+                Err(error) => return Ok(Err(error)),
             };
             let newest = self.newer(&seen).map_or_else(|| self.to.list.digest.clone(), |newer| newer.manifest.digest);
             if newest != list.digest {
-                return Ok(Err(WriteError::Overtaken));
+                return Ok(Ok(false));
             }
             if is_ours {
                 self.note(&seen);
             }
             if seen[at].as_ref() == Some(&list.digest) {
-                return Ok(Ok(()));
+                return Ok(Ok(true));
             }
             if is_ours {
                 self.remember(at, seen[at].as_ref());
                 self.states[at] = State::Written(Instant::now());
             }
-            match timeout(PUT_MAX, registry.put_once(Name::Tag(self.to.tag), list)).await {
-                Ok(put) => put.map(Ok),
-                Err(_) => Err(RequestError::Silent.into()),
-            }
+            let put = timeout(PUT_MAX, registry.put_once(Name::Tag(self.to.tag), list));
+            put.await.unwrap_or_else(|_| Err(RequestError::Silent.into()))?;
+            Ok(Ok(true))
         });
         match written.await {
             Ok(done) => done,
             // An answer that got lost is no failure: what counts is what the registry shows.
-            Err(_) if self.shows(at, &list.digest).await => Ok(()),
-            Err(error) => Err(WriteError::Failed(error)),
+            Err(error) => {
+                let seen = registry.resolve(self.to.tag).await;
+                if seen.is_ok_and(|seen| seen.as_ref() == Some(&list.digest)) { Ok(true) } else { Err(error) }
+            }
         }
     }
 
@@ -337,7 +303,7 @@ impl<'a> Mover<'a> {
         let (tag, name) = (self.to.tag, self.registries[at].name());
         match seen {
             Some(seen) if !self.to.floating => {
-                let message = format!("somebody else moved {tag} on {name} to {}", short(&seen));
+                let message = format!("another run or user moved {tag} on {name} to {}", short(&seen));
                 return Err(Failure::new(Exit::PushFailed, message).left("the tag points at different images"));
             }
             Some(seen) => {
@@ -346,26 +312,21 @@ impl<'a> Mover<'a> {
             }
             None => self.events.event(Event::Note(format!("{tag} was gone from {name}, setting it again"))),
         }
-        match self.write(at, self.to.list).await {
-            // What is newer is met by the next look.
-            Ok(()) | Err(WriteError::Overtaken) => Ok(()),
-            Err(WriteError::Failed(error)) => Err(self.unconfirmed(error.into())),
-        }
+        // If another list is newer, the next reading of the tags shows it.
+        self.write(at, self.to.list).await.map(drop).map_err(|error| self.unconfirmed(error.into()))
     }
 
     /// Whether a registry shows something that is neither ours nor the old content, which it may show for a while.
     fn is_lost(&self, at: usize, seen: Option<&Digest>) -> bool {
-        let stale = match self.states[at] {
-            State::Written(since) => since.elapsed() < STALE_MAX && seen == self.before(at).map(|it| &it.digest),
-            State::Untouched | State::Shown(_) => false,
-        };
-        seen != Some(&self.to.list.digest) && !stale
+        let is_recent = matches!(self.states[at], State::Written(since) if since.elapsed() < STALE_MAX);
+        let is_stale = is_recent && seen == self.before(at).map(|it| &it.digest);
+        seen != Some(&self.to.list.digest) && !is_stale
     }
 
     /// Remembers what is about to be replaced: another run may have moved the tag since this one began.
     fn remember(&mut self, at: usize, seen: Option<&Digest>) {
         if self.states[at] == State::Untouched
-            && let Some(published) = seen.and_then(|seen| self.live.published(seen))
+            && let Some(published) = seen.and_then(|seen| self.live.known.get(seen))
         {
             self.before[at] = Some(published.manifest.clone());
         }
@@ -387,24 +348,14 @@ impl<'a> Mover<'a> {
     }
 
     fn newer(&self, seen: &Snapshot) -> Option<Published> {
-        if !self.to.floating {
-            return None;
-        }
-        self.live.newer_than(self.to.build, &self.to.list.digest, seen).cloned()
-    }
-
-    async fn shows(&self, at: usize, digest: &Digest) -> bool {
-        self.registries[at].resolve(self.to.tag).await.is_ok_and(|seen| seen.as_ref() == Some(digest))
+        let newer = self.live.newer_than(self.to.build, &self.to.list.digest, seen);
+        newer.filter(|_| self.to.floating).cloned()
     }
 
     /// The place of a registry in the order of the moves: what was there before can be put back by the PUT that moved
     /// it; what was not must be removed.
     fn hard_to_undo(&self, at: usize) -> u8 {
-        match (&self.before[at], &self.cleaners[at]) {
-            (Some(_), _) => 0,
-            (None, Some(cleaner)) => cleaner.hard_to_untag(),
-            (None, None) => u8::MAX,
-        }
+        if self.before[at].is_some() { 0 } else { self.cleaners[at].as_ref().map_or(u8::MAX, Cleaner::hard_to_untag) }
     }
 
     /// Whether this run may have changed the tag on a registry.

@@ -17,6 +17,8 @@ pub const RETRY_BASE: Duration = Duration::from_secs(2);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// How much is added to a computed wait at random, so that parallel jobs do not return together.
 const JITTER: f64 = 0.25;
+/// How long to wait after a secondary rate limit of GitHub that names no time (REST API, "Rate limits").
+const SECONDARY_WAIT: Duration = Duration::from_secs(60);
 /// A number in `X-Retry-After` above this is a point in time (Unix seconds), not a length.
 const UNIX_TIME_MIN: u64 = 1_000_000_000;
 
@@ -104,11 +106,15 @@ fn is_permanent(error: &reqwest::Error) -> bool {
 }
 
 /// How long the server asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker
-/// Hub's `X-Retry-After` as Unix time, or GHCR's `retry-after: 880.092µs` in the body.
+/// Hub's `X-Retry-After` as Unix time, GitHub's `X-RateLimit-Reset` as Unix time when the quota is used up, or GHCR's
+/// `retry-after: 880.092µs` in the body.
 fn retry_after(refusal: &Refusal, now: SystemTime) -> Option<Duration> {
+    let is_used_up = refusal.headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
     header(&refusal.headers, "retry-after", now)
         .or_else(|| header(&refusal.headers, "x-retry-after", now))
+        .or_else(|| header(&refusal.headers, "x-ratelimit-reset", now).filter(|_| is_used_up))
         .or_else(|| in_message(&refusal.message))
+        .or_else(|| refusal.message.to_ascii_lowercase().contains("secondary rate limit").then_some(SECONDARY_WAIT))
 }
 
 fn header(headers: &HeaderMap, name: &str, now: SystemTime) -> Option<Duration> {
@@ -182,7 +188,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case(403, "You have exceeded a secondary rate limit")]
+    #[case(403, "API rate limit exceeded")]
     #[case(404, r#"{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}"#)]
     #[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#)]
     #[case(400, r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)]

@@ -40,13 +40,9 @@ impl Platform {
 
     /// The short name that hand-over files carry: `amd64`, `arm-v7`, and with the system where it is not Linux.
     pub fn short_name(&self) -> String {
-        let mut name = if self.os == "linux" { String::new() } else { format!("{}-", self.os) };
-        name.push_str(&self.architecture);
-        if let Some(variant) = &self.variant {
-            name.push('-');
-            name.push_str(variant);
-        }
-        name
+        let os = Some(self.os()).filter(|os| *os != "linux");
+        let parts = [os, Some(self.architecture()), self.variant()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("-")
     }
 
     /// Whether an image configuration that names this architecture and variant belongs to this platform.

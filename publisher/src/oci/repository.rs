@@ -104,14 +104,10 @@ impl fmt::Display for Repository {
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` of the distribution specification.
 fn is_component(part: &str) -> bool {
-    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let ends_well = |b: Option<u8>| b.is_some_and(alphanumeric);
-    let joints_are_good = || {
-        part.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            .filter(|joint| !joint.is_empty())
-            .all(|joint| matches!(joint, "." | "_" | "__") || joint.bytes().all(|b| b == b'-'))
-    };
-    ends_well(part.bytes().next()) && ends_well(part.bytes().last()) && joints_are_good()
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_separator = |text: &str| matches!(text, "." | "_" | "__") || text.bytes().all(|b| b == b'-');
+    let is_framed = part.starts_with(is_alphanumeric) && part.ends_with(is_alphanumeric);
+    is_framed && part.split(is_alphanumeric).all(is_separator)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The decision itself: a pure function from a trigger to a plan.
 
 use semver::Version;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::trigger::{COMMIT_HINT, PULL_REQUEST, PUSH, REFERENCE_HINT, Trigger, WORKFLOW_DISPATCH};
 use crate::{
@@ -23,12 +23,13 @@ const RESERVED_HINT: &str =
 const NOT_MANUAL_HINT: &str = "leave it out, or start the workflow by hand (`--event-name workflow_dispatch`)";
 
 /// What kind of build a plan is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A build of the main branch.
     Latest,
-    /// A release of this version.
-    Release(Version),
+    /// A release.
+    Release,
     /// A build that was started by hand.
     Manual,
     /// A proposed change, which is built and not published. Nothing of it may need a secret: a fork's has none.
@@ -60,19 +61,13 @@ impl Plan {
 
 impl Kind {
     /// The name in outputs: `latest`, `release`, `manual`, `pull-request`.
-    pub fn name(&self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Latest => "latest",
-            Self::Release(_) => "release",
+            Self::Release => "release",
             Self::Manual => "manual",
             Self::PullRequest => "pull-request",
         }
-    }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 
@@ -88,15 +83,14 @@ pub fn plan(trigger: &Trigger, configured: &[Platform]) -> Result<Plan, Failure>
         PULL_REQUEST => (Kind::PullRequest, pull_request_tag(trigger)?),
         other => return Err(Failure::other(format!("the event `{other}` does not publish")).hint(TRIGGER_HINT)),
     };
-    let inputs = &trigger.inputs;
-    for (input, value) in [("tag_name", &inputs.tag_name), ("platforms", &inputs.platforms)] {
+    for (input, value) in [("tag_name", &trigger.tag_name), ("platforms", &trigger.platforms)] {
         if value.is_some() && kind != Kind::Manual {
             let message = format!("the input `{input}` is for manual builds, the event is `{}`", trigger.event);
             return Err(Failure::other(message).hint(NOT_MANUAL_HINT));
         }
     }
     let commit = commit(&trigger.sha)?;
-    let skip_push = match inputs.skip_push.as_deref() {
+    let skip_push = match trigger.skip_push.as_deref() {
         None | Some("" | "false") => false,
         Some("true") => true,
         Some(other) => {
@@ -104,7 +98,7 @@ pub fn plan(trigger: &Trigger, configured: &[Platform]) -> Result<Plan, Failure>
         }
     };
     let push = !skip_push && kind != Kind::PullRequest;
-    let platforms = match &inputs.platforms {
+    let platforms = match &trigger.platforms {
         Some(chosen) => subset(chosen, configured)?,
         None => configured.to_vec(),
     };
@@ -114,13 +108,13 @@ pub fn plan(trigger: &Trigger, configured: &[Platform]) -> Result<Plan, Failure>
 fn pushed(trigger: &Trigger) -> Result<(Kind, Tag), Failure> {
     let (reference, main) = (&trigger.reference, &trigger.main_branch);
     if let Some(name) = reference.strip_prefix("refs/tags/") {
-        let version = released_version(name).and_then(|version| Some((version.to_string().parse().ok()?, version)));
-        let (tag, version) = version.ok_or_else(|| {
+        let version = name.strip_prefix('v').filter(|version| is_version(version));
+        let Some(tag) = version.and_then(|version| version.parse().ok()) else {
             let message =
                 format!("tag `{name}` is not a release version, expected v<major>.<minor>.<patch> such as v1.2.0");
-            Failure::new(Exit::InvalidTag, message).hint(RELEASE_HINT)
-        })?;
-        return Ok((Kind::Release(version), tag));
+            return Err(Failure::new(Exit::InvalidTag, message).hint(RELEASE_HINT));
+        };
+        return Ok((Kind::Release, tag));
     }
     match reference.strip_prefix("refs/heads/") {
         Some(branch) if branch == main => Ok((Kind::Latest, Tag::latest())),
@@ -139,28 +133,23 @@ fn pull_request_tag(trigger: &Trigger) -> Result<Tag, Failure> {
 }
 
 fn manual_tag(trigger: &Trigger) -> Result<Tag, Failure> {
-    let name = match &trigger.inputs.tag_name {
+    let name = match &trigger.tag_name {
         Some(name) => name.clone(),
         None => format!("manual-{}", short_commit(&commit(&trigger.sha)?)),
     };
     let invalid = |message: String| Failure::new(Exit::InvalidTag, message);
     let tag: Tag = name.parse().map_err(|error| invalid(format!("the input `tag_name` is not acceptable: {error}")))?;
-    if tag == Tag::latest() || strict_version(&name).is_some() || released_version(&name).is_some() {
+    if tag == Tag::latest() || is_version(name.strip_prefix('v').unwrap_or(&name)) {
         let message = format!("the input `tag_name` is `{name}`, which a manual build may not use");
         return Err(invalid(message).hint(RESERVED_HINT));
     }
     Ok(tag)
 }
 
-/// A version of exactly three numbers, `1.2.3`: no leading zeros, no pre-release, no build metadata, each number within
-/// 64 bits.
-fn strict_version(text: &str) -> Option<Version> {
-    Version::parse(text).ok().filter(|version| version.pre.is_empty() && version.build.is_empty())
-}
-
-/// The version that a git tag releases, `v1.2.3`.
-fn released_version(git_tag: &str) -> Option<Version> {
-    git_tag.strip_prefix('v').and_then(strict_version)
+/// Whether a text is a version of exactly three numbers, `1.2.3`: no leading zeros, no pre-release, no build metadata,
+/// each number within 64 bits.
+fn is_version(text: &str) -> bool {
+    Version::parse(text).is_ok_and(|version| version.pre.is_empty() && version.build.is_empty())
 }
 
 /// A commit id as people read it, and as it stands in the tag of a manual build without a name.

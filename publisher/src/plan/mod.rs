@@ -19,4 +19,4 @@ mod trigger;
 
 pub use decide::{Kind, Plan, plan};
 pub use output::{github_output, json, text};
-pub use trigger::{DispatchInputs, MAIN_BRANCH, Trigger, TriggerFlags};
+pub use trigger::{MAIN_BRANCH, Trigger, TriggerFlags};

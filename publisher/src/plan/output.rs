@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{Kind, Plan, decide::short_commit};
 use crate::{config::Config, environment::Environment, oci::Platform};
 
-/// The platform that has a GitHub runner of its own, with the variable that names another one, and what it is by default.
-const RUNNER_ARM64: (&str, &str, &str) = ("linux/arm64", "TALLYMAN_RUNNER_ARM64", "ubuntu-26.04-arm");
-/// The same for linux/amd64, and for all that is emulated.
+/// The variable that names the GitHub runner for linux/arm64, and the default.
+const RUNNER_ARM64: (&str, &str) = ("TALLYMAN_RUNNER_ARM64", "ubuntu-26.04-arm");
+/// The same for linux/amd64, and for all platforms that are emulated.
 const RUNNER: (&str, &str) = ("TALLYMAN_RUNNER", "ubuntu-26.04");
 
 /// What `verify live` expects of images with a health check.
@@ -26,7 +26,7 @@ pub fn github_output(plan: &Plan, config: &Config, env: &Environment) -> String 
     let outputs = [
         ("tag", plan.tag.to_string()),
         ("kind", plan.kind.name().to_owned()),
-        ("release", matches!(plan.kind, Kind::Release(_)).to_string()),
+        ("release", (plan.kind == Kind::Release).to_string()),
         ("platforms", json!(platforms).to_string()),
         ("matrix", json!({ "include": include }).to_string()),
         ("push", plan.push.to_string()),
@@ -43,18 +43,17 @@ fn waived(config: &Config) -> &'static [&'static str] {
 
 fn matrix_entry(platform: &Platform, env: &Environment) -> Value {
     let shown = platform.to_string();
-    let (of, variable, runner) = RUNNER_ARM64;
-    let (variable, runner) = if shown == of { (variable, runner) } else { RUNNER };
-    let runner = env.get(variable).unwrap_or(runner);
+    let (variable, default) = if shown == "linux/arm64" { RUNNER_ARM64 } else { RUNNER };
+    let runner = env.get(variable).unwrap_or(default);
     json!({ "platform": shown, "name": platform.short_name(), "runner": runner })
 }
 
 /// The plan for people, several lines.
 pub fn text(plan: &Plan, config: &Config) -> String {
     let commit = short_commit(&plan.commit);
-    let what = match &plan.kind {
+    let what = match plan.kind {
         Kind::Latest => "the main branch",
-        Kind::Release(_) => "a release",
+        Kind::Release => "a release",
         Kind::Manual => "a manual build",
         Kind::PullRequest => "a pull request",
     };
@@ -137,7 +136,7 @@ mod tests {
         skip_push=true
         waive=fr_010::the_health_check_is_in_every_image fr_010::every_container_turns_healthy
     "#);
-        let release = plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]);
+        let release = plan(Kind::Release, "1.2.3", &["linux/amd64"]);
         let release = github_output(&release, &config(), &env);
         assert!(release.starts_with("tag=1.2.3\nkind=release\nrelease=true\n"), "{release}");
     }
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn programs_get_the_same_as_json() {
-        let release = plan(Kind::Release(semver::Version::new(1, 2, 3)), "1.2.3", &["linux/amd64"]);
+        let release = plan(Kind::Release, "1.2.3", &["linux/amd64"]);
         insta::assert_snapshot!(format!("{:#}", json(&release, &config())), @r#"
         {
           "image": "acme/hello",

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{DispatchInputs, Kind, MAIN_BRANCH, Plan, Trigger, plan};
+use super::{Kind, MAIN_BRANCH, Plan, Trigger, plan};
 use crate::{
     exit::{Exit, Failure},
     oci::Platform,
@@ -20,14 +20,15 @@ fn event(name: &str, reference: &str) -> Trigger {
         event: name.into(),
         reference: reference.into(),
         sha: SHA.into(),
-        inputs: DispatchInputs::default(),
+        tag_name: None,
+        platforms: None,
+        skip_push: None,
         main_branch: MAIN_BRANCH.into(),
     }
 }
 
 fn manual(tag_name: &str) -> Trigger {
-    let inputs = DispatchInputs { tag_name: Some(tag_name.into()), ..DispatchInputs::default() };
-    Trigger { inputs, ..event("workflow_dispatch", "refs/heads/topic") }
+    Trigger { tag_name: Some(tag_name.into()), ..event("workflow_dispatch", "refs/heads/topic") }
 }
 
 fn decide(trigger: &Trigger) -> Result<Plan, Failure> {
@@ -124,13 +125,12 @@ fn what_publishes_nothing_is_refused_with_a_hint(#[case] name: &str, #[case] ref
 fn a_pull_request_is_built_for_all_platforms_and_published_nowhere(#[case] reference: &str, #[case] tag: &str) {
     let skip_push = [None, Some("false".into()), Some("true".into())];
     for skip_push in skip_push {
-        let inputs = DispatchInputs { skip_push, ..DispatchInputs::default() };
-        let plan = decide(&Trigger { inputs, ..event("pull_request", reference) }).unwrap();
+        let plan = decide(&Trigger { skip_push, ..event("pull_request", reference) }).unwrap();
         assert_eq!((plan.tag.as_str(), plan.kind.name()), (tag, "pull-request"));
         assert_eq!((plan.push, plan.floating(), &plan.platforms), (false, false, &platforms()));
     }
-    let inputs = DispatchInputs { tag_name: Some("latest".into()), ..DispatchInputs::default() };
-    assert!(decide(&Trigger { inputs, ..event("pull_request", reference) }).is_err());
+    let tag_name = Some("latest".into());
+    assert!(decide(&Trigger { tag_name, ..event("pull_request", reference) }).is_err());
 }
 
 #[rstest]
@@ -209,7 +209,7 @@ fn the_longest_manual_tag_has_128_characters() {
 #[case("linux/arm64/v8", &["linux/arm64"])]
 fn a_manual_build_may_choose_among_the_platforms_and_keeps_their_order(#[case] input: &str, #[case] built: &[&str]) {
     let mut event = manual("try");
-    event.inputs.platforms = Some(input.into());
+    event.platforms = Some(input.into());
     let shown: Vec<_> = decide(&event).unwrap().platforms.iter().map(ToString::to_string).collect();
     assert_eq!(shown, built);
 }
@@ -231,7 +231,7 @@ fn a_manual_build_may_choose_among_the_platforms_and_keeps_their_order(#[case] i
 )]
 fn a_choice_of_platforms_that_means_nothing_is_refused(#[case] input: &str, #[case] text: &str) {
     let mut event = manual("try");
-    event.inputs.platforms = Some(input.into());
+    event.platforms = Some(input.into());
     let failure = decide(&event).unwrap_err();
     assert_eq!((failure.exit, failure.message.as_str()), (Exit::Failed, text));
 }
@@ -243,7 +243,7 @@ fn a_choice_of_platforms_that_means_nothing_is_refused(#[case] input: &str, #[ca
 #[case(Some("true"), false)]
 fn a_build_that_skips_the_push_publishes_nothing(#[case] skip_push: Option<&str>, #[case] push: bool) {
     for mut event in [manual("try"), event("push", "refs/heads/main"), event("push", "refs/tags/v1.2.3")] {
-        event.inputs.skip_push = skip_push.map(Into::into);
+        event.skip_push = skip_push.map(Into::into);
         assert_eq!(decide(&event).unwrap().push, push);
     }
 }
@@ -254,7 +254,7 @@ fn a_build_that_skips_the_push_publishes_nothing(#[case] skip_push: Option<&str>
 #[case("1")]
 fn a_skip_push_that_is_neither_true_nor_false_is_refused(#[case] input: &str) {
     let mut event = manual("try");
-    event.inputs.skip_push = Some(input.into());
+    event.skip_push = Some(input.into());
     let text = format!("the input `skip_push` is `{input}`, expected true or false");
     assert_eq!(decide(&event).unwrap_err().to_string(), text);
 }
@@ -262,11 +262,11 @@ fn a_skip_push_that_is_neither_true_nor_false_is_refused(#[case] input: &str) {
 #[test]
 fn a_push_takes_no_inputs_of_manual_builds() {
     for reference in ["refs/heads/main", "refs/tags/v1.2.3"] {
-        let named = Trigger { inputs: manual("try").inputs, ..event("push", reference) };
+        let named = Trigger { tag_name: Some("try".into()), ..event("push", reference) };
         let text = "the input `tag_name` is for manual builds, the event is `push`";
         assert_eq!(decide(&named).unwrap_err().to_string(), text);
         let mut narrowed = event("push", reference);
-        narrowed.inputs.platforms = Some("linux/amd64".into());
+        narrowed.platforms = Some("linux/amd64".into());
         let text = "the input `platforms` is for manual builds, the event is `push`";
         assert_eq!(decide(&narrowed).unwrap_err().to_string(), text);
     }
@@ -327,8 +327,8 @@ fn any_event() -> impl Strategy<Value = Trigger> {
     let platforms = proptest::option::of(prop_oneof!["linux/amd64|linux/arm64,linux/amd64", any::<String>()]);
     (name, reference, sha, proptest::option::of(text()), platforms, skip_push).prop_map(
         |(name, reference, sha, tag_name, platforms, skip_push)| {
-            let inputs = DispatchInputs { tag_name, platforms, skip_push };
-            Trigger { event: name, reference, sha, inputs, main_branch: MAIN_BRANCH.into() }
+            let main_branch = MAIN_BRANCH.into();
+            Trigger { event: name, reference, sha, tag_name, platforms, skip_push, main_branch }
         },
     )
 }
@@ -340,9 +340,8 @@ proptest! {
             let tag = plan.tag.as_str();
             prop_assert!(fits_the_grammar(tag), "{tag}");
             prop_assert_eq!(tag == "latest", plan.kind == Kind::Latest);
-            if let Kind::Release(version) = &plan.kind {
-                prop_assert_eq!(format!("refs/tags/v{version}"), event.reference);
-                prop_assert_eq!(version.to_string(), tag);
+            if plan.kind == Kind::Release {
+                prop_assert_eq!(format!("refs/tags/v{tag}"), event.reference);
             } else if looks_like_a_release(tag) {
                 // Only what no release can be called: a leading zero, or a number beyond 64 bits.
                 let zero = tag.split('.').any(|part| part.len() > 1 && part.starts_with('0'));

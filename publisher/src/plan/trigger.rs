@@ -29,21 +29,14 @@ pub struct Trigger {
     pub reference: String,
     /// The commit.
     pub sha: String,
-    /// The inputs of a manual run.
-    pub inputs: DispatchInputs,
+    /// Input of a manual run: the tag to publish under. An input without text counts as not given.
+    pub tag_name: Option<String>,
+    /// Input of a manual run: which of the configured platforms to build, divided by commas.
+    pub platforms: Option<String>,
+    /// Input of a manual run: `true` to build without publishing.
+    pub skip_push: Option<String>,
     /// The branch whose builds are `latest`.
     pub main_branch: String,
-}
-
-/// The inputs of a manual run. An input without text counts as not given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DispatchInputs {
-    /// The tag to publish under.
-    pub tag_name: Option<String>,
-    /// Which of the configured platforms to build, divided by commas.
-    pub platforms: Option<String>,
-    /// `true` to build without publishing.
-    pub skip_push: Option<String>,
 }
 
 /// The flags of the trigger. The variables below the flags are read from [`Environment`], not by clap:
@@ -103,49 +96,41 @@ impl Trigger {
             let message = "a push without a ref: nothing says what was pushed";
             return Err(Failure::other(message).hint(REFERENCE_HINT));
         }
-        let inputs = match env.get("GITHUB_EVENT_PATH") {
-            Some(file) if event == WORKFLOW_DISPATCH => DispatchInputs::read(file)?,
-            _ => DispatchInputs::default(),
+        let document = match env.get("GITHUB_EVENT_PATH") {
+            Some(file) if event == WORKFLOW_DISPATCH => read_event(file)?,
+            _ => Value::Null,
         };
         let no_commit = || Failure::other("the commit is not known").hint(COMMIT_HINT);
         Ok(Self {
             event,
             reference: reference.unwrap_or_default(),
             sha: known(&flags.sha, "GITHUB_SHA").ok_or_else(no_commit)?,
-            inputs: DispatchInputs {
-                tag_name: tag_name.or(inputs.tag_name),
-                platforms: inputs.platforms,
-                skip_push: flag(&flags.skip_push).or(inputs.skip_push),
-            },
+            tag_name: tag_name.or(input(&document, "tag_name")?),
+            platforms: input(&document, "platforms")?,
+            skip_push: flag(&flags.skip_push).or(input(&document, "skip_push")?),
             main_branch: known(&flags.main_branch, "TALLYMAN_MAIN_BRANCH").unwrap_or_else(|| MAIN_BRANCH.into()),
         })
     }
 }
 
-impl DispatchInputs {
-    /// Reads `inputs` of the event in a file. Other inputs are for other steps and are ignored.
-    fn read(file: &str) -> Result<Self, Failure> {
-        let event = fs::read(file).and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
-        let event = event.map_err(|error| {
-            Failure::other(format!("cannot read the event's file {file}"))
-                .because(error)
-                .hint("`GITHUB_EVENT_PATH` has to name the JSON file that GitHub Actions writes")
-        });
-        Self::from_event(&event?)
-    }
+/// Reads the event in a file.
+fn read_event(file: &str) -> Result<Value, Failure> {
+    let event = fs::read(file).and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::other));
+    event.map_err(|error| {
+        Failure::other(format!("cannot read the event's file {file}"))
+            .because(error)
+            .hint("`GITHUB_EVENT_PATH` has to name the JSON file that GitHub Actions writes")
+    })
+}
 
-    fn from_event(event: &Value) -> Result<Self, Failure> {
-        let read = |name: &str| match &event["inputs"][name] {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(some_text(text)),
-            // GitHub writes a boolean input as text in some events and as a boolean in others.
-            Value::Bool(value) => Ok(Some(value.to_string())),
-            _ => {
-                let message = format!("the input `{name}` in the event's file is neither a text nor true or false");
-                Err(Failure::other(message))
-            }
-        };
-        Ok(Self { tag_name: read("tag_name")?, platforms: read("platforms")?, skip_push: read("skip_push")? })
+/// An input of the event. Other inputs are for other steps and are ignored.
+fn input(event: &Value, name: &str) -> Result<Option<String>, Failure> {
+    match &event["inputs"][name] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(some_text(text)),
+        // GitHub writes a boolean input as text in some events and as a boolean in others.
+        Value::Bool(value) => Ok(Some(value.to_string())),
+        _ => Err(Failure::other(format!("the input `{name}` in the event's file is neither a text nor true or false"))),
     }
 }
 
@@ -175,7 +160,7 @@ mod tests {
         match Trigger::from_environment(&variables.iter().copied().collect(), &flags) {
             Ok(trigger) => {
                 assert_eq!(trigger.sha, SHA);
-                let (tag_name, skip_push) = (shown(trigger.inputs.tag_name), shown(trigger.inputs.skip_push));
+                let (tag_name, skip_push) = (shown(trigger.tag_name), shown(trigger.skip_push));
                 format!("{} {} {tag_name} {skip_push}", trigger.event, trigger.reference)
             }
             Err(error) => error.to_string(),
@@ -262,20 +247,20 @@ mod tests {
         #[case] platforms: Option<&str>,
         #[case] skip_push: Option<&str>,
     ) {
-        let inputs = DispatchInputs::from_event(&serde_json::from_str(event).unwrap()).unwrap();
-        let read = [&inputs.tag_name, &inputs.platforms, &inputs.skip_push].map(Option::as_deref);
-        assert_eq!(read, [tag_name, platforms, skip_push]);
+        let event = serde_json::from_str(event).unwrap();
+        let read = ["tag_name", "platforms", "skip_push"].map(|name| input(&event, name).unwrap());
+        assert_eq!(read.each_ref().map(Option::as_deref), [tag_name, platforms, skip_push]);
     }
 
     #[rstest::rstest]
     #[case(r#"{"inputs":{"tag_name":1}}"#, "tag_name")]
     #[case(r#"{"inputs":{"platforms":["linux/amd64"]}}"#, "platforms")]
     #[case(r#"{"inputs":{"skip_push":{}}}"#, "skip_push")]
-    fn an_input_of_another_type_is_refused(#[case] event: &str, #[case] input: &str) {
-        let error = DispatchInputs::from_event(&serde_json::from_str(event).unwrap()).unwrap_err();
+    fn an_input_of_another_type_is_refused(#[case] event: &str, #[case] name: &str) {
+        let error = input(&serde_json::from_str(event).unwrap(), name).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("the input `{input}` in the event's file is neither a text nor true or false")
+            format!("the input `{name}` in the event's file is neither a text nor true or false")
         );
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     clean::Report,
     exit::Failure,
     oci::{Digest, Platform},
+    stage::StagedImage,
 };
 
 /// The version of `timings.json`; it grows when a field changes its meaning or goes away.
@@ -42,7 +43,7 @@ pub struct Publication {
     /// How the images were built, in the order of the platforms.
     pub builds: Vec<BuildOutcome>,
     /// The platforms, in the order of the configuration.
-    pub platforms: Vec<PlatformOutcome>,
+    pub platforms: Vec<StagedImage>,
     /// The registries, in the order of the configuration.
     pub registries: Vec<RegistryOutcome>,
     /// What was removed: of what the tag pointed at before, for each registry that is cleaned; of the layer caches, for
@@ -69,23 +70,6 @@ impl fmt::Display for BuildOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} steps reused", self.steps_reused, self.steps)
     }
-}
-
-/// One platform's image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PlatformOutcome {
-    /// The platform, `linux/arm64`.
-    pub platform: Platform,
-    /// The digest of its manifest.
-    pub digest: Digest,
-    /// What a pull transfers: configuration and compressed layers.
-    pub size: u64,
-    /// How many layers the image has.
-    pub layers: usize,
-    /// How many of them every repository held before, neither compressed nor sent.
-    pub layers_known: usize,
-    /// What was sent to all registries together.
-    pub bytes_uploaded: u64,
 }
 
 /// What happened on one registry.
@@ -176,7 +160,7 @@ pub(super) mod tests {
             retries: 0,
             read_back_milliseconds: Some(340),
         };
-        let platform = |platform, layers_known, bytes_uploaded| PlatformOutcome {
+        let platform = |platform, layers_known, bytes_uploaded| StagedImage {
             digest: digest(&format!("{platform}")),
             platform,
             size: 31_400_000,
@@ -219,6 +203,7 @@ pub(super) mod tests {
             list: depth == 0,
             outcome,
             because: "as the test wants".into(),
+            kept_by: None,
         };
         Report {
             registry: "ghcr".into(),

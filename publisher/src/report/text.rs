@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::{
     message::{bytes, count},
-    outcome::{PlatformOutcome, Publication, RegistryOutcome, Status},
+    outcome::{Publication, RegistryOutcome, Status},
     sanitize,
     style::{BOLD, CYAN, GREEN, RED, YELLOW},
 };
-use crate::{clean::Report, exit::Failure, oci::short};
+use crate::{clean::Report, exit::Failure, oci::short, stage::StagedImage};
 
 /// What was published, with colours: for stdout, ends with a line end.
 pub fn publication(publication: &Publication) -> String {
@@ -64,7 +64,7 @@ fn headline(publication: &Publication) -> String {
     format!("{GREEN}{status}{GREEN:#} {BOLD}{}{BOLD:#}{digest}\n", publication.tag)
 }
 
-fn platform_row(platform: &PlatformOutcome) -> [String; 4] {
+fn platform_row(platform: &StagedImage) -> [String; 4] {
     let layers = count(platform.layers as u64, "layer");
     let known = platform.layers_known;
     let known = if known == 0 { String::new() } else { format!(", {known} reused") };

@@ -124,12 +124,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
 }
 
 fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
+    [json!(null), json!([]), json!({})].contains(value)
 }
 
 fn object(value: Option<Value>) -> Map<String, Value> {

@@ -4,10 +4,8 @@ use std::{collections::HashSet, path::Path};
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use oci_spec::{
-    OciSpecError,
-    image::{Descriptor, ImageManifestBuilder, MediaType},
-};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     Commit,
@@ -38,23 +36,32 @@ pub struct StageOptions<'a> {
     pub spool: &'a Path,
 }
 
-/// An image that is on every registry, by digest.
+/// One platform's image that is on every registry by digest, as it is handed over and reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedImage {
+    /// The platform that it was built for, `linux/arm64`.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// What a pull transfers: bytes of the configuration and the compressed layers.
+    pub size: u64,
+    /// How many layers the image has.
+    pub layers: usize,
+    /// How many of them every repository held before: they were neither compressed nor sent.
+    pub layers_known: usize,
+    /// Bytes of layers and configuration that were sent, to all registries together.
+    pub bytes_uploaded: u64,
+}
+
+/// A staged image with its manifest and configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staged {
-    /// Its platform.
-    pub platform: Platform,
+    /// The image.
+    pub image: StagedImage,
     /// Its manifest.
     pub manifest: RawManifest,
     /// Its configuration.
     pub config: Bytes,
-    /// Compressed bytes of configuration and layers.
-    pub size: u64,
-    /// How many layers it has.
-    pub layers: usize,
-    /// How many of them were known to be on every registry, and were neither compressed nor sent.
-    pub layers_known: usize,
-    /// Bytes of layers and configuration that were sent, to all registries together.
-    pub bytes_uploaded: u64,
 }
 
 /// Puts an image on all registries by digest: layers, configuration, manifest, in this order, because registries refuse
@@ -91,16 +98,15 @@ pub async fn stage(
             config = Some(to_publish(&read, commit)?);
         }
     }
-    let config = config.ok_or_else(|| Failure::new(Exit::Failed, "podman gave no configuration"))?;
+    let config = config.ok_or_else(|| Failure::other("podman gave no configuration"))?;
 
     let layers: Vec<Layer> = info.diff_ids.iter().filter_map(|diff_id| layers.get(diff_id)).cloned().collect();
     if layers.len() != info.diff_ids.len() {
-        return Err(Failure::new(Exit::Failed, "podman gave fewer layers than the image has"));
+        return Err(Failure::other("podman gave fewer layers than the image has"));
     }
     let blob =
         Blob { digest: digest_of(&config), size: config.len() as u64, source: BlobSource::Memory(config.clone()) };
-    let manifest = assemble(&blob, &layers)
-        .map_err(|error| Failure::new(Exit::Failed, "failed to assemble the manifest").because(error))?;
+    let manifest = assemble(&blob, &layers);
     let uploaded = try_join_all(registries.iter().map(async |registry| {
         // Where every layer is known, so may be the whole image: a build that changed nothing.
         if all_known && registry.has_manifest(&manifest.digest).await? {
@@ -112,21 +118,21 @@ pub async fn stage(
     }))
     .await?;
     bytes_uploaded += uploaded.iter().sum::<u64>();
-    Ok(Staged {
+    let image = StagedImage {
         platform: platform.clone(),
+        digest: manifest.digest.clone(),
         size: blob.size + layers.iter().map(|layer| layer.size).sum::<u64>(),
         layers: layers.len(),
         layers_known,
         bytes_uploaded,
-        manifest,
-        config,
-    })
+    };
+    Ok(Staged { image, manifest, config })
 }
 
 /// The configuration to send.
 fn to_publish(config: &Bytes, commit: &Commit) -> Result<Bytes, Failure> {
     normalise(config, commit)
-        .map_err(|error| Failure::new(Exit::Failed, "podman's image configuration is not understood").because(error))
+        .map_err(|error| Failure::other("podman's image configuration is not understood").because(error))
 }
 
 fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> {
@@ -140,16 +146,18 @@ fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> 
 }
 
 /// A Docker image manifest (version 2, schema 2): compact JSON, so that the same image always gives the same bytes.
-fn assemble(config: &Blob, layers: &[Layer]) -> Result<RawManifest, OciSpecError> {
-    let media_type = |text: &str| MediaType::Other(text.into());
-    let layer = |layer: &Layer| Descriptor::new(media_type(DOCKER_LAYER_GZIP), layer.size, layer.digest.clone());
-    let manifest = ImageManifestBuilder::default()
-        .schema_version(2_u32)
-        .media_type(media_type(DOCKER_MANIFEST))
-        .config(Descriptor::new(media_type(DOCKER_CONFIG), config.size, config.digest.clone()))
-        .layers(layers.iter().map(layer).collect::<Vec<_>>())
-        .build()?;
-    Ok(RawManifest::new(DOCKER_MANIFEST, serde_json::to_vec(&manifest)?))
+fn assemble(config: &Blob, layers: &[Layer]) -> RawManifest {
+    let descriptor = |media_type: &str, size: u64, digest: &Digest| -> Value {
+        json!({ "mediaType": media_type, "digest": digest, "size": size })
+    };
+    let layers = layers.iter().map(|layer| descriptor(DOCKER_LAYER_GZIP, layer.size, &layer.digest));
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": DOCKER_MANIFEST,
+        "config": descriptor(DOCKER_CONFIG, config.size, &config.digest),
+        "layers": layers.collect::<Vec<_>>(),
+    });
+    RawManifest::new(DOCKER_MANIFEST, manifest.to_string())
 }
 
 #[cfg(test)]
@@ -162,7 +170,7 @@ mod tests {
         let layer = Layer { digest: digest_of(b"layer"), size: 5 };
         let (digest, source) = (digest_of(b"{}"), BlobSource::Memory(Bytes::from_static(b"{}")));
         let config = Blob { digest, size: 2, source };
-        let manifest = assemble(&config, &[layer]).unwrap();
+        let manifest = assemble(&config, &[layer]);
         assert_eq!(manifest.media_type, DOCKER_MANIFEST);
         insta::assert_snapshot!(String::from_utf8_lossy(&manifest.bytes), @r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","digest":"sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85","size":5}]}"#);
     }

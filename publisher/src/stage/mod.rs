@@ -17,4 +17,4 @@ mod tests;
 
 pub use config::Commit;
 pub use gzip::{Compressed, compress};
-pub use image::{StageOptions, Staged, stage};
+pub use image::{StageOptions, Staged, StagedImage, stage};

@@ -6,8 +6,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use futures::future::{join_all, try_join_all};
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use futures::future::try_join_all;
+use oci_spec::image::{ImageIndex, ImageManifest, MediaType};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,9 +27,9 @@ pub(super) struct Layer {
     pub(super) size: u64,
 }
 
-/// Which of these layers *all* registries hold in the same compressed form, by diff_id, as far as the image under `tag`
-/// tells. What cannot be read of an older image only means that less is known. `config` is the digest of our own
-/// configuration, if that is known by now.
+/// Which of these layers *all* registries have in the same compressed form, by diff_id, according to the images under
+/// `tag`. If an older image cannot be read, less is known. `config` is the digest of our own configuration, if that is
+/// known by now.
 ///
 /// # Errors
 /// A registry that cannot be talked to.
@@ -42,22 +42,17 @@ pub(super) async fn known_layers(
 ) -> Result<HashMap<Digest, Layer>, RegistryError> {
     let published = registries.iter().map(|registry| published_layers(registry, tag, platform, diff_ids, config));
     let published = try_join_all(published).await?;
-    let mut candidates: HashMap<&Digest, Vec<Layer>> = HashMap::new();
-    for (diff_id, layer) in published.iter().flatten() {
-        let layers = candidates.entry(diff_id).or_default();
-        if diff_ids.contains(diff_id) && !layers.contains(layer) {
-            layers.push(layer.clone());
+    let mut candidates: Vec<(Digest, Layer)> = Vec::new();
+    for candidate in published.into_iter().flatten() {
+        if diff_ids.contains(&candidate.0) && !candidates.contains(&candidate) {
+            candidates.push(candidate);
         }
     }
-    let checked = join_all(candidates.into_iter().map(async |(diff_id, layers)| {
-        for layer in layers {
-            if held_by_all(registries, &layer.digest).await? {
-                return Ok(Some((diff_id.clone(), layer)));
-            }
-        }
-        Ok(None)
-    }));
-    checked.await.into_iter().filter_map(Result::transpose).collect()
+    let held = candidates.iter().map(|(_, layer)| held_by_all(registries, &layer.digest));
+    let held = try_join_all(held).await?;
+    // Of two forms of a layer that all registries hold, the first counts.
+    let held = candidates.into_iter().zip(held).rev().filter(|(_, is_held)| *is_held);
+    Ok(held.map(|(candidate, _)| candidate).collect())
 }
 
 async fn held_by_all(registries: &Registries, digest: &Digest) -> Result<bool, RegistryError> {
@@ -73,10 +68,7 @@ async fn published_layers(
     ours: &[Digest],
     our_config: Option<&Digest>,
 ) -> Result<Vec<(Digest, Layer)>, RegistryError> {
-    let manifest = match published_manifest(registry, tag, platform).await {
-        Err(error) if is_unusable(&error) => None,
-        read => read?,
-    };
+    let manifest = if_usable(published_manifest(registry, tag, platform)).await?;
     let Some(manifest) = manifest else { return Ok(Vec::new()) };
     let Ok(manifest) = serde_json::from_slice::<ImageManifest>(&manifest.bytes) else { return Ok(Vec::new()) };
     let config = manifest.config().digest();
@@ -84,19 +76,13 @@ async fn published_layers(
         // The very same image: its diff_ids are known without asking.
         ours.to_vec()
     } else {
-        match registry.blob(config).await {
-            Err(error) if is_unusable(&error) => Vec::new(),
-            read => read?.map_or_else(Vec::new, |bytes| diff_ids_of(&bytes)),
-        }
+        if_usable(registry.blob(config)).await?.map_or_else(Vec::new, |bytes| diff_ids_of(&bytes))
     };
     if diff_ids.len() != manifest.layers().len() {
         return Ok(Vec::new());
     }
-    let gzip = |(_, layer): &(Digest, &Descriptor)| is_gzip(layer.media_type());
-    let named = |(diff_id, layer): (Digest, &Descriptor)| {
-        (diff_id, Layer { digest: layer.digest().clone(), size: layer.size() })
-    };
-    Ok(diff_ids.into_iter().zip(manifest.layers()).filter(gzip).map(named).collect())
+    let layers = diff_ids.into_iter().zip(manifest.layers()).filter(|(_, layer)| is_gzip(layer.media_type()));
+    Ok(layers.map(|(id, layer)| (id, Layer { digest: layer.digest().clone(), size: layer.size() })).collect())
 }
 
 /// Whether a layer is compressed as the manifests that are written here say. Others publish layers with zstd, or not
@@ -105,9 +91,17 @@ fn is_gzip(media_type: &MediaType) -> bool {
     *media_type == MediaType::ImageLayerGzip || media_type.as_ref() == DOCKER_LAYER_GZIP
 }
 
-/// Whether the earlier image is damaged, which is no failure of this run: it is about to be replaced.
-fn is_unusable(error: &RegistryError) -> bool {
-    matches!(error.cause, Cause::DigestMismatch { .. } | Cause::Request(RequestError::TooLarge { .. }))
+/// Takes what is damaged for absent. A damaged earlier image is no failure of this run: it is about to be replaced.
+async fn if_usable<T>(
+    read: impl Future<Output = Result<Option<T>, RegistryError>>,
+) -> Result<Option<T>, RegistryError> {
+    match read.await {
+        Err(RegistryError {
+            cause: Cause::DigestMismatch { .. } | Cause::Request(RequestError::TooLarge { .. }),
+            ..
+        }) => Ok(None),
+        read => read,
+    }
 }
 
 /// The manifest of one platform under a tag, whether the tag points at a list or at that manifest itself.
@@ -126,10 +120,8 @@ async fn published_manifest(
             platform.is(&entry.os().to_string(), &entry.architecture().to_string(), entry.variant().as_deref())
         })
     });
-    match child {
-        Some(child) => registry.manifest(Name::Digest(child.digest())).await,
-        None => Ok(None),
-    }
+    let Some(child) = child else { return Ok(None) };
+    registry.manifest(Name::Digest(child.digest())).await
 }
 
 fn diff_ids_of(config: &[u8]) -> Vec<Digest> {

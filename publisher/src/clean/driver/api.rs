@@ -5,8 +5,9 @@ use reqwest::{RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    clean::CleanError,
+    clean::Problem,
     http::{Redactor, Refusal, RequestError, read_answer},
+    oci::is_loopback,
     registry::{Cause, Registry},
 };
 
@@ -19,21 +20,24 @@ pub(super) struct Api {
     redactor: Redactor,
 }
 
-/// An answer with status 2xx or 404.
+/// An answer with status 2xx.
 pub(super) struct Answer {
-    status: StatusCode,
     pub(super) headers: HeaderMap,
     body: Bytes,
 }
 
 impl Api {
     /// An interface at `address`, which `variable` holds. Secrets are sent over TLS or to this machine only.
-    pub(super) fn new(variable: &'static str, address: &str, secrets: Vec<String>) -> Result<Self, CleanError> {
-        let refuse = || CleanError::Address { variable, address: address.into() };
-        let base = Url::parse(&format!("{}/", address.trim_end_matches('/'))).map_err(|_| refuse())?;
-        let is_local = matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let is_safe = base.scheme() == "https" || (base.scheme() == "http" && is_local);
-        if is_safe { Ok(Self { base, redactor: Redactor::new(secrets) }) } else { Err(refuse()) }
+    pub(super) fn new(variable: &'static str, address: &str, secrets: Vec<String>) -> Result<Self, Problem> {
+        let is_safe =
+            |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback));
+        let base = Url::parse(&format!("{}/", address.trim_end_matches('/'))).ok().filter(is_safe);
+        let base = base.ok_or_else(|| {
+            Problem::new(format!(
+                "{variable} is no address that a secret may be sent to: `{address}`, expected https or this machine"
+            ))
+        })?;
+        Ok(Self { base, redactor: Redactor::new(secrets) })
     }
 
     /// The address of a path.
@@ -41,24 +45,21 @@ impl Api {
         self.base.join(path).map_err(|error| protocol(format!("`{path}` is no path: {error}")))
     }
 
-    /// Sends a request and reads the answer.
-    pub(super) async fn send(&self, registry: &Registry, request: RequestBuilder) -> Result<Answer, Cause> {
+    /// Sends a request and reads the answer; `None` if its status is 404.
+    pub(super) async fn send(&self, registry: &Registry, request: RequestBuilder) -> Result<Option<Answer>, Cause> {
         let response = registry.send_beside(request).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status.is_success() || status == StatusCode::NOT_FOUND {
-            let body = read_answer(response, ANSWER_MAX).await?;
-            return Ok(Answer { status, headers, body });
+        match response.status() {
+            status if status.is_success() => {
+                let headers = response.headers().clone();
+                Ok(Some(Answer { headers, body: read_answer(response, ANSWER_MAX).await? }))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(RequestError::Refused(Box::new(Refusal::of(response, &self.redactor).await)).into()),
         }
-        Err(RequestError::Refused(Box::new(Refusal::of(response, &self.redactor).await)).into())
     }
 }
 
 impl Answer {
-    /// Whether the status is 404.
-    pub(super) fn is_absent(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND
-    }
-
     /// The document.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Cause> {
         serde_json::from_slice(&self.body).map_err(|_| protocol("the answer is not the document it should be"))

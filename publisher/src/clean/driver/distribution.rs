@@ -6,13 +6,13 @@
 use futures::future::try_join_all;
 
 use super::{Listing, TagEntry};
-use crate::{clean::CleanError, registry::Registry};
+use crate::{clean::Problem, registry::Registry};
 
 /// How many tags are resolved at once.
 const RESOLVES_MAX: usize = 16;
 pub(super) const PERMISSION: &str = "the account needs the right to delete (scope `delete`) in this repository";
 
-pub(super) async fn list(registry: &Registry) -> Result<Listing, CleanError> {
+pub(super) async fn list(registry: &Registry) -> Result<Listing, Problem> {
     let mut listing = Listing::default();
     for tags in registry.tags().await?.chunks(RESOLVES_MAX) {
         let digests = try_join_all(tags.iter().map(async |tag| registry.resolve(tag).await)).await?;

@@ -16,15 +16,20 @@ use std::{
     time::SystemTime,
 };
 
-use self::{dockerhub::DockerHub, github::GitHub};
-use super::CleanError;
+pub(super) use self::{dockerhub::DockerHub, github::GitHub};
+use super::Problem;
 use crate::{
-    auth::Credential,
-    config::DriverKind,
-    environment::Environment,
     oci::{Digest, Tag, short},
     registry::{Deleted, Name, Registry, RegistryError},
 };
+
+/// The most entries that a page of a listing can have, on GitHub and on Docker Hub.
+const PAGE: usize = 100;
+/// The most pages that are read.
+const PAGES_MAX: usize = 100;
+
+pub(super) const IN_USE: &str = "the registry says that it is still in use";
+const UNSUPPORTED: &str = "the registry does not delete manifests";
 
 /// The interface of one repository.
 pub(super) enum Driver {
@@ -55,34 +60,33 @@ pub(super) struct Listing {
     pub(super) is_partial: bool,
 }
 
-/// A manifest to be deleted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Removal<'a> {
-    pub(super) digest: &'a Digest,
-    /// The tags that are removed with it: any other keeps it.
-    pub(super) tags: &'a [Tag],
-    /// A tag that was moved away from it; a registry may need a moment to show that.
-    pub(super) moved: Option<&'a Tag>,
-}
-
 /// The outcome of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Deletion {
     Deleted,
     /// It was gone already.
     Absent,
-    Kept(Blocker),
+    /// It stays: it has these tags now.
+    Tagged(Vec<Tag>),
+    /// It stays: the interface does not list it yet.
+    NotListed,
+    /// It stays for this reason.
+    Kept(&'static str),
 }
 
-/// Why a manifest or a tag is not deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Blocker {
-    /// It has these tags now.
-    Tagged(Vec<Tag>),
-    /// The interface does not list it yet.
-    NotListed,
-    /// The registry refuses, for this reason.
-    Refused(&'static str),
+impl fmt::Display for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deleted => f.write_str("it was deleted"),
+            Self::Absent => f.write_str("it was gone already"),
+            Self::Tagged(tags) => {
+                let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
+                write!(f, "it has a tag now: {}", tags.join(", "))
+            }
+            Self::NotListed => f.write_str("GitHub Packages does not list it"),
+            Self::Kept(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl TagEntry {
@@ -108,72 +112,41 @@ impl Listing {
     }
 }
 
-impl Blocker {
-    pub(super) const IN_USE: Self = Self::Refused("the registry says that it is still in use");
-    const UNSUPPORTED: Self = Self::Refused("the registry does not delete manifests");
-}
-
-impl fmt::Display for Blocker {
-    /// Follows "it stays: ".
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tagged(tags) => {
-                let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
-                write!(f, "it has a tag now: {}", tags.join(", "))
-            }
-            Self::NotListed => f.write_str("GitHub Packages does not list it"),
-            Self::Refused(reason) => f.write_str(reason),
-        }
-    }
-}
-
 impl Driver {
-    /// The driver of a kind; `None` if nothing is to be removed.
-    pub(super) fn new(
-        kind: DriverKind,
-        registry: &Registry,
-        credential: &Credential,
-        env: &Environment,
-    ) -> Result<Option<Self>, CleanError> {
-        Ok(match kind {
-            DriverKind::GitHub => Some(Self::GitHub(GitHub::new(registry, credential, env)?)),
-            DriverKind::DockerHub => Some(Self::DockerHub(DockerHub::new(registry, credential, env)?)),
-            DriverKind::Distribution => Some(Self::Distribution),
-            DriverKind::None => None,
-        })
-    }
-
     /// Lists every tag that may reach one of the `wanted` manifests.
-    pub(super) async fn list(&self, registry: &Registry, wanted: &HashSet<Digest>) -> Result<Listing, CleanError> {
+    pub(super) async fn list(&self, registry: &Registry, wanted: &HashSet<Digest>) -> Result<Listing, Problem> {
         let listed = match self {
             Self::GitHub(driver) => driver.list(registry, wanted).await,
             Self::DockerHub(driver) => driver.list(registry).await,
             Self::Distribution => distribution::list(registry).await,
         };
-        listed.map_err(|error| self.explain(registry, error))
+        listed.map_err(|problem| self.explain(registry, problem))
     }
 
-    /// Deletes a manifest. Right before each attempt `check` may end the deletion with another outcome.
+    /// Deletes a manifest with these tags: any other tag keeps it. `moved` is a tag that was moved away from it; a registry
+    /// may need a moment to show that. Right before each attempt `check` may end the deletion with another outcome.
     pub(super) async fn delete(
         &self,
         registry: &Registry,
-        removal: Removal<'_>,
-        check: impl AsyncFnMut() -> Result<Option<Deletion>, CleanError>,
-    ) -> Result<Deletion, CleanError> {
+        digest: &Digest,
+        tags: &[Tag],
+        moved: Option<&Tag>,
+        check: impl AsyncFnMut() -> Result<Option<Deletion>, Problem>,
+    ) -> Result<Deletion, Problem> {
         let deleted = match self {
-            Self::GitHub(driver) => driver.delete(registry, removal, check).await,
-            Self::DockerHub(driver) => driver.delete(registry, removal.digest, check).await,
+            Self::GitHub(driver) => driver.delete(registry, digest, tags, moved, check).await,
+            Self::DockerHub(driver) => driver.delete(registry, digest, check).await,
             Self::Distribution => {
-                delete_manifest(registry, removal.digest, check).await.unwrap_or_else(|e| Err(e.into()))
+                delete_manifest(registry, digest, check).await.unwrap_or_else(|error| Err(error.into()))
             }
         };
-        deleted.map_err(|error| self.explain(registry, error))
+        deleted.map_err(|problem| self.explain(registry, problem))
     }
 
     /// Deletes a tag, where tags are deleted apart from manifests; `None` elsewhere.
-    pub(super) async fn delete_tag(&self, registry: &Registry, tag: &Tag) -> Result<Option<Deletion>, CleanError> {
+    pub(super) async fn delete_tag(&self, registry: &Registry, tag: &Tag) -> Result<Option<Deletion>, Problem> {
         let Self::DockerHub(driver) = self else { return Ok(None) };
-        driver.delete_tag(registry, tag).await.map(Some).map_err(|error| self.explain(registry, error))
+        driver.delete_tag(registry, tag).await.map(Some).map_err(|problem| self.explain(registry, problem))
     }
 
     /// Whether tags are deleted apart from manifests. Elsewhere only the deletion of a manifest removes its tags.
@@ -191,32 +164,23 @@ impl Driver {
         !matches!(self, Self::GitHub(_))
     }
 
-    /// How hard it is to remove a new tag, compared with other drivers.
-    pub(super) fn hard_to_untag(&self) -> u8 {
-        match self {
-            Self::DockerHub(_) => 1,
-            Self::Distribution => 2,
-            // Packages are listed late, and the last tagged version is never deleted.
-            Self::GitHub(_) => 3,
-        }
-    }
-
-    /// Adds the permission that is missing, and where it is granted, to an error that says so.
-    fn explain(&self, registry: &Registry, error: CleanError) -> CleanError {
+    /// Adds the permission that is missing, and where it is granted, to a problem that is a refusal.
+    fn explain(&self, registry: &Registry, mut problem: Problem) -> Problem {
         let permission = match self {
             Self::GitHub(_) => github::PERMISSION,
             Self::DockerHub(_) => dockerhub::PERMISSION,
             Self::Distribution => distribution::PERMISSION,
         };
-        error.with_permission(registry.name(), permission)
+        if problem.denied {
+            problem.causes.insert(0, format!("{} does not allow it: {permission}", registry.name()));
+        }
+        problem
     }
 
     /// The command that undoes a deletion, where there is one.
     pub(super) fn restore_command(&self, digest: &Digest) -> Option<String> {
-        match self {
-            Self::GitHub(driver) => driver.restore_command(digest),
-            Self::DockerHub(_) | Self::Distribution => None,
-        }
+        let Self::GitHub(driver) = self else { return None };
+        driver.restore_command(digest)
     }
 }
 
@@ -224,15 +188,20 @@ impl Driver {
 async fn delete_manifest(
     registry: &Registry,
     digest: &Digest,
-    check: impl AsyncFnMut() -> Result<Option<Deletion>, CleanError>,
-) -> Result<Result<Deletion, CleanError>, RegistryError> {
+    check: impl AsyncFnMut() -> Result<Option<Deletion>, Problem>,
+) -> Result<Result<Deletion, Problem>, RegistryError> {
     let operation = format!("delete manifest {}", short(digest));
     let delete = async || {
         Ok(match registry.delete_once(Name::Digest(digest)).await? {
             Deleted::Yes => Deletion::Deleted,
             Deleted::Absent => Deletion::Absent,
-            Deleted::Unsupported => Deletion::Kept(Blocker::UNSUPPORTED),
+            Deleted::Unsupported => Deletion::Kept(UNSUPPORTED),
         })
     };
     registry.attempts_unless(&operation, check, delete).await
+}
+
+/// Whether a listing with these dates is complete up to the last one: each entry has a date, the newest first.
+fn is_newest_first(dates: &[Option<SystemTime>]) -> bool {
+    dates.iter().all(Option::is_some) && dates.is_sorted_by(|newer, older| newer >= older)
 }

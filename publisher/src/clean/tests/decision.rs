@@ -4,10 +4,10 @@ use rstest::rstest;
 
 use crate::{
     clean::{
-        Graph, Node, Reason, decide,
+        Graph, Node, Outcome, decide,
         graph::{fallback_subject, fallback_tag},
     },
-    oci::{Digest, Tag, digest_of},
+    oci::{Digest, Tag, digest_of, short},
 };
 
 fn digest(name: &str) -> Digest {
@@ -79,14 +79,17 @@ fn each_candidate_has_a_reason() {
     let graph = graph("latest=new old>o1,o2 1.0.0=rel rel>o2 @old=index");
     let decision = decide(&graph, &[digest("old")]).unwrap();
     let on = |name: &str| {
-        let candidate = decision.candidate(&digest(name)).unwrap();
-        (candidate.depth, candidate.reason.clone(), candidate.kept_by.as_ref().map(Tag::as_str))
+        let item = decision.item(&digest(name)).unwrap();
+        (item.depth, item.outcome, item.because.clone(), item.kept_by.as_ref().map(Tag::as_str))
     };
-    assert_eq!(on("old"), (0, Reason::Recorded, None));
-    assert_eq!(on("o1"), (1, Reason::PartOf(digest("old")), None));
-    assert_eq!(on("o2"), (1, Reason::PartOf(digest("old")), Some("1.0.0")));
-    assert_eq!(on("index"), (1, Reason::RefersTo(digest("old")), None));
-    assert_eq!(decision.candidate(&digest("rel")), None);
+    let old = digest("old");
+    let because = |reason: &str| format!("{reason} {}, no tag holds it", short(&old));
+    let recorded = "superseded or never published, no tag holds it".to_owned();
+    assert_eq!(on("old"), (0, Outcome::Planned, recorded, None));
+    assert_eq!(on("o1"), (1, Outcome::Planned, because("part of"), None));
+    assert_eq!(on("o2"), (1, Outcome::Kept, "1.0.0 holds it".into(), Some("1.0.0")));
+    assert_eq!(on("index"), (1, Outcome::Planned, because("refers to"), None));
+    assert_eq!(decision.item(&digest("rel")), None);
     assert_eq!(fallback_subject(&fallback_tag(&digest("old"))), Some(digest("old")));
 }
 
@@ -94,15 +97,16 @@ fn each_candidate_has_a_reason() {
 fn a_list_that_was_not_read_keeps_everything() {
     let mut graph = graph("latest=new old>o1 mine=outer outer>inner");
     graph.nodes.remove(&digest("inner"));
-    let unknown = decide(&graph, &[digest("old")]).unwrap_err();
-    assert_eq!((unknown.tag.as_str(), unknown.digest), ("mine", digest("inner")));
+    let expected = format!("what mine holds is not known: {} was not read", digest("inner"));
+    assert_eq!(decide(&graph, &[digest("old")]).unwrap_err().to_string(), expected);
 }
 
 #[test]
 fn a_missing_subject_is_still_missing_as_a_part() {
     let mut graph = graph("a=sig sig~inner mine=outer outer>inner latest=new old>o1");
     graph.nodes.remove(&digest("inner"));
-    assert_eq!(decide(&graph, &[digest("old")]).unwrap_err().digest, digest("inner"));
+    let expected = format!("what mine holds is not known: {} was not read", digest("inner"));
+    assert_eq!(decide(&graph, &[digest("old")]).unwrap_err().to_string(), expected);
 }
 
 #[test]

@@ -248,7 +248,7 @@ async fn a_dry_run_gives_reasons_and_removes_nothing(#[values(GitHub, DockerHub,
     assert_eq!((report.count(Outcome::Planned), fake.contents().count("DELETE ")), (2, 0));
     let text = report.text();
     assert_eq!(text.lines().count(), 4, "{text}");
-    assert!(text.contains("  remove list ") && text.contains("  └─ keep image "), "{text}");
+    assert!(text.contains("  to remove list ") && text.contains("  └─ kept image "), "{text}");
 }
 
 #[rstest]

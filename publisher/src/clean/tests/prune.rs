@@ -39,16 +39,12 @@ fn left(fake: &FakeRegistry, steps: &[Digest]) -> Vec<bool> {
 async fn old_unused_steps_are_removed_oldest_first(#[values(GitHub, DockerHub, Distribution)] kind: DriverKind) {
     let (fake, steps) = cache(kind).await;
     let report = prune(&fake, &["base", "newer"], false).await;
-    assert_eq!(
-        (outcomes(&report).as_str(), &report.problem, report.warnings.len()),
-        ("Kept Removed Removed", &None, 0)
-    );
+    assert_eq!((outcomes(&report).as_str(), &report.problem, report.warnings.len()), ("Removed Removed", &None, 0));
     assert_eq!(left(&fake, &steps), [true, false, false, true, true]);
     let names: Vec<_> = ["base", "new", "newer"].map(key).into();
     assert!(fake.contents().tags.keys().all(|tag| names.contains(tag)), "{:?}", fake.contents().tags);
-    let made = "of 2023-11-1";
-    assert!(report.items[0].because.contains(made) && report.items[0].because.ends_with("this build used it"));
-    assert!(report.items[1].because.starts_with(&format!("step {}", &key("make")[..12])), "{:?}", report.items);
+    let because = format!("step {} of 2023-11-16, no build used it since", &key("make")[..12]);
+    assert_eq!(report.items[0].because, because);
     assert_eq!(report.restore, Vec::<String>::new());
 }
 
@@ -58,7 +54,7 @@ async fn without_a_build_age_alone_decides(#[values(GitHub, DockerHub, Distribut
     let (fake, steps) = cache(kind).await;
     let dry = prune(&fake, &[], true).await;
     assert_eq!((outcomes(&dry).as_str(), fake.contents().count("DELETE ")), ("Planned Planned Planned", 0));
-    assert!(dry.text().contains("remove image "), "{}", dry.text());
+    assert!(dry.text().contains("to remove image "), "{}", dry.text());
     assert_eq!(outcomes(&prune(&fake, &[], false).await), "Removed Removed Removed");
     assert_eq!(left(&fake, &steps), [false, false, false, true, true]);
     assert_eq!(outcomes(&prune(&fake, &[], false).await), "");

@@ -68,7 +68,10 @@ async fn an_image_comes_to_all_registries_as_the_same_bytes_and_under_no_tag() {
             assert!(store.blob(NAME, &sample().config_digest()).is_some() && store.tag(NAME, "latest").is_none());
         });
     }
-    assert_eq!((staged.layers, staged.layers_known, staged.bytes_uploaded), (2, 0, 2 * staged.size));
+    assert_eq!(
+        (staged.image.layers, staged.image.layers_known, staged.image.bytes_uploaded),
+        (2, 0, 2 * staged.image.size)
+    );
     assert_eq!(outcomes(&told), [BlobOutcome::Uploaded; 6]);
 }
 
@@ -93,7 +96,7 @@ async fn an_image_without_layers_is_staged() {
     let image = SampleImage::new("labels", &[]);
     let staged = staged(&image, &amd64(), &[&server]).await.0.unwrap();
     let manifest: ImageManifest = serde_json::from_slice(&staged.manifest.bytes).unwrap();
-    assert_eq!((manifest.layers().len(), staged.layers), (0, 0));
+    assert_eq!((manifest.layers().len(), staged.image.layers), (0, 0));
     assert_eq!(*manifest.config().digest(), image.config_digest());
     assert!(server.store(|store| store.blob(NAME, &image.config_digest()).is_some()));
 }
@@ -119,7 +122,7 @@ async fn an_image_that_is_there_is_only_looked_up() {
     let before = server.seen().len();
     let (second, told) = staged(&sample(), &amd64(), &[&server]).await;
     let second = second.unwrap();
-    assert_eq!((second.layers_known, second.bytes_uploaded), (2, 0));
+    assert_eq!((second.image.layers_known, second.image.bytes_uploaded), (2, 0));
     assert_eq!(second.manifest, first.manifest);
     // The tag's image, both of its layers, the manifest by its digest.
     let seen: Vec<_> = server.seen()[before..].iter().map(|seen| seen.method.clone()).collect();
@@ -135,7 +138,7 @@ async fn only_what_is_new_is_sent() {
     server.store(|store| store.put_manifest(NAME, Some("latest"), &first.manifest));
     let (second, told) = staged(&SampleImage::new("newer", &["base", "other"]), &amd64(), &[&server]).await;
     let second = second.unwrap();
-    assert_eq!((second.layers, second.layers_known), (2, 1));
+    assert_eq!((second.image.layers, second.image.layers_known), (2, 1));
     assert_eq!(unpacked(&server, &second), ["base", "other"]);
     // The layer, and the configuration.
     assert_eq!(outcomes(&told), [BlobOutcome::Uploaded; 2]);
@@ -148,7 +151,7 @@ async fn where_all_layers_are_known_a_registry_that_lacks_the_manifest_gets_it()
     one.store(|store| store.put_manifest(NAME, Some("latest"), &first.manifest));
     two.store(|store| store.forget_manifest(NAME, &first.manifest.digest));
     let (second, told) = staged(&sample(), &amd64(), &[&one, &two]).await;
-    assert_eq!(second.unwrap().bytes_uploaded, 0);
+    assert_eq!(second.unwrap().image.bytes_uploaded, 0);
     assert!(two.store(|store| store.manifest(NAME, &first.manifest.digest).is_some()));
     // The configuration is looked up on the one that needs the manifest.
     assert_eq!(outcomes(&told), [BlobOutcome::Present]);
