@@ -133,7 +133,7 @@ impl Cleaner {
             match driver.delete(registry, removal, async || Ok(None)).await? {
                 Deletion::Deleted | Deletion::Absent => return Ok(()),
                 Deletion::Kept(Blocker::NotListed) if attempt < LIST_ATTEMPTS_MAX => {
-                    tokio::time::sleep(registry.backoff().wait(attempt, None, 0.0)).await;
+                    tokio::time::sleep(registry.backoff(attempt)).await;
                 }
                 Deletion::Kept(blocker) => return Err(CleanError::Kept(blocker.to_string())),
             }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     clean::CleanError,
-    http::{Redactor, Refusal, RequestError, read_answer},
+    http::{RequestError, read_answer},
     registry::{Cause, Registry},
 };
 
@@ -16,7 +16,7 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// The address of an interface, and the secrets that its answers are redacted from.
 pub(super) struct Api {
     base: Url,
-    redactor: Redactor,
+    secrets: Vec<String>,
 }
 
 /// An answer with status 2xx or 404.
@@ -33,7 +33,7 @@ impl Api {
         let base = Url::parse(&format!("{}/", address.trim_end_matches('/'))).map_err(|_| refuse())?;
         let is_local = matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         let is_safe = base.scheme() == "https" || (base.scheme() == "http" && is_local);
-        if is_safe { Ok(Self { base, redactor: Redactor::new(secrets) }) } else { Err(refuse()) }
+        if is_safe { Ok(Self { base, secrets }) } else { Err(refuse()) }
     }
 
     /// The address of a path.
@@ -49,7 +49,7 @@ impl Api {
             let body = read_answer(response, ANSWER_MAX).await?;
             return Ok(Answer { status, headers, body });
         }
-        Err(RequestError::Refused(Box::new(Refusal::of(response, &self.redactor).await)).into())
+        Err(RequestError::refused(response, &self.secrets).await.into())
     }
 }
 

@@ -174,7 +174,7 @@ impl GitHub {
             if removal.moved.is_none_or(|moved| tags != [moved.clone()]) || reads >= SETTLE_READS_MAX {
                 return Ok(Some(Deletion::Kept(Blocker::Tagged(tags))));
             }
-            tokio::time::sleep(registry.backoff().wait(reads, None, 0.0)).await;
+            tokio::time::sleep(registry.backoff(reads)).await;
         }
     }
 

@@ -47,7 +47,7 @@ impl Client {
 
     /// Sends a request without a body.
     pub(super) async fn call(&self, registry: &Registry, method: Method, path: &str) -> Result<Answer, Cause> {
-        let mut request = registry.http().request(method, self.api.url(path)?).header(CONTENT_LENGTH, 0);
+        let mut request = registry.request(method, self.api.url(path)?).header(CONTENT_LENGTH, 0);
         request = request.header(ACCEPT, "application/vnd.github+json").header(API_VERSION.0, API_VERSION.1);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());
