@@ -1,4 +1,4 @@
-//! Answers a registry's challenges and keeps its tokens.
+//! Answers a registry's challenges (RFC 9110, sections 11.2 to 11.6.1) and keeps its tokens.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
+use http_auth::{ChallengeRef, parse_challenges};
 use reqwest::{
-    Client,
-    header::{HeaderMap, HeaderValue},
+    Client, Url,
+    header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE},
 };
 use tokio::sync::Mutex;
 
 use super::{
     AuthError, Credential, Scope,
-    challenge::{Bearer, Challenge},
     token::{self, Token},
 };
-use crate::{http::Redactor, oci::is_loopback};
+use crate::oci::is_loopback;
 
 /// Authorizes the requests to one registry; shared by all of them.
 pub struct Authorizer {
@@ -65,9 +65,10 @@ impl Authorizer {
             Some(Challenge::Basic) => return Ok(self.credential.basic_header()),
             Some(Challenge::Bearer(bearer)) => bearer.clone(),
         };
-        let token = state.token(scope);
+        let token = CachedToken::of(&mut state.tokens, scope);
         let fetch = token.usable().unwrap_or_else(|| {
-            let fetch = token::fetch(self.http.clone(), self.credential.clone(), bearer, token.requested.clone());
+            let request = token::request(&self.http, &self.credential, &bearer, &token.requested);
+            let fetch = token::fetch(request, bearer.server(), self.credential.clone());
             token.fetch.insert(fetch.boxed().shared()).clone()
         });
         drop(state);
@@ -94,19 +95,17 @@ impl Authorizer {
             Challenge::Basic => self.credential.basic_header().is_some_and(|header| Some(&header) != refused),
             Challenge::Bearer(bearer) => {
                 self.check(bearer)?;
-                state.token(scope).refused(refused, bearer.lacking.as_deref())
+                CachedToken::of(&mut state.tokens, scope).refused(refused, bearer.lacking.as_deref())
             }
         };
         state.challenge = Some(challenge);
         Ok(again)
     }
 
-    /// Redacts the credential, and the token in the header that was sent, in an answer.
-    pub(crate) fn redactor(&self, sent: Option<&HeaderValue>) -> Redactor {
-        let mut secrets = self.credential.secrets();
+    /// What an answer must be redacted of: the credential, and the token in the header that was sent.
+    pub(crate) fn secrets(&self, sent: Option<&HeaderValue>) -> Vec<String> {
         let token = sent.and_then(|header| header.to_str().ok()?.split_once(' '));
-        secrets.extend(token.map(|(_, token)| token.to_owned()));
-        Redactor::new(secrets)
+        self.credential.secrets().into_iter().chain(token.map(|(_, token)| token.to_owned())).collect()
     }
 
     /// A credential goes to a token server over TLS, to this machine, or where the user allows plain HTTP.
@@ -114,19 +113,16 @@ impl Authorizer {
         match bearer.realm.scheme() {
             "https" => Ok(()),
             "http" if self.allow_http || bearer.realm.host_str().is_some_and(is_loopback) => Ok(()),
-            "http" => Err(AuthError::InsecureRealm { server: token::server_of(bearer) }),
-            _ => Err(AuthError::Challenge("its challenge names no usable token server".into())),
+            _ => Err(AuthError::InsecureRealm { server: bearer.server() }),
         }
     }
 }
 
-impl State {
-    fn token(&mut self, scope: &Scope) -> &mut CachedToken {
-        self.tokens.entry(scope.clone()).or_insert_with(|| CachedToken { requested: scope.clone(), fetch: None })
-    }
-}
-
 impl CachedToken {
+    fn of<'a>(tokens: &'a mut HashMap<Scope, Self>, scope: &Scope) -> &'a mut Self {
+        tokens.entry(scope.clone()).or_insert_with(|| Self { requested: scope.clone(), fetch: None })
+    }
+
     /// A fetch that is under way, a token that is fresh, or a refusal that is final.
     fn usable(&self) -> Option<Fetch> {
         let is_good = |result: &Result<Token, AuthError>| match result {
@@ -144,10 +140,67 @@ impl CachedToken {
             return true;
         }
         let can_help = lacking.is_none_or(|lacking| self.requested.merge(lacking));
-        if can_help {
-            self.fetch = None;
-        }
+        self.fetch.take_if(|_| can_help);
         can_help
+    }
+}
+
+/// A challenge that can be answered.
+#[derive(Debug)]
+pub(super) enum Challenge {
+    /// User name and password with each request.
+    Basic,
+    /// A token from a token server.
+    Bearer(Bearer),
+}
+
+/// Where to get a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// The token server.
+    pub(super) realm: Url,
+    /// The name of the registry there.
+    pub(super) service: Option<String>,
+    /// The scope that a token lacked, present if the registry refused it for that reason.
+    pub(super) lacking: Option<String>,
+}
+
+impl Challenge {
+    /// The challenge to answer: `Bearer` where it is offered, else `Basic`. The header's text is in no error.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, AuthError> {
+        let mut challenges = Vec::new();
+        for value in headers.get_all(WWW_AUTHENTICATE) {
+            let parsed = value.to_str().ok().and_then(|text| parse_challenges(text).ok());
+            challenges.extend(parsed.ok_or(AuthError::Challenge("its WWW-Authenticate header cannot be read"))?);
+        }
+        let of_scheme = |scheme: &str| challenges.iter().find(|known| known.scheme.eq_ignore_ascii_case(scheme));
+        match of_scheme("Bearer") {
+            Some(challenge) => Bearer::read(challenge).map(Self::Bearer),
+            None if of_scheme("Basic").is_some() => Ok(Self::Basic),
+            None => Err(AuthError::Challenge("it offers neither a token server nor Basic authentication")),
+        }
+    }
+}
+
+impl Bearer {
+    fn read(challenge: &ChallengeRef<'_>) -> Result<Self, AuthError> {
+        let parameter = |name: &str| {
+            let (_, value) = challenge.params.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+            Some(value.to_unescaped())
+        };
+        let realm = parameter("realm").and_then(|realm| Url::parse(&realm).ok()).filter(Url::has_host);
+        let lacks_scope = parameter("error").as_deref() == Some("insufficient_scope");
+        Ok(Self {
+            realm: realm.ok_or(AuthError::Challenge("its challenge names no usable token server"))?,
+            service: parameter("service"),
+            lacking: parameter("scope").filter(|_| lacks_scope),
+        })
+    }
+
+    /// The token server's host, with its port where it has one.
+    pub(super) fn server(&self) -> String {
+        let host = self.realm.host_str().unwrap_or_default();
+        self.realm.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 }
 

@@ -28,17 +28,13 @@ impl fmt::Debug for Secret {
 }
 
 /// The account that is used with one registry.
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// No account: enough to pull public images.
     Anonymous,
     /// A user name with a password or an access token.
-    Basic {
-        /// The user name.
-        username: String,
-        /// The password or access token.
-        password: Secret,
-    },
+    Basic { username: String, password: Secret },
     /// A refresh token that is exchanged for access tokens (OAuth 2), as `docker login` keeps it for some registries.
     IdentityToken(Secret),
 }

@@ -4,81 +4,53 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
-use crate::http::{Refusal, RequestError};
+use crate::http::RequestError;
 
 /// The host of Docker Hub's token server.
 const DOCKER_HUB_TOKENS: &str = "auth.docker.io";
 /// The host of GHCR's token server.
 const GHCR_TOKENS: &str = "ghcr.io";
 
-/// Why no credential was found, or why a registry does not get the authorization that it wants.
+/// Why no credential was found, or why a registry does not get the authorization that it wants. `server` is the host of a
+/// token server.
 ///
 /// Cloning is cheap: when many requests wait for one token, each gets the error.
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 #[derive(Debug, Clone, Error)]
 pub enum AuthError {
     /// Only one of a user name and its password is in the environment.
     #[error("{present} is set but {missing} is not")]
-    HalfSet {
-        /// The variable that is set.
-        present: String,
-        /// The variable that is not.
-        missing: String,
-    },
-    /// An auth file cannot be read, or is not what docker and podman write.
+    HalfSet { present: String, missing: String },
+    /// An auth file cannot be read, or is not what docker and podman write ([`io::ErrorKind::InvalidData`]).
     #[error("failed to read the auth file {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said; [`io::ErrorKind::InvalidData`] for a broken file.
-        #[source]
-        source: Arc<io::Error>,
-    },
+    File { path: PathBuf, source: Arc<io::Error> },
     /// An auth file for podman cannot be written.
     #[error("failed to write a temporary auth file")]
     FileNotWritten(#[source] Arc<io::Error>),
     /// A credential helper that an auth file names failed.
     #[error("failed to get a credential from {helper}, which {} names", file.display())]
-    Helper {
-        /// The program: `docker-credential-pass`.
-        helper: String,
-        /// The auth file.
-        file: PathBuf,
-        /// What went wrong.
-        #[source]
-        source: Arc<io::Error>,
-    },
+    Helper { helper: String, file: PathBuf, source: Arc<io::Error> },
     /// A registry's challenge cannot be answered.
     #[error("the registry wants a login, but {0}")]
-    Challenge(String),
+    Challenge(&'static str),
     /// A token server without TLS, on another machine, for a registry with TLS.
     #[error("the registry wants the credential to be sent to {server} without TLS")]
-    InsecureRealm {
-        /// The token server's host.
-        server: String,
-    },
+    InsecureRealm { server: String },
     /// The token server does not accept the credential. Final: it is not asked again for this scope.
     #[error("{server} does not accept {}", if *anonymous { "anonymous requests" } else { "the credential" })]
-    Denied {
-        /// The token server's host.
-        server: String,
-        /// Whether no credential was sent.
-        anonymous: bool,
-        /// What it answered.
-        #[source]
-        source: Arc<Refusal>,
-    },
+    Denied { server: String, anonymous: bool, source: Arc<RequestError> },
     /// The token server gave no token; another attempt may help.
     #[error("failed to get a token from {server}")]
-    Token {
-        /// The token server's host.
-        server: String,
-        /// What happened.
-        #[source]
-        source: Arc<RequestError>,
-    },
+    Token { server: String, source: Arc<RequestError> },
 }
 
 impl AuthError {
+    /// An auth file that is not what docker and podman write.
+    pub(super) fn invalid_file(path: impl Into<PathBuf>, reason: String) -> Self {
+        let error = io::Error::new(io::ErrorKind::InvalidData, reason);
+        Self::File { path: path.into(), source: Arc::new(error) }
+    }
+
     /// The failed request behind the error, for judging whether another attempt can help; [`None`] is final.
     pub fn request(&self) -> Option<&RequestError> {
         if let Self::Token { source, .. } = self { Some(source) } else { None }
@@ -90,10 +62,14 @@ impl AuthError {
             Self::HalfSet { missing, .. } => {
                 format!("set {missing} too; a GitHub secret that does not exist arrives as an empty variable")
             }
-            Self::File { source, .. } => file_hint(source.kind()).into(),
             Self::Helper { helper, .. } => {
                 format!("install {helper} and try it by hand with `{helper} list`, or log in with `podman login`")
             }
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => "log in with `podman login`, or unset REGISTRY_AUTH_FILE".into(),
+                io::ErrorKind::InvalidData => "log in again with `podman login`, or repair the file by hand".into(),
+                _ => "the file must be readable by the user who runs this".into(),
+            },
             Self::InsecureRealm { .. } => "a registry that itself has no TLS needs `plain-http = true`".into(),
             Self::Denied { anonymous: true, .. } => {
                 "no credential was found; `publisher doctor` shows where it was looked for".into()
@@ -101,14 +77,6 @@ impl AuthError {
             Self::Denied { server, .. } => denied_hint(server).into(),
             Self::FileNotWritten(_) | Self::Challenge(_) | Self::Token { .. } => return None,
         })
-    }
-}
-
-fn file_hint(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::NotFound => "log in with `podman login`, or unset REGISTRY_AUTH_FILE",
-        io::ErrorKind::InvalidData => "log in again with `podman login`, or repair the file by hand",
-        _ => "the file must be readable by the user who runs this",
     }
 }
 

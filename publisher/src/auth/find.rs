@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{AuthError, Credential, file::AuthFile, helper};
-use crate::{environment::Environment, oci::Repository};
+use crate::{
+    environment::Environment,
+    oci::{Host, Repository},
+};
 
 /// GHCR takes any user name; this is the one that GitHub's own documents use for installation tokens.
 const GHCR_USER: &str = "x-access-token";
@@ -19,6 +22,9 @@ pub struct FoundCredential {
     /// `helper docker-credential-pass named in …`.
     pub origin: String,
 }
+
+/// What one place has; [`None`] if nothing.
+type Lookup = Result<Option<FoundCredential>, AuthError>;
 
 /// Finds the credential of a repository.
 ///
@@ -41,7 +47,7 @@ pub async fn find(
     {
         return Ok(found);
     }
-    let paths = auth_file_paths(env).await?;
+    let paths = auth_file_paths(env)?;
     for path in &paths {
         if let Some(file) = AuthFile::read(path).await?
             && let Some(found) = in_file(env, &file, repository).await?
@@ -51,38 +57,33 @@ pub async fn find(
     }
     let places = env_names.map(|(username, password)| format!("environment {username}/{password}"));
     let places: Vec<_> = places.into_iter().chain(paths.iter().map(|path| path.display().to_string())).collect();
-    Ok(FoundCredential {
-        credential: Credential::Anonymous,
-        origin: format!("nowhere, looked in {}", places.join(", ")),
-    })
+    let origin = format!("nowhere, looked in {}", places.join(", "));
+    Ok(FoundCredential { credential: Credential::Anonymous, origin })
 }
 
-fn in_environment(
-    env: &Environment,
-    repository: &Repository,
-    (username_name, password_name): (&str, &str),
-) -> Result<Option<FoundCredential>, AuthError> {
+fn in_environment(env: &Environment, repository: &Repository, names: (&str, &str)) -> Lookup {
+    let (username_name, password_name) = names;
     // A line break at the end is what `echo` left in a secret; no header could carry it.
     let value = |name| env.get(name).map(|text| text.trim_end_matches(['\r', '\n'])).filter(|text| !text.is_empty());
     let half = |present: &str, missing: &str| AuthError::HalfSet { present: present.into(), missing: missing.into() };
     let any_user = repository.host.is_ghcr();
-    let (username, password, origin) = match (value(username_name), value(password_name)) {
+    let (credential, variables) = match (value(username_name), value(password_name)) {
         (Some(username), Some(password)) => {
-            (username, password, format!("environment {username_name}/{password_name}"))
+            (Credential::basic(username, password), format!("{username_name}/{password_name}"))
         }
-        (None, Some(password)) if any_user => (GHCR_USER, password, format!("environment {password_name}")),
+        (None, Some(password)) if any_user => (Credential::basic(GHCR_USER, password), password_name.into()),
         (None, Some(_)) => return Err(half(password_name, username_name)),
         (Some(_), None) if !any_user => return Err(half(username_name, password_name)),
         (_, None) => return Ok(None),
     };
-    Ok(Some(FoundCredential { credential: Credential::basic(username, password), origin }))
+    Ok(Some(FoundCredential { credential, origin: format!("environment {variables}") }))
 }
 
 /// The auth files to read, in this order. A file that the user named must exist.
-pub(super) async fn auth_file_paths(env: &Environment) -> Result<Vec<PathBuf>, AuthError> {
+pub(super) fn auth_file_paths(env: &Environment) -> Result<Vec<PathBuf>, AuthError> {
     let path = |name| env.get(name).map(PathBuf::from);
     if let Some(path) = path("REGISTRY_AUTH_FILE") {
-        return match tokio::fs::metadata(&path).await {
+        return match path.metadata() {
             Ok(_) => Ok(vec![path]),
             Err(error) => Err(AuthError::File { path, source: Arc::new(error) }),
         };
@@ -90,23 +91,15 @@ pub(super) async fn auth_file_paths(env: &Environment) -> Result<Vec<PathBuf>, A
     if let Some(docker) = path("DOCKER_CONFIG") {
         return Ok(vec![docker.join("config.json")]);
     }
-    let home = path("HOME");
-    let config = path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
-    let candidates = [
-        path("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
-        config.map(|folder| folder.join("containers/auth.json")),
-        home.map(|home| home.join(".docker/config.json")),
-    ];
-    Ok(candidates.into_iter().flatten().collect())
+    let config = path("XDG_CONFIG_HOME").or_else(|| Some(path("HOME")?.join(".config")));
+    let containers = [path("XDG_RUNTIME_DIR"), config].into_iter().flatten();
+    let docker = path("HOME").map(|home| home.join(".docker/config.json"));
+    Ok(containers.map(|folder| folder.join("containers/auth.json")).chain(docker).collect())
 }
 
-async fn in_file(
-    env: &Environment,
-    file: &AuthFile,
-    repository: &Repository,
-) -> Result<Option<FoundCredential>, AuthError> {
+async fn in_file(env: &Environment, file: &AuthFile, repository: &Repository) -> Lookup {
     if let Some(name) = file.helper(&repository.host)
-        && let Some(found) = in_helper(env, file, name, repository).await?
+        && let Some(found) = in_helper(env, file, name, &repository.host).await?
     {
         return Ok(Some(found));
     }
@@ -114,20 +107,15 @@ async fn in_file(
         return Ok(Some(FoundCredential { credential, origin: format!("auth file {}", file.path.display()) }));
     }
     match file.store() {
-        Some(name) => in_helper(env, file, name, repository).await,
+        Some(name) => in_helper(env, file, name, &repository.host).await,
         None => Ok(None),
     }
 }
 
-async fn in_helper(
-    env: &Environment,
-    file: &AuthFile,
-    name: &str,
-    repository: &Repository,
-) -> Result<Option<FoundCredential>, AuthError> {
-    let program = helper::program(name);
-    let host = [repository.host.as_str()];
-    for server in if repository.host.is_docker_hub() { DOCKER_HUB_SERVERS } else { &host } {
+async fn in_helper(env: &Environment, file: &AuthFile, name: &str, host: &Host) -> Lookup {
+    let program = format!("docker-credential-{name}");
+    let host_alone = [host.as_str()];
+    for server in if host.is_docker_hub() { DOCKER_HUB_SERVERS } else { &host_alone } {
         let credential = helper::get(env, &program, server).await.map_err(|error| AuthError::Helper {
             helper: program.clone(),
             file: file.path.clone(),

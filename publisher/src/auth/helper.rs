@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
@@ -22,7 +22,7 @@ use super::{Credential, Secret};
 use crate::environment::Environment;
 
 /// How long a helper may take: it may have to ask the user for a passphrase.
-pub const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
+const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a helper's answer is read, in bytes.
 const ANSWER_MAX: u64 = 256 * 1024;
 /// What a helper writes when it has no credential (`errCredentialsNotFoundMessage` of docker-credential-helpers).
@@ -30,42 +30,25 @@ const NOT_FOUND: &str = "credentials not found";
 /// The user name that marks the secret as an identity token.
 pub(super) const IDENTITY_TOKEN_USER: &str = "<token>";
 
-/// What a helper answers.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Answer {
-    username: String,
-    secret: String,
-}
-
-/// The program's name for the `name` that an auth file has.
-pub(super) fn program(name: &str) -> String {
-    format!("docker-credential-{name}")
-}
-
 /// Asks a program for the credential of `server`; [`None`] if it has none.
 ///
 /// # Errors
 /// The program is not there, cannot be run, fails, takes longer than [`HELPER_TIMEOUT`] or answers with something else.
 pub(super) async fn get(env: &Environment, program: &str, server: &str) -> io::Result<Option<Credential>> {
     let path = in_path(env, program).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not in the PATH"))?;
-    let (status, answer) = timeout(HELPER_TIMEOUT, run(env, &path, server)).await.map_err(|_| {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("it gave no answer within {} seconds", HELPER_TIMEOUT.as_secs()),
-        )
-    })??;
+    let late = |_| io::Error::other(format!("it gave no answer within {} seconds", HELPER_TIMEOUT.as_secs()));
+    let (status, answer) = timeout(HELPER_TIMEOUT, run(env, &path, server)).await.map_err(late)??;
     if !status.success() {
         let unknown = String::from_utf8_lossy(&answer).contains(NOT_FOUND);
         return if unknown { Ok(None) } else { Err(io::Error::other(format!("it failed: {status}"))) };
     }
     // serde's message would quote the answer.
-    let Answer { username, secret } =
-        serde_json::from_slice(&answer).map_err(|_| io::Error::other("its answer is no credential"))?;
-    Ok(match (username.as_str(), secret) {
-        (_, secret) if secret.is_empty() => None,
-        (IDENTITY_TOKEN_USER, secret) => Some(Credential::IdentityToken(Secret::new(secret))),
-        (_, secret) => Some(Credential::basic(username, secret)),
+    let answer: Value = serde_json::from_slice(&answer).map_err(|_| io::Error::other("its answer is no credential"))?;
+    let field = |name: &str| answer[name].as_str().unwrap_or_default();
+    Ok(match (field("Username"), field("Secret")) {
+        (_, "") => None,
+        (IDENTITY_TOKEN_USER, token) => Some(Credential::IdentityToken(Secret::new(token))),
+        (username, password) => Some(Credential::basic(username, password)),
     })
 }
 

@@ -10,20 +10,16 @@
 //! No secret is in an error, in `Debug`, in an argument list, or sent without TLS unless that was asked for.
 
 mod authorizer;
-mod challenge;
 mod credential;
 mod error;
 mod file;
 mod find;
 mod helper;
-mod scope;
-mod temporary;
 mod token;
 
 pub use authorizer::Authorizer;
 pub use credential::{Credential, Secret};
 pub use error::AuthError;
+pub use file::write_auth_file;
 pub use find::{FoundCredential, find};
-pub use helper::HELPER_TIMEOUT;
-pub use scope::Scope;
-pub use temporary::{TemporaryAuthFile, write_auth_file};
+pub use token::Scope;

@@ -1,4 +1,4 @@
-//! Gets one token from a token server (distribution specification, "token authentication" and "OAuth 2").
+//! Gets one token from a token server (distribution specification, "token authentication", "token scope" and "OAuth 2").
 //!
 //! One request without retries: [`AuthError::request`] carries the failure to the layer that retries.
 
@@ -11,11 +11,11 @@ use reqwest::{
     Client, RequestBuilder, StatusCode,
     header::{AUTHORIZATION, HeaderValue},
 };
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{AuthError, Credential, Scope, challenge::Bearer};
-use crate::http::{ANSWER_TIMEOUT, ErrorClass, Redactor, Refusal, RequestError, read_answer};
+use super::{AuthError, Credential, authorizer::Bearer};
+use crate::http::{ANSWER_TIMEOUT, RequestError, read_answer, retry_after};
 
 /// How long a token is good for when the server does not say.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(60);
@@ -27,6 +27,39 @@ const REFRESH_MARGIN: Duration = Duration::from_secs(10);
 const ANSWER_MAX: usize = 256 * 1024;
 /// The name of this client for OAuth 2.
 const CLIENT_ID: &str = "tallyman-publisher";
+
+/// A resource with actions, `repository:acme/hello:pull,push`; several, with spaces between them, where a request touches
+/// several repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope(pub(super) String);
+
+impl Scope {
+    /// To read from a repository, given by its name on the registry, and to write to it.
+    pub fn push(name: &str) -> Self {
+        Self(format!("repository:{name}:pull,push"))
+    }
+
+    /// To link a blob of the repository `from` into `name`: it takes the right to read the source.
+    pub fn mount(name: &str, from: &str) -> Self {
+        Self(format!("repository:{name}:pull,push repository:{from}:pull"))
+    }
+
+    /// To remove manifests of a repository.
+    pub fn delete(name: &str) -> Self {
+        Self(format!("repository:{name}:pull,delete"))
+    }
+
+    /// Adds the parts of `wanted`, the scope of a challenge, that are not there yet; whether there were any.
+    pub(super) fn merge(&mut self, wanted: &str) -> bool {
+        let length = self.0.len();
+        for part in wanted.split_ascii_whitespace() {
+            if !self.0.split(' ').any(|known| known == part) {
+                self.0 = format!("{} {part}", self.0);
+            }
+        }
+        self.0.len() > length
+    }
+}
 
 /// A token for a registry.
 #[derive(Debug, Clone)]
@@ -44,77 +77,49 @@ impl Token {
 
     /// Reads a token server's answer. The time counts from the receipt: `issued_at` is another clock.
     fn read(body: &[u8]) -> Result<Self, &'static str> {
-        let answer: Answer = serde_json::from_slice(body).map_err(|_| "its answer is no token document")?;
-        let given = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty());
-        let text = given.ok_or("its answer holds no token")?;
+        let answer: Value = serde_json::from_slice(body).map_err(|_| "its answer is no JSON")?;
+        let mut given = ["token", "access_token"].iter().filter_map(|name| answer[name].as_str());
+        let text = given.find(|token| !token.is_empty()).ok_or("its answer holds no token")?;
         let mut header = HeaderValue::try_from(format!("Bearer {text}"))
             .map_err(|_| "its answer holds a token that does not fit in a header")?;
         header.set_sensitive(true);
-        let said = answer.expires_in.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
-        Ok(Self { header, stale_at: Instant::now() + usable(said.map_or(LIFETIME_DEFAULT, Duration::from_secs)) })
+        let lifetime = answer["expires_in"].as_u64().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        let lifetime = lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
+        Ok(Self { header, stale_at: Instant::now() + lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 2)) })
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<i64>,
-}
-
-/// How long a token with this lifetime is used.
-fn usable(lifetime: Duration) -> Duration {
-    let lifetime = lifetime.min(LIFETIME_MAX);
-    lifetime.saturating_sub(REFRESH_MARGIN.min(lifetime / 2))
-}
-
-/// Asks the token server of `bearer` for a token that allows `scope`.
-pub(super) async fn fetch(
-    http: Client,
-    credential: Credential,
-    bearer: Bearer,
-    scope: Scope,
-) -> Result<Token, AuthError> {
-    let server = server_of(&bearer);
+/// Asks a token server for a token: sends a [`request`].
+pub(super) async fn fetch(request: RequestBuilder, server: String, credential: Credential) -> Result<Token, AuthError> {
     let failed = |error| AuthError::Token { server: server.clone(), source: Arc::new(error) };
-    let request = request(&http, &credential, &bearer, &scope).timeout(ANSWER_TIMEOUT);
-    let response = request.send().await.map_err(|error| failed(error.into()))?;
-    let status = response.status();
-    if status.is_success() {
+    let response = request.timeout(ANSWER_TIMEOUT).send().await.map_err(|error| failed(error.into()))?;
+    if response.status().is_success() {
         let body = read_answer(response, ANSWER_MAX).await.map_err(failed)?;
         return Token::read(&body).map_err(|what| failed(RequestError::Protocol(what.into())));
     }
-    let refusal = Refusal::of(response, &Redactor::new(credential.secrets())).await;
-    let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    let error = RequestError::Refused(Box::new(refusal));
-    match (ErrorClass::of(&error, SystemTime::now()), error) {
-        (ErrorClass::Permanent, RequestError::Refused(refusal)) if is_denied => {
-            Err(AuthError::Denied { server, anonymous: credential.is_anonymous(), source: Arc::new(*refusal) })
-        }
-        (_, error) => Err(failed(error)),
+    let is_denied = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let error = RequestError::refused(response, &credential.secrets()).await;
+    if is_denied && retry_after(&error, SystemTime::now()).is_none() {
+        return Err(AuthError::Denied { server, anonymous: credential.is_anonymous(), source: Arc::new(error) });
     }
+    Err(failed(error))
 }
 
-/// The token server's host, with its port where it has one.
-pub(super) fn server_of(bearer: &Bearer) -> String {
-    let host = bearer.realm.host_str().unwrap_or_default();
-    bearer.realm.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
+/// Asks the token server of `bearer` for a token that allows `scope`.
+///
 /// A GET with the scopes in the query; an identity token is exchanged with a POST, which keeps it out of the address.
-fn request(http: &Client, credential: &Credential, bearer: &Bearer, scope: &Scope) -> RequestBuilder {
+pub(super) fn request(http: &Client, credential: &Credential, bearer: &Bearer, scope: &Scope) -> RequestBuilder {
     let service = bearer.service.iter().map(|service| ("service", service.as_str()));
     if let Credential::IdentityToken(refresh_token) = credential {
-        let scope = scope.to_string();
         let grant = [
-            ("scope", scope.as_str()),
+            ("scope", scope.0.as_str()),
             ("grant_type", "refresh_token"),
             ("client_id", CLIENT_ID),
             ("refresh_token", refresh_token.expose()),
         ];
         return http.post(bearer.realm.clone()).form(&service.chain(grant).collect::<Vec<_>>());
     }
-    let scopes = scope.parts().iter().map(|part| ("scope", part.as_str()));
+    let scopes = scope.0.split(' ').map(|part| ("scope", part));
     let request = http.get(bearer.realm.clone()).query(&service.chain(scopes).collect::<Vec<_>>());
     match credential.basic_header() {
         Some(header) => request.header(AUTHORIZATION, header),
@@ -147,12 +152,24 @@ mod tests {
     }
 
     #[rstest]
-    #[case("<html>canary", "its answer is no token document")]
-    #[case(r#"{"expires_in":"canary"}"#, "its answer is no token document")]
+    #[case("<html>canary", "its answer is no JSON")]
+    #[case(r#"{"token":["canary"]}"#, "its answer holds no token")]
     #[case("{}", "its answer holds no token")]
     #[case(r#"{"token":"","access_token":""}"#, "its answer holds no token")]
     #[case(r#"{"token":"canary\n"}"#, "its answer holds a token that does not fit in a header")]
     fn what_is_no_token_is_refused_without_being_quoted(#[case] body: &str, #[case] why: &str) {
         assert_eq!(Token::read(body.as_bytes()).unwrap_err(), why);
+    }
+
+    #[rstest]
+    #[case("repository:a:pull,push", "repository:a:pull,push")]
+    #[case("", "repository:a:pull,push")]
+    #[case("repository:a:pull,delete", "repository:a:pull,push repository:a:pull,delete")]
+    #[case("repository:a:* registry:catalog:*", "repository:a:pull,push repository:a:* registry:catalog:*")]
+    fn missing_parts_are_added(#[case] wanted: &str, #[case] merged: &str) {
+        let mut scope = Scope::push("a");
+        let grew = scope.merge(wanted);
+        assert_eq!((scope.0.as_str(), grew), (merged, merged != "repository:a:pull,push"));
+        assert!(!scope.merge(wanted), "a second time adds nothing");
     }
 }

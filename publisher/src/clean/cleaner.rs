@@ -142,7 +142,7 @@ impl Cleaner {
             match driver.delete(registry, &copy.digest, slice::from_ref(tag), None, async || Ok(None)).await? {
                 Deletion::Deleted | Deletion::Absent => return Ok(()),
                 Deletion::NotListed if attempt < LIST_ATTEMPTS_MAX => {
-                    tokio::time::sleep(registry.backoff().wait(attempt, None, 0.0)).await;
+                    tokio::time::sleep(registry.backoff(attempt)).await;
                 }
                 kept => return Err(Problem::new(kept.to_string())),
             }

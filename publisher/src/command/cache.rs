@@ -6,13 +6,14 @@
 use std::{collections::HashSet, time::SystemTime};
 
 use futures::future::join_all;
+use tempfile::TempPath;
 
 use super::{
     connect::{Connector, login_failed},
     run::Run,
 };
 use crate::{
-    auth::{self, TemporaryAuthFile},
+    auth,
     clean::{Outcome, Problem, Pruning, Report},
     commit::Record,
     config::{CacheConfig, RegistryConfig},
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// A layer cache, and the auth file that it names: dropping that deletes it.
-pub(super) type Cache = (LayerCache, Option<TemporaryAuthFile>);
+pub(super) type Cache = (LayerCache, Option<TempPath>);
 
 /// The layer cache for a platform, where one is configured and can be reached.
 ///
@@ -52,7 +53,7 @@ async fn prepare(run: &Run, config: &RegistryConfig) -> Result<Cache, Failure> {
         repository: config.repository.clone(),
         write,
         plain_http: config.plain_http,
-        auth_file: auth_file.as_ref().map(|file| file.path().into()),
+        auth_file: auth_file.as_ref().map(|file| file.to_path_buf()),
     };
     Ok((layers, auth_file))
 }

@@ -9,25 +9,22 @@ use crate::{
     environment::Environment,
     event::Events,
     exit::Failure,
-    http::{self, Backoff},
-    registry::{Hosts, Registry, RegistryOptions},
+    http,
+    registry::{Hosts, Registry, Shared},
 };
 
 /// What the clients of one run share.
 pub struct Connector {
     environment: Environment,
-    backoff: Backoff,
-    http: reqwest::Client,
-    hosts: Hosts,
-    events: Events,
+    shared: Shared,
 }
 
 impl Connector {
     pub(super) fn new(environment: &Environment, config: &Config, events: Events) -> Result<Self, Failure> {
         let http = http::client();
         let http = http.map_err(|error| Failure::other("failed to set up HTTPS").because(error))?;
-        let backoff = Backoff { base: config.retry_base };
-        Ok(Self { environment: environment.clone(), backoff, http, hosts: Hosts::default(), events })
+        let shared = Shared { http, hosts: Hosts::default(), retry_base: config.retry_base, events };
+        Ok(Self { environment: environment.clone(), shared })
     }
 
     /// A client with the credential that is found for it; nothing is sent yet.
@@ -41,17 +38,8 @@ impl Connector {
         config: &RegistryConfig,
         credential: Credential,
     ) -> Result<Arc<Registry>, Failure> {
-        let options = RegistryOptions {
-            name: config.name.clone(),
-            repository: config.repository.clone(),
-            plain_http: config.plain_http,
-            credential,
-            backoff: self.backoff,
-            http: self.http.clone(),
-            hosts: self.hosts.clone(),
-            events: Events::clone(&self.events),
-        };
-        let registry = Registry::new(options);
+        let (name, repository) = (config.name.clone(), config.repository.clone());
+        let registry = Registry::new(name, repository, config.plain_http, credential, self.shared.clone());
         registry.map(Arc::new).map_err(|error| Failure::other("failed to address a registry").because(error))
     }
 

@@ -1,6 +1,11 @@
 //! The result of a run as data, and as the outputs of a step.
 
-use std::{fs::OpenOptions, io::Write as _, slice, sync::Arc};
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    slice,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use super::run::Run;
 use crate::{
@@ -71,15 +76,15 @@ fn publication(run: &Run, status: Status, records: &[Record]) -> Publication {
 }
 
 fn registry_outcome(registry: &Registry, reference: String, digest: &Digest) -> RegistryOutcome {
-    let traffic = registry.traffic();
+    let traffic = &registry.traffic;
     RegistryOutcome {
         name: registry.name().into(),
         reference,
         digest: digest.clone(),
         previous: None,
-        requests: traffic.requests(),
-        bytes_sent: traffic.bytes_sent(),
-        retries: traffic.retries(),
+        requests: traffic.requests.load(Relaxed),
+        bytes_sent: traffic.bytes_sent.load(Relaxed),
+        retries: traffic.retries.load(Relaxed),
         read_back_milliseconds: None,
     }
 }

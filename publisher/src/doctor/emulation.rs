@@ -35,7 +35,7 @@ const ELF_MACHINE: Range<usize> = 36..40;
 
 /// One finding for each platform that this machine does not run by itself.
 pub(super) fn findings(machine: &Machine<'_>, platforms: &[Platform]) -> Vec<Finding> {
-    let foreign = platforms.iter().filter(|platform| !runs_natively(host_architecture(), platform));
+    let foreign = platforms.iter().filter(|platform| !runs_natively(&host_architecture(), platform));
     foreign.map(|platform| finding(machine, platform)).collect()
 }
 

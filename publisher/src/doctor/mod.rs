@@ -45,12 +45,12 @@ pub async fn doctor(environment: &Environment, settings: &Settings) -> Diagnosis
 /// Examines the machine for building images for these platforms.
 async fn examine(machine: &Machine<'_>, podman: &Podman, platforms: &[Platform], user_id: u32) -> Vec<Finding> {
     let answer = podman.info().await;
-    let info = answer.as_ref().ok().copied();
+    let info = answer.as_ref().ok();
     // Without podman there is nothing to run.
     let ran = if info.is_some() { podman.try_container().await } else { Ok(()) };
     let git = "the commit and its time are taken from variables";
     [
-        podman::findings(answer.as_ref().copied(), ran.as_ref().copied()),
+        podman::findings(answer.as_ref(), ran.as_ref().copied()),
         user(machine, info, user_id),
         network(machine, info),
         emulation::findings(machine, platforms),

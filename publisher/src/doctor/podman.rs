@@ -7,7 +7,7 @@ use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNT
 pub(super) fn findings(info: Result<&Info, &PodmanError>, ran: Result<(), &PodmanError>) -> Vec<Finding> {
     match info {
         Ok(info) => vec![podman(info), rootless(info), storage(info), runtime(info, ran)],
-        Err(error @ PodmanError::NotFound { .. }) => {
+        Err(error @ PodmanError::NotStarted { .. }) => {
             vec![Finding::missing("podman", error.to_string(), newer_podman())]
         }
         Err(error) => {
@@ -22,7 +22,7 @@ fn newer_podman() -> String {
 
 fn podman(info: &Info) -> Finding {
     let version = &info.version;
-    match check_version(version, info.rootless) {
+    match check_version(version) {
         Err(error @ PodmanError::TooOld { .. }) => {
             Finding { status: Status::TooOld, ..Finding::missing("podman", error.to_string(), newer_podman()) }
         }
@@ -91,10 +91,8 @@ mod tests {
 
     #[test]
     fn a_runtime_that_refuses_containers_is_found() {
-        let refused = PodmanError::Failed {
-            command: "podman run",
-            reason: "OCI runtime error: crun: unknown version specified".into(),
-        };
+        let refused =
+            PodmanError::Failed { command: "run", reason: "OCI runtime error: crun: unknown version specified".into() };
         let findings = findings(Ok(&info()), Err(&refused));
         let runtime = findings.iter().find(|finding| finding.name == "runtime").unwrap();
         assert_eq!(runtime.status, Status::Missing);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::RequestError;
 
 /// How long a connection may take to stand.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a peer may stay silent while nothing moves. There is no limit on a whole request: a large layer over a thin
 /// line takes as long as it takes.
@@ -19,7 +19,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How many bytes of a blob must arrive each second at least, counted over [`IDLE_TIMEOUT`].
-pub const BLOB_BYTES_PER_S_MIN: u64 = 1024;
+const BLOB_BYTES_PER_S_MIN: u64 = 1024;
 
 /// A client that follows no redirect on its own (an upload must never be sent elsewhere unasked) and reuses connections.
 ///
@@ -52,29 +52,23 @@ pub async fn read_answer(response: Response, limit: usize) -> Result<Bytes, Requ
     read_into(&mut body, response, limit).await.map(|()| body.freeze())
 }
 
-/// Like [`read_answer`]; whatever came before the error is in `body`.
+/// Like [`read_answer`]; what came before the error is in `body`.
 pub(super) async fn read_into(body: &mut BytesMut, mut response: Response, limit: usize) -> Result<(), RequestError> {
     let deadline = response.extensions().get().map_or_else(|| Instant::now() + ANSWER_TIMEOUT, |Deadline(at)| *at);
-    timeout_at(deadline, fill(body, &mut response, limit)).await.unwrap_or(Err(RequestError::Silent))
-}
-
-/// Reads a blob of at most `limit` bytes: [`read_chunks`] into memory.
-///
-/// # Errors
-/// [`RequestError::TooLarge`], and those of [`read_chunks`].
-pub async fn read_blob(response: Response, limit: usize) -> Result<Bytes, RequestError> {
-    let mut body = BytesMut::new();
-    let take = |chunk: &[u8]| {
-        body.extend_from_slice(chunk);
-        if body.len() > limit { Err(RequestError::TooLarge { limit }) } else { Ok(()) }
-    };
-    read_chunks(response, take).await.map(|()| body.freeze())
+    while let Some(chunk) = timeout_at(deadline, response.chunk()).await.map_err(|_| RequestError::Silent)?? {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Err(RequestError::TooLarge(limit));
+        }
+    }
+    Ok(())
 }
 
 /// Hands on the bytes of a blob as they arrive, however long it takes, as long as [`BLOB_BYTES_PER_S_MIN`] arrive.
 ///
 /// # Errors
-/// [`RequestError::Silent`], [`RequestError::Transport`], whatever `take` fails with.
+/// [`RequestError::Silent`], [`RequestError::Transport`], and those of `take`.
 pub async fn read_chunks(
     mut response: Response,
     mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
@@ -93,16 +87,4 @@ pub async fn read_chunks(
             Err(_) => return Err(RequestError::Silent),
         }
     }
-}
-
-/// Reads to the end. When this is dropped, nothing that came is lost.
-async fn fill(body: &mut BytesMut, response: &mut Response, limit: usize) -> Result<(), RequestError> {
-    while let Some(chunk) = response.chunk().await? {
-        let room = limit - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            return Err(RequestError::TooLarge { limit });
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,10 @@
 //! Pure: clock and randomness are handed in. The table is the union of what the field's tools found out (408, 429, 5xx
 //! of proxies, broken connections), plus what registries are known to answer for transient failures.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    error::Error,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use reqwest::header::HeaderMap;
 
@@ -39,76 +42,49 @@ const TRANSIENT_CODES: &[&str] = &[
     "UNAVAILABLE",
 ];
 
-/// Whether another attempt may succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// It may.
-    Transient {
-        /// How long the server asks to wait.
-        retry_after: Option<Duration>,
-    },
-    /// The same request will fail the same way.
-    Permanent,
-}
-
-impl ErrorClass {
-    /// Classifies a failed request. `now` is needed for servers that name a point in time.
-    pub fn of(error: &RequestError, now: SystemTime) -> Self {
-        match error {
-            RequestError::Refused(refusal) if is_transient(refusal) => {
-                Self::Transient { retry_after: retry_after(refusal, now) }
-            }
-            RequestError::Transport(error) if !is_permanent(error) => Self::Transient { retry_after: None },
-            RequestError::Silent => Self::Transient { retry_after: None },
-            _ => Self::Permanent,
-        }
+/// How long the server asks to wait before the next attempt, zero if it does not say; [`None`] if the same request will fail
+/// in the same way. `now` is needed for servers that name a point in time.
+pub fn retry_after(error: &RequestError, now: SystemTime) -> Option<Duration> {
+    match error {
+        RequestError::Refused(refusal) if is_transient(refusal) => Some(asked_wait(refusal, now).unwrap_or_default()),
+        RequestError::Transport(error) if !is_permanent(error) => Some(Duration::ZERO),
+        RequestError::Silent => Some(Duration::ZERO),
+        _ => None,
     }
 }
 
-/// The waits between attempts.
-#[derive(Debug, Clone, Copy)]
-pub struct Backoff {
-    /// The wait after the first failed attempt.
-    pub base: Duration,
-}
-
-impl Backoff {
-    /// How long to wait after `attempt` (counted from 1) failed: `base · 2^(attempt-1)` and up to a quarter more, on top
-    /// of `retry_after`, up to [`RETRY_AFTER_MAX`]; `random` is in `0.0..1.0`.
-    ///
-    /// The two are added, so that a server which asks for a millisecond does not use up all attempts at once, and clients
-    /// that got the same moment do not return together.
-    pub fn wait(&self, attempt: u32, retry_after: Option<Duration>, random: f64) -> Duration {
-        let computed = self.base * 2_u32.saturating_pow(attempt.saturating_sub(1));
-        retry_after.unwrap_or_default().min(RETRY_AFTER_MAX) + computed.mul_f64(1.0 + JITTER * random)
-    }
+/// How long to wait after `attempt` (counted from 1) failed: `base · 2^(attempt-1)` and up to a quarter more, on top of
+/// `retry_after`, up to [`RETRY_AFTER_MAX`]; `random` is in `0.0..1.0`.
+///
+/// The two are added, so that a server which asks for a millisecond does not use up all attempts at once, and clients
+/// that got the same moment do not return together.
+pub fn backoff(base: Duration, attempt: u32, retry_after: Duration, random: f64) -> Duration {
+    let computed = base * 2_u32.saturating_pow(attempt.saturating_sub(1));
+    retry_after.min(RETRY_AFTER_MAX) + computed.mul_f64(1.0 + JITTER * random)
 }
 
 fn is_transient(refusal: &Refusal) -> bool {
     TRANSIENT_STATUS.contains(&refusal.status)
-        || TRANSIENT_CODES.iter().any(|code| refusal.has_code(code))
+        || refusal.codes.iter().any(|code| TRANSIENT_CODES.contains(&code.as_str()))
         // GitHub answers 403 for its secondary limits.
         || (refusal.status == 403 && refusal.message.to_ascii_lowercase().contains("rate limit"))
 }
 
 /// Errors of the request, not of the connection: a bad address, a certificate that is not trusted.
 fn is_permanent(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
+    let mut causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
+    let is_of_tls = causes.any(|error| {
         // An I/O error hides its cause from `source`.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
-            return true;
-        }
-        cause = error.source();
-    }
-    error.is_builder()
+        error.is::<rustls::Error>() || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+    });
+    is_of_tls || error.is_builder()
 }
 
-/// How long the server asks to wait: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker
-/// Hub's `X-Retry-After` as Unix time, GitHub's `X-RateLimit-Reset` as Unix time when the quota is used up, or GHCR's
+/// The wait that the server asks for: `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), Docker Hub's
+/// `X-Retry-After` as Unix time, GitHub's `X-RateLimit-Reset` as Unix time when the quota is used up, or GHCR's
 /// `retry-after: 880.092µs` in the body.
-fn retry_after(refusal: &Refusal, now: SystemTime) -> Option<Duration> {
+fn asked_wait(refusal: &Refusal, now: SystemTime) -> Option<Duration> {
     let is_used_up = refusal.headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
     header(&refusal.headers, "retry-after", now)
         .or_else(|| header(&refusal.headers, "x-retry-after", now))
@@ -128,12 +104,10 @@ fn header(headers: &HeaderMap, name: &str, now: SystemTime) -> Option<Duration> 
 }
 
 fn in_message(message: &str) -> Option<Duration> {
-    const MARK: &str = "retry-after: ";
-    let at = message.to_ascii_lowercase().find(MARK)?;
-    let text = message.get(at + MARK.len()..)?;
-    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, rest) = text.split_at(unit_at);
-    let unit = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let message = message.to_lowercase();
+    let (_, text) = message.split_once("retry-after: ")?;
+    let text = text.split([',', ' ']).next()?;
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let seconds = match unit {
         "s" => 1.0,
         "ms" => 1e-3,
@@ -141,26 +115,25 @@ fn in_message(message: &str) -> Option<Duration> {
         "m" => 60.0,
         _ => return None,
     };
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+    Duration::try_from_secs_f64(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use rstest::rstest;
 
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
-    const TRANSIENT: ErrorClass = ErrorClass::Transient { retry_after: None };
+    const TRANSIENT: Option<Duration> = Some(Duration::ZERO);
 
     fn refused(status: u16, header: Option<(&'static str, &str)>, body: &'static str) -> RequestError {
         let headers = header.map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).into_iter().collect();
-        RequestError::Refused(Box::new(Refusal::new(status, headers, &Bytes::from_static(body.as_bytes()))))
+        RequestError::Refused(Box::new(Refusal::new(status, headers, body.as_bytes(), &[])))
     }
 
-    fn class(error: &RequestError) -> ErrorClass {
-        ErrorClass::of(error, UNIX_EPOCH + Duration::from_secs(NOW))
+    fn wait(error: &RequestError) -> Option<Duration> {
+        retry_after(error, UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
     #[rstest]
@@ -172,7 +145,7 @@ mod tests {
     #[case(504)]
     #[case(522)]
     fn transient_statuses_are_retried(#[case] status: u16) {
-        assert_eq!(class(&refused(status, None, "<html>")), TRANSIENT);
+        assert_eq!(wait(&refused(status, None, "<html>")), TRANSIENT);
     }
 
     #[rstest]
@@ -184,7 +157,7 @@ mod tests {
     #[case(413, "")]
     #[case(501, "")]
     fn permanent_errors_are_not_retried(#[case] status: u16, #[case] body: &'static str) {
-        assert_eq!(class(&refused(status, None, body)), ErrorClass::Permanent);
+        assert_eq!(wait(&refused(status, None, body)), None);
     }
 
     #[rstest]
@@ -193,7 +166,7 @@ mod tests {
     #[case(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#)]
     #[case(400, r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#)]
     fn transient_codes_and_messages_are_retried(#[case] status: u16, #[case] body: &'static str) {
-        assert_eq!(class(&refused(status, None, body)), TRANSIENT);
+        assert_eq!(wait(&refused(status, None, body)), TRANSIENT);
     }
 
     #[rstest]
@@ -204,7 +177,7 @@ mod tests {
     #[case("x-retry-after", "30", 30)]
     fn every_form_of_retry_after_is_parsed(#[case] name: &'static str, #[case] value: &str, #[case] seconds: u64) {
         let error = refused(429, Some((name, value)), "Too Many Requests");
-        assert_eq!(class(&error), ErrorClass::Transient { retry_after: Some(Duration::from_secs(seconds)) });
+        assert_eq!(wait(&error), Some(Duration::from_secs(seconds)));
     }
 
     #[rstest]
@@ -212,24 +185,24 @@ mod tests {
     #[case("slow down, Retry-After: 1.5s", Some(Duration::from_millis(1500)))]
     #[case("retry-after: soon", None)]
     #[case("retry-after: 3 parsecs", None)]
-    fn a_retry_after_in_the_body_is_parsed(#[case] body: &'static str, #[case] wait: Option<Duration>) {
-        assert_eq!(class(&refused(429, None, body)), ErrorClass::Transient { retry_after: wait });
+    fn a_retry_after_in_the_body_is_parsed(#[case] body: &'static str, #[case] asked: Option<Duration>) {
+        assert_eq!(wait(&refused(429, None, body)), asked.or(TRANSIENT));
     }
 
     #[test]
     fn waits_double_with_a_quarter_of_jitter_at_most() {
-        let backoff = Backoff { base: Duration::from_secs(2) };
-        assert_eq!(backoff.wait(1, None, 0.0), Duration::from_secs(2));
-        assert_eq!(backoff.wait(2, None, 0.0), Duration::from_secs(4));
-        assert_eq!(backoff.wait(3, None, 0.999_999).as_secs(), 9);
+        let wait = |attempt, random| backoff(Duration::from_secs(2), attempt, Duration::ZERO, random);
+        assert_eq!(wait(1, 0.0), Duration::from_secs(2));
+        assert_eq!(wait(2, 0.0), Duration::from_secs(4));
+        assert_eq!(wait(3, 0.999_999).as_secs(), 9);
     }
 
     #[test]
     fn retry_after_is_added_up_to_the_cap() {
-        let backoff = Backoff { base: Duration::from_secs(2) };
-        assert_eq!(backoff.wait(1, Some(Duration::from_millis(1)), 0.0), Duration::from_millis(2001));
-        assert_eq!(backoff.wait(2, Some(Duration::from_secs(7)), 0.5), Duration::from_millis(11_500));
-        assert_eq!(backoff.wait(1, Some(Duration::from_secs(3600)), 0.0), RETRY_AFTER_MAX + Duration::from_secs(2));
+        let wait = |attempt, retry_after, random| backoff(Duration::from_secs(2), attempt, retry_after, random);
+        assert_eq!(wait(1, Duration::from_millis(1), 0.0), Duration::from_millis(2001));
+        assert_eq!(wait(2, Duration::from_secs(7), 0.5), Duration::from_millis(11_500));
+        assert_eq!(wait(1, Duration::from_secs(3600), 0.0), RETRY_AFTER_MAX + Duration::from_secs(2));
     }
 
     #[tokio::test]
@@ -237,8 +210,8 @@ mod tests {
         let client = crate::http::client().unwrap();
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let error = client.get(format!("http://{closed}/")).send().await.unwrap_err();
-        assert_eq!(class(&error.into()), TRANSIENT);
+        assert_eq!(wait(&error.into()), TRANSIENT);
         let error = client.get("http://[bad").send().await.unwrap_err();
-        assert_eq!(class(&error.into()), ErrorClass::Permanent);
+        assert_eq!(wait(&error.into()), None);
     }
 }

@@ -11,8 +11,7 @@ use std::{
 
 use super::{
     Podman, PodmanError, RUNTIME_TOO_OLD_HINT, host_architecture,
-    image::parse_image_id,
-    process::{Lines, Tail},
+    process::{Tail, shown},
     runs_natively,
 };
 use crate::oci::{Digest, Platform, Repository};
@@ -134,18 +133,18 @@ impl Podman {
         request.add_arguments(&mut command, &id_file);
 
         let tail = Mutex::new(Tail::default());
-        let take = |line: String| {
-            tail.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
-            on_line(line);
+        let take = |line: &[u8]| {
+            tail.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            shown(line).into_iter().for_each(&on_line);
         };
-        let mut stdout = Lines::default();
-        let status = self.run(command, |bytes| stdout.push(bytes, &mut |line| take(line)), take).await?;
-        stdout.finish(&mut |line| take(line));
+        let status = self.run(command, take, take).await?;
         if !status.success() {
             return Err(failure(request, status, &tail.into_inner().unwrap_or_else(PoisonError::into_inner)));
         }
         let id = tokio::fs::read_to_string(&id_file).await.map_err(PodmanError::Temporary)?;
-        parse_image_id(id.trim()).ok_or_else(|| PodmanError::answer("podman build", format!("`{id}` is no image id")))
+        // It may come without the algorithm.
+        let id = id.trim().trim_start_matches("sha256:");
+        format!("sha256:{id}").parse().map_err(|_| PodmanError::answer("build", format!("`{id}` is no image id")))
     }
 }
 
@@ -155,19 +154,19 @@ fn failure(request: &BuildRequest, status: ExitStatus, tail: &Tail) -> PodmanErr
     if let Some(reason) = request.cache.as_ref().and_then(|cache| cache.not_written(&cause)) {
         return PodmanError::CacheNotWritten { platform, reason: reason.to_owned() };
     }
-    let (reason, hint) = if tail.contains(DISK_FULL) {
+    let (meaning, hint) = if tail.contains(DISK_FULL) {
         let hint = "`podman system prune` frees what no image needs; `TMPDIR` may be on a full disk too";
-        (format!("no space was left: {cause}"), Some(hint))
-    } else if tail.contains(FOREIGN_PROGRAM) && !runs_natively(host_architecture(), &platform) {
+        ("no space was left".into(), hint)
+    } else if tail.contains(FOREIGN_PROGRAM) && !runs_natively(&host_architecture(), &platform) {
         let hint =
             "build on a machine of that architecture, or install an emulator (`apt-get install qemu-user-static`)";
-        (format!("a program of {platform} cannot run on this machine: {cause}"), Some(hint))
+        (format!("a program of {platform} cannot run on this machine"), hint)
     } else if tail.contains(RUNTIME_TOO_OLD) {
-        (format!("the container runtime is too old for this podman: {cause}"), Some(RUNTIME_TOO_OLD_HINT))
+        ("the container runtime is too old for this podman".into(), RUNTIME_TOO_OLD_HINT)
     } else {
-        (cause, None)
+        return PodmanError::Build { platform, reason: cause, hint: None };
     };
-    PodmanError::Build { platform, reason, hint }
+    PodmanError::Build { platform, reason: format!("{meaning}: {cause}"), hint: Some(hint) }
 }
 
 #[cfg(test)]
@@ -348,7 +347,7 @@ mod tests {
     async fn a_success_without_an_id_is_an_error() {
         let (folder, podman) = fake_podman(&format!("{FIND_ID_FILE} echo nonsense >\"$file\""));
         let error = podman.build(&request(&folder, "linux/amd64"), |_| ()).await.unwrap_err();
-        assert!(matches!(error, PodmanError::Answer { .. }), "{error:?}");
+        assert_eq!(error.to_string(), "`podman build` failed: its answer is not understood: `nonsense` is no image id");
     }
 
     /// The fifo is open for writing in podman, in its helper and in what left the group: reading it ends when all of

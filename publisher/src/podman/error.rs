@@ -5,7 +5,7 @@ use std::{fmt::Display, io, path::PathBuf};
 use semver::Version;
 use thiserror::Error;
 
-use super::{HERE_DOCUMENTS_VERSION, MIN_VERSION};
+use super::MIN_VERSION;
 use crate::{
     exit::{Exit, Failure},
     oci::Platform,
@@ -16,86 +16,30 @@ pub const RUNTIME_TOO_OLD_HINT: &str =
     "install podman and crun from the same suite of the distribution; podman 5.6 and newer need crun 1.16 or newer";
 
 /// Why podman failed. Commands are named by a few words, never by their arguments, which carry build arguments.
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 #[derive(Debug, Error)]
 pub enum PodmanError {
-    /// There is no such program.
-    #[error("there is no `{}` to run", program.display())]
-    NotFound {
-        /// The program.
-        program: PathBuf,
-    },
-    /// The program is there but cannot be run.
+    /// The program is not there or cannot be run.
     #[error("`{}` cannot be run", program.display())]
-    Unusable {
-        /// The program.
-        program: PathBuf,
-        /// Why it did not start.
-        source: io::Error,
-    },
-    /// This podman lacks what is needed.
+    NotStarted { program: PathBuf, source: io::Error },
+    /// This podman is older than [`MIN_VERSION`].
     #[error("podman {found} is too old, {MIN_VERSION} or newer is needed")]
-    TooOld {
-        /// The version that is there.
-        found: Version,
-    },
-    /// The Containerfile uses what this podman lacks.
-    #[error(
-        "`{}`, line {line}: a here-document needs podman {HERE_DOCUMENTS_VERSION} or newer, this is podman {found}",
-        path.display()
-    )]
-    HereDocument {
-        /// The Containerfile.
-        path: PathBuf,
-        /// The line where it begins.
-        line: usize,
-        /// The version that is there.
-        found: Version,
-    },
-    /// podman runs as root.
-    #[error("podman runs as root here")]
-    Rootful,
-    /// A command failed.
-    #[error("`{command}` failed: {reason}")]
-    Failed {
-        /// The command in short words.
-        command: &'static str,
-        /// What it printed last, or how it ended.
-        reason: String,
-    },
-    /// `podman build` failed.
+    TooOld { found: Version },
+    /// This podman cannot be used for another reason.
+    #[error("{reason}")]
+    Unfit { reason: String, hint: &'static str },
+    /// A command failed, or printed something else than it documents.
+    #[error("`podman {command}` failed: {reason}")]
+    Failed { command: &'static str, reason: String },
+    /// `podman build` failed. The reason is what it printed last, or how it ended; with what that means, where it is known.
     #[error("`podman build` for {platform} failed: {reason}")]
-    Build {
-        /// The platform whose image was to be built.
-        platform: Platform,
-        /// What it printed last, or how it ended; with what that means, where it is known.
-        reason: String,
-        /// What the user can do about it.
-        hint: Option<&'static str>,
-    },
+    Build { platform: Platform, reason: String, hint: Option<&'static str> },
     /// `podman build` ended because a step could not be pushed to the layer cache.
     #[error("`podman build` for {platform} could not write to the layer cache: {reason}")]
-    CacheNotWritten {
-        /// The platform whose image was to be built.
-        platform: Platform,
-        /// What podman printed.
-        reason: String,
-    },
+    CacheNotWritten { platform: Platform, reason: String },
     /// The Containerfile or the context cannot be read.
     #[error("`{}` cannot be read", path.display())]
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// podman printed something else than it documents.
-    #[error("the answer of `{command}` is not understood: {reason}")]
-    Answer {
-        /// The command in short words.
-        command: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
     /// The image's layers or configuration could not be read from podman, or not be stored.
     #[error("failed to read the image's layers from podman")]
     Save(#[source] io::Error),
@@ -105,21 +49,19 @@ pub enum PodmanError {
 }
 
 impl PodmanError {
+    /// A command printed something else than it documents.
     pub(super) fn answer(command: &'static str, reason: impl Display) -> Self {
-        Self::Answer { command, reason: reason.to_string() }
+        Self::Failed { command, reason: format!("its answer is not understood: {reason}") }
     }
 
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotFound { .. } | Self::Unusable { .. } => {
+            Self::NotStarted { .. } => {
                 Some("install podman (`apt-get install podman`); `publisher doctor` says what else is missing")
             }
             Self::TooOld { .. } => Some("`publisher doctor` says how to get a newer podman"),
-            Self::HereDocument { .. } => {
-                Some("write it with `\\` at the ends of the lines, or copy a file, or build with a newer podman")
-            }
-            Self::Rootful => Some("run this as an ordinary user"),
             Self::Failed { .. } => Some("`publisher doctor` looks for what is missing on this machine"),
+            Self::Unfit { hint, .. } => Some(hint),
             Self::Build { hint, .. } => *hint,
             Self::Save(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 Some("make room, or set TMPDIR to a folder on a larger disk")
@@ -136,9 +78,9 @@ impl From<PodmanError> for Failure {
             PodmanError::Build { platform, .. } | PodmanError::CacheNotWritten { platform, .. } => {
                 Self::new(Exit::BuildFailed, format!("failed to build the image for {platform}"))
             }
-            PodmanError::Unreadable { .. } => Self::new(Exit::Failed, "there is nothing to build"),
-            PodmanError::HereDocument { .. } => Self::new(Exit::Failed, "this podman cannot build the Containerfile"),
-            _ => Self::new(Exit::Failed, "podman failed"),
+            PodmanError::Unreadable { .. } => Self::other("there is nothing to build"),
+            PodmanError::Unfit { .. } | PodmanError::TooOld { .. } => Self::other("this podman cannot be used"),
+            _ => Self::other("podman failed"),
         };
         failure.hint = error.hint().map(Into::into);
         failure.because(error)
@@ -167,15 +109,13 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case(PodmanError::NotFound { program: "podman".into() }, "there is no `podman` to run")]
+    #[case(
+        PodmanError::NotStarted { program: "podman".into(), source: io::ErrorKind::NotFound.into() },
+        "`podman` cannot be run"
+    )]
     #[case(PodmanError::TooOld { found: Version::new(3, 4, 4) }, "podman 3.4.4 is too old, 4.3.0 or newer is needed")]
     #[case(
-        PodmanError::HereDocument { path: "Containerfile".into(), line: 7, found: Version::new(4, 9, 3) },
-        "`Containerfile`, line 7: a here-document needs podman 5.0.0 or newer, this is podman 4.9.3"
-    )]
-    #[case(PodmanError::Rootful, "podman runs as root here")]
-    #[case(
-        PodmanError::Failed { command: "podman info", reason: "signal: 9 (SIGKILL)".into() },
+        PodmanError::Failed { command: "info", reason: "signal: 9 (SIGKILL)".into() },
         "`podman info` failed: signal: 9 (SIGKILL)"
     )]
     fn an_unfit_podman_is_no_failed_build_and_has_a_hint(#[case] error: PodmanError, #[case] cause: &str) {

@@ -10,9 +10,7 @@
 mod build;
 mod client;
 mod error;
-mod group;
 mod image;
-mod info;
 mod process;
 mod save;
 mod steps;
@@ -22,9 +20,11 @@ pub(crate) mod tests;
 mod trial;
 
 pub use build::{BuildRequest, LayerCache};
-pub use client::{PROGRAM_VARIABLE, Podman};
+pub use client::{
+    HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PROGRAM_VARIABLE, Podman, check_version, host_architecture,
+    runs_natively,
+};
 pub use error::{PodmanError, RUNTIME_TOO_OLD_HINT};
 pub use image::ImageInfo;
-pub use info::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, check_version, host_architecture, runs_natively};
 pub use steps::Steps;
 pub use store::StoredLayer;

@@ -11,13 +11,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::future::{Either, select};
 use tar::Archive;
 use tokio::task::spawn_blocking;
 
 use super::{Podman, PodmanError, process::Tail};
 use crate::oci::{Digest, digest_of};
 
-const COMMAND: &str = "podman save";
 /// How much is read from the pipe at once, in bytes: what a pipe holds.
 const READ_BYTES: usize = 64 * 1024;
 /// How large a configuration may be, in bytes. Real ones have a few kilobytes.
@@ -42,7 +42,7 @@ impl Podman {
         let mut command = self.command();
         command.args(["save", "--quiet", "--format=docker-archive", id.as_ref()]).stdout(pipe);
         let id = id.clone();
-        let mut reading = spawn_blocking(move || {
+        let reading = spawn_blocking(move || {
             let mut archive = BufReader::with_capacity(READ_BYTES, stdout);
             let result = read(&mut archive, &id, take);
             let is_at_end = match &result {
@@ -54,26 +54,20 @@ impl Podman {
             (result, is_at_end, archive)
         });
         let mut tail = Tail::default();
-        // A podman that cannot write any more would die of that and clean nothing up: the pipe is closed after it has ended.
-        let (result, status, _pipe) = {
-            let mut running = pin!(self.run(command, |_| {}, |line| tail.push(line)));
-            let mut status = None;
-            let read = loop {
-                tokio::select! {
-                    ended = &mut running, if status.is_none() => status = Some(ended?),
-                    read = &mut reading => break read,
-                }
-            };
-            let (result, is_at_end, pipe) = read.map_err(|error| PodmanError::Save(error.into()))?;
-            if is_at_end && status.is_none() {
-                status = Some(running.await?);
+        let (read, status) = match select(pin!(self.run(command, |_| {}, |line| tail.push(line))), reading).await {
+            Either::Left((status, reading)) => (reading.await, Some(status?)),
+            // Where the rest of the archive is not read, podman is ended here.
+            Either::Right((read, running)) => {
+                let is_at_end = matches!(read, Ok((_, true, _)));
+                (read, if is_at_end { Some(running.await?) } else { None })
             }
-            (result, status.filter(|_| is_at_end), pipe)
         };
+        // A podman that cannot write any more would die of that and clean nothing up: the pipe is closed after it has ended.
+        let (result, is_at_end, _pipe) = read.map_err(|error| PodmanError::Save(error.into()))?;
         match status {
             // An archive that ends too soon has its reason here.
-            Some(status) if !status.success() => {
-                Err(PodmanError::Failed { command: COMMAND, reason: tail.cause(status) })
+            Some(status) if is_at_end && !status.success() => {
+                Err(PodmanError::Failed { command: "save", reason: tail.cause(status) })
             }
             _ => result.map_err(PodmanError::Save),
         }
@@ -99,16 +93,12 @@ fn read(
             let mut config = Vec::new();
             entry.take(CONFIG_BYTES_MAX).read_to_end(&mut config)?;
             if digest_of(&config) != digest {
-                return Err(broken("the archive's configuration is not that of the image"));
+                return Err(io::Error::other("the archive's configuration is not that of the image"));
             }
             return Ok(Some(config.into()));
         }
     }
-    Err(broken("the archive holds no configuration"))
-}
-
-fn broken(reason: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
+    Err(io::Error::other("the archive holds no configuration"))
 }
 
 #[cfg(test)]
@@ -168,7 +158,11 @@ mod tests {
     fn check(diff_id: &Digest, content: &mut dyn Read) -> io::Result<ControlFlow<()>> {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;
-        if digest_of(&bytes) == *diff_id { Ok(ControlFlow::Continue(())) } else { Err(broken("another layer")) }
+        if digest_of(&bytes) == *diff_id {
+            Ok(ControlFlow::Continue(()))
+        } else {
+            Err(io::Error::other("another layer"))
+        }
     }
 
     #[test]

@@ -16,14 +16,11 @@ const IN_CACHE: [&str; 2] = ["--> Cache pulled from remote ", "--> Pushing cache
 pub struct Steps {
     /// For each step in order, whether it was reused.
     reused: Vec<bool>,
-    /// How many of them the present run has come to.
+    /// How many of them the present run has come to, and how many the runs before it.
     reached: usize,
-    /// Whether the present run is the first to come to the last of them.
-    is_new: bool,
+    reached_before: usize,
     /// The keys of the steps in a layer cache.
     keys: BTreeSet<String>,
-    /// Whether there was more than one run.
-    is_repeated: bool,
 }
 
 impl Steps {
@@ -31,12 +28,11 @@ impl Steps {
     pub fn see(&mut self, line: &str) {
         if is_step(line) {
             self.reached += 1;
-            self.is_new = self.reached > self.reused.len();
-            if self.is_new {
+            if self.reached > self.reused.len() {
                 self.reused.push(false);
             }
         } else if line.starts_with(REUSED)
-            && self.is_new
+            && self.reached > self.reached_before
             && let Some(last) = self.reused.last_mut()
         {
             *last = true;
@@ -50,13 +46,13 @@ impl Steps {
 
     /// podman is run again. What it finds in its store then because the run before put it there is not reused.
     pub fn again(&mut self) {
-        (self.reached, self.is_new, self.is_repeated) = (0, false, true);
+        (self.reached, self.reached_before) = (0, self.reused.len());
     }
 
     /// The keys of all steps in the layer cache; none if there is no cache, or if it could not be written: then podman does
     /// not name them all.
     pub fn keys(&self) -> Vec<String> {
-        if self.is_repeated { Vec::new() } else { self.keys.iter().cloned().collect() }
+        if self.reached_before > 0 { Vec::new() } else { self.keys.iter().cloned().collect() }
     }
 
     /// How many steps there are.
@@ -72,15 +68,11 @@ impl Steps {
 
 /// `STEP 2/5: COPY a b`, with the stage before it where there are several: `[1/2] STEP 2/5: COPY a b`.
 fn is_step(line: &str) -> bool {
-    let rest = match line.strip_prefix('[') {
-        Some(rest) => rest.split_once("] ").map_or("", |(_, rest)| rest),
-        None => line,
-    };
-    let step = rest.strip_prefix("STEP ").and_then(|rest| rest.split_once(": "));
-    step.is_some_and(|(number, instruction)| {
-        let counts = number.split_once('/').is_some_and(|(n, of)| [n, of].iter().all(|n| n.parse::<u32>().is_ok()));
-        counts && !instruction.to_ascii_uppercase().starts_with("FROM ")
-    })
+    let Some((stage, step)) = line.split_once("STEP ") else { return false };
+    let Some((number, instruction)) = step.split_once(": ") else { return false };
+    (stage.is_empty() || stage.starts_with('[') && stage.ends_with("] "))
+        && number.split('/').all(|n| n.parse::<u32>().is_ok())
+        && !instruction.to_ascii_uppercase().starts_with("FROM ")
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@
 //! `diff_id`, and [`Podman::save`](super::Podman::save) is there for every layer that cannot be read this way.
 
 use std::{
-    ffi::OsString,
+    ffi::OsStr,
     fs::File,
     io::{self, BufReader, Cursor, Read},
-    os::{fd::OwnedFd, unix::ffi::OsStringExt as _},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
@@ -46,7 +46,7 @@ impl StoredLayer {
     /// # Errors
     /// The store is built otherwise, or the layer is gone; while reading: a file is missing or unreadable.
     pub fn open(&self) -> io::Result<impl Read + use<>> {
-        let folder = within::folder(&self.files)?;
+        let folder = File::open(&self.files)?;
         let record = MultiGzDecoder::new(BufReader::new(File::open(&self.record)?));
         let entries = serde_json::Deserializer::from_reader(BufReader::new(record)).into_iter();
         Ok(Archive { folder, entries, current: Box::new(io::empty()) })
@@ -55,7 +55,7 @@ impl StoredLayer {
 
 /// A tar archive put together again.
 struct Archive<R: Read> {
-    folder: OwnedFd,
+    folder: File,
     entries: StreamDeserializer<'static, IoRead<R>, Entry>,
     /// The rest of the present entry.
     current: Box<dyn Read>,
@@ -86,7 +86,7 @@ impl<R: Read> Read for Archive<R> {
                 return Ok(read);
             }
             match self.entries.next().transpose()? {
-                Some(entry) => self.current = self.content(&entry)?,
+                Some(entry) => self.current = self.content(entry)?,
                 None => return Ok(0),
             }
         }
@@ -94,54 +94,32 @@ impl<R: Read> Read for Archive<R> {
 }
 
 impl<R: Read> Archive<R> {
-    fn content(&self, entry: &Entry) -> io::Result<Box<dyn Read>> {
+    fn content(&self, entry: Entry) -> io::Result<Box<dyn Read>> {
         match entry.r#type {
-            FILE if entry.size > 0 => Ok(Box::new(self.open_file(entry)?.take(entry.size))),
-            FILE => Ok(Box::new(io::empty())),
-            BYTES => Ok(Box::new(Cursor::new(decode(entry.payload.as_deref().unwrap_or_default())?))),
+            BYTES => Ok(Box::new(Cursor::new(decode(&entry.payload.unwrap_or_default())?))),
+            FILE if entry.size == 0 => Ok(Box::new(io::empty())),
+            FILE => {
+                let name = entry.name_raw.map(|name| decode(&name)).transpose()?.unwrap_or(entry.name.into());
+                Ok(Box::new(open_within(&self.folder, OsStr::from_bytes(&name))?.take(entry.size)))
+            }
             other => Err(io::Error::other(format!("the record has an entry of the unknown kind {other}"))),
         }
     }
-
-    fn open_file(&self, entry: &Entry) -> io::Result<File> {
-        let name = match &entry.name_raw {
-            Some(raw) => OsString::from_vec(decode(raw)?),
-            None => OsString::from(&entry.name),
-        };
-        within::file(&self.folder, &name)
-    }
 }
 
-/// Opens files of a layer: no link leads out of its folder, and nothing but a plain file can make the reader wait.
+/// Opens a file of a layer: no link leads out of the folder, and nothing but a plain file can make the reader wait.
 #[cfg(target_os = "linux")]
-mod within {
-    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
+fn open_within(folder: &File, name: &OsStr) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
-    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
-
-    pub(super) fn folder(path: &Path) -> io::Result<OwnedFd> {
-        Ok(open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
-    }
-
-    pub(super) fn file(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(openat2(folder, name, flags, Mode::empty(), resolve)?.into())
-    }
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(openat2(folder, name, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)?.into())
 }
 
 /// On other systems podman runs in a virtual machine, and its store cannot be read from here.
 #[cfg(not(target_os = "linux"))]
-mod within {
-    use std::{ffi::OsStr, fs::File, io, os::fd::OwnedFd, path::Path};
-
-    pub(super) fn folder(_: &Path) -> io::Result<OwnedFd> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn file(_: &OwnedFd, _: &OsStr) -> io::Result<File> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+fn open_within(_: &File, _: &OsStr) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn decode(text: &str) -> io::Result<Vec<u8>> {
@@ -151,13 +129,9 @@ fn decode(text: &str) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::{
-        ffi::OsStr,
         fs,
         io::Write as _,
-        os::unix::{
-            ffi::OsStrExt as _,
-            fs::{PermissionsExt as _, symlink},
-        },
+        os::unix::fs::{PermissionsExt as _, symlink},
     };
 
     use flate2::{Compression, write::GzEncoder};

@@ -29,7 +29,7 @@ impl Podman {
         let folder = tempfile::tempdir().map_err(PodmanError::Temporary)?;
         write_program(&folder.path().join("program"), *machine, code).map_err(PodmanError::Temporary)?;
         let files = folder.path().to_string_lossy();
-        self.output("podman run", &["run", "--rm", "--network=none", "--rootfs", &files, "/program"]).await.map(drop)
+        self.output("run", &["--rm", "--network=none", "--rootfs", &files, "/program"]).await.map(drop)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::{io::Write as _, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use reqwest::{Method, Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
-use super::{Cause, Registry, RegistryError, client::location};
+use super::{Cause, Registry, RegistryError, client::location, error::check_digest};
 use crate::{
-    http::{RequestError, read_blob, read_chunks},
-    oci::{Digest, digest_of, digest_of_hash, short},
+    http::{RequestError, read_chunks},
+    oci::{Digest, digest_of_hash, short},
 };
 
 /// The largest blob that is read into memory, in bytes. Only configurations are.
@@ -61,10 +61,13 @@ impl Registry {
     /// Reads a small blob whole and checks its digest; `None` if it is not there.
     pub async fn blob(&self, digest: &Digest) -> Result<Option<Bytes>, RegistryError> {
         self.attempts(&format!("read blob {}", short(digest)), async || {
-            let Some(response) = self.get_blob(digest).await? else { return Ok(None) };
-            let bytes = read_blob(response, BLOB_IN_MEMORY_MAX).await?;
-            check_digest(digest, &digest_of(&bytes))?;
-            Ok(Some(bytes))
+            let mut bytes = BytesMut::new();
+            let take = |chunk: &[u8]| {
+                bytes.extend_from_slice(chunk);
+                if bytes.len() > BLOB_IN_MEMORY_MAX { Err(RequestError::TooLarge(BLOB_IN_MEMORY_MAX)) } else { Ok(()) }
+            };
+            let is_there = self.read_blob(digest, take).await?;
+            Ok(is_there.then(|| bytes.freeze()))
         })
         .await
     }
@@ -72,33 +75,39 @@ impl Registry {
     /// Reads a blob of any size into a file and checks its digest; `None` if it is not there.
     pub async fn download(&self, digest: &Digest) -> Result<Option<Blob>, RegistryError> {
         self.attempts(&format!("read blob {}", short(digest)), async || {
-            let Some(response) = self.get_blob(digest).await? else { return Ok(None) };
             let (mut file, path) = tempfile::NamedTempFile::new().map_err(RequestError::Body)?.into_parts();
-            let (mut hash, mut size) = (Sha256::new(), 0);
-            read_chunks(response, |chunk| {
-                hash.update(chunk);
+            let mut size = 0;
+            let take = |chunk: &[u8]| {
                 size += chunk.len() as u64;
                 file.write_all(chunk).map_err(RequestError::Body)
-            })
-            .await?;
-            check_digest(digest, &digest_of_hash(hash))?;
-            Ok(Some(Blob { digest: digest.clone(), size, source: BlobSource::File(Arc::new(path)) }))
+            };
+            let is_there = self.read_blob(digest, take).await?;
+            Ok(is_there.then(|| Blob { digest: digest.clone(), size, source: BlobSource::File(Arc::new(path)) }))
         })
         .await
     }
 
-    async fn get_blob(&self, digest: &Digest) -> Result<Option<Response>, Cause> {
-        self.found(self.ask_blob(Method::GET, digest).await?).await
+    /// Hands on the bytes of a blob as they arrive, and checks its digest; whether it is there.
+    async fn read_blob(
+        &self,
+        digest: &Digest,
+        mut take: impl FnMut(&[u8]) -> Result<(), RequestError>,
+    ) -> Result<bool, Cause> {
+        let Some(response) = self.found(self.ask_blob(Method::GET, digest).await?).await? else { return Ok(false) };
+        let mut hash = Sha256::new();
+        read_chunks(response, |chunk| {
+            hash.update(chunk);
+            take(chunk)
+        })
+        .await?;
+        check_digest(digest, digest_of_hash(hash).as_ref()).map(|()| true)
     }
 
     /// Asks for a blob, and follows redirects.
     async fn ask_blob(&self, method: Method, digest: &Digest) -> Result<Response, Cause> {
         let mut response = self.send(self.request(method.clone(), self.blob_url(digest)?)).await?;
         for _ in 0..REDIRECTS_MAX {
-            if !response.status().is_redirection() {
-                break;
-            }
-            let Ok(url) = location(&response) else { break };
+            let Some(url) = location(&response).ok().filter(|_| response.status().is_redirection()) else { break };
             response = self.send(self.request(method.clone(), url)).await?;
         }
         Ok(response)
@@ -106,13 +115,5 @@ impl Registry {
 
     fn blob_url(&self, digest: &Digest) -> Result<Url, RequestError> {
         self.url(&format!("blobs/{digest}"))
-    }
-}
-
-fn check_digest(expected: &Digest, seen: &Digest) -> Result<(), Cause> {
-    if seen == expected {
-        Ok(())
-    } else {
-        Err(Cause::DigestMismatch { expected: expected.clone(), seen: seen.to_string() })
     }
 }

@@ -1,79 +1,90 @@
 //! A client of one repository on one registry: sends requests with authorization.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use reqwest::{Method, Request, RequestBuilder, Response, StatusCode, Url, header};
+use reqwest::{
+    Method, Request, RequestBuilder, Response, StatusCode, Url,
+    header::{self, AsHeaderName},
+};
 use tokio::time::{Instant, timeout};
 
-use super::{Cause, Hosts, Traffic, rate_limiter::RateLimiter};
+use super::{Cause, Hosts, error::check_digest, rate_limiter::RateLimiter};
 use crate::{
     auth::{Authorizer, Credential, Scope},
     event::Events,
-    http::{ANSWER_TIMEOUT, Backoff, Deadline, IDLE_TIMEOUT, Refusal, RequestError},
+    http::{ANSWER_TIMEOUT, Deadline, IDLE_TIMEOUT, RequestError, backoff},
     oci::{Digest, Repository},
 };
 
 /// The header with the digest of the content.
-const CONTENT_DIGEST: &str = "docker-content-digest";
+pub(super) const CONTENT_DIGEST: &str = "docker-content-digest";
+
+/// What the clients of one run share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The HTTP client.
+    pub http: reqwest::Client,
+    /// The hosts.
+    pub hosts: Hosts,
+    /// The wait after the first failed attempt.
+    pub retry_base: Duration,
+    /// Where retries are reported.
+    pub events: Events,
+}
 
 /// One repository on one registry. Cheap to share: all methods take `&self`.
 pub struct Registry {
     pub(super) name: String,
     pub(super) repository: Repository,
+    /// What was sent so far.
+    pub traffic: Arc<Traffic>,
     pub(super) base: Url,
-    pub(super) http: reqwest::Client,
     pub(super) authorizer: Authorizer,
-    pub(super) backoff: Backoff,
     pub(super) limiter: Arc<RateLimiter>,
-    pub(super) traffic: Arc<Traffic>,
-    pub(super) events: Events,
+    pub(super) shared: Shared,
+}
+
+/// Counters of one registry, shared by all tasks that talk to it.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Requests made, including those that were answered with a challenge; token servers do not count.
+    pub requests: AtomicU64,
+    /// Bytes of bodies handed to the network, including those of attempts that failed.
+    pub bytes_sent: AtomicU64,
+    /// Attempts beyond the first.
+    pub retries: AtomicU64,
 }
 
 /// The authorization that a request carried, kept with its answer, from which it must be redacted.
 #[derive(Clone)]
 struct SentAuthorization(header::HeaderValue);
 
-/// What a [`Registry`] is made from.
-pub struct RegistryOptions {
-    /// The short name, `ghcr`, used in messages and hand-over files.
-    pub name: String,
-    /// Where images go.
-    pub repository: Repository,
-    /// Whether to speak HTTP without TLS.
-    pub plain_http: bool,
-    /// The credential.
-    pub credential: Credential,
-    /// The waits between attempts.
-    pub backoff: Backoff,
-    /// The client, shared by all registries of a run.
-    pub http: reqwest::Client,
-    /// The hosts, shared likewise.
-    pub hosts: Hosts,
-    /// Where retries are reported.
-    pub events: Events,
-}
-
 impl Registry {
-    /// Makes a client; nothing is sent yet.
+    /// Makes a client; nothing is sent yet. `name` is used in messages and hand-over files. `plain_http` is to speak HTTP
+    /// without TLS.
     ///
     /// # Errors
     /// [`RequestError::Protocol`] when the host does not make a URL.
-    pub fn new(options: RegistryOptions) -> Result<Self, RequestError> {
-        let RegistryOptions { name, repository, plain_http, credential, backoff, http, hosts, events } = options;
+    pub fn new(
+        name: String,
+        repository: Repository,
+        plain_http: bool,
+        credential: Credential,
+        shared: Shared,
+    ) -> Result<Self, RequestError> {
         let scheme = if plain_http { "http" } else { "https" };
         let base = Url::parse(&format!("{scheme}://{}/v2/{}/", repository.host.api(), repository.name))
             .map_err(|error| RequestError::Protocol(format!("`{}` is no host: {error}", repository.host)))?;
-        Ok(Self {
-            name,
-            base,
-            authorizer: Authorizer::new(http.clone(), credential, plain_http),
-            http,
-            backoff,
-            limiter: hosts.limiter(&repository.host),
-            traffic: Arc::default(),
-            events,
-            repository,
-        })
+        let authorizer = Authorizer::new(shared.http.clone(), credential, plain_http);
+        let limiter = shared.hosts.limiter(&repository.host);
+        Ok(Self { name, repository, traffic: Arc::default(), base, authorizer, limiter, shared })
     }
 
     /// The short name: `ghcr`.
@@ -86,19 +97,9 @@ impl Registry {
         &self.repository
     }
 
-    /// What was sent so far.
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
-    }
-
-    /// The waits between attempts.
-    pub(crate) fn backoff(&self) -> Backoff {
-        self.backoff
-    }
-
-    /// The HTTP client, for other interfaces.
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.http
+    /// The wait after `attempt` failed, for what is asked again outside of [`attempts`](Self::attempts).
+    pub(crate) fn backoff(&self, attempt: u32) -> Duration {
+        backoff(self.shared.retry_base, attempt, Duration::ZERO, 0.0)
     }
 
     /// Sends a request about this repository to another interface than the registry's, with its own
@@ -119,8 +120,9 @@ impl Registry {
         self.base.join(path).map_err(|error| RequestError::Protocol(format!("`{path}` is no path: {error}")))
     }
 
-    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.http.request(method, url)
+    /// A request to the registry, or to another interface beside it.
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.shared.http.request(method, url)
     }
 
     /// Sends a request whose body is none or in memory, with the usual [`scope`](Self::scope).
@@ -149,7 +151,7 @@ impl Registry {
         self.limiter.wait().await;
         let request = make().await?;
         if self.base.scheme() == "https" && request.url().scheme() != "https" {
-            return Err(RequestError::Insecure { to: request.url().origin().ascii_serialization() }.into());
+            return Err(RequestError::Insecure(request.url().origin().ascii_serialization()).into());
         }
         if request.url().origin() != self.base.origin() {
             return Ok(self.execute(request, None).await?);
@@ -171,17 +173,17 @@ impl Registry {
         mut request: Request,
         authorization: Option<&header::HeaderValue>,
     ) -> Result<Response, RequestError> {
-        self.traffic.request();
+        self.traffic.requests.fetch_add(1, Relaxed);
         let body = request.body().and_then(reqwest::Body::as_bytes);
-        self.traffic.sent(body.map_or(0, <[u8]>::len));
+        self.traffic.bytes_sent.fetch_add(body.map_or(0, <[u8]>::len) as u64, Relaxed);
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value.clone());
         }
-        let mut answer = pin!(self.http.execute(request));
+        let mut answer = pin!(self.shared.http.execute(request));
         loop {
-            let (sent, since) = (self.traffic.bytes_sent(), Instant::now());
+            let (sent, since) = (self.traffic.bytes_sent.load(Relaxed), Instant::now());
             let waited = timeout(IDLE_TIMEOUT, &mut answer).await;
-            let idle = self.traffic.bytes_sent() == sent;
+            let idle = self.traffic.bytes_sent.load(Relaxed) == sent;
             match waited {
                 Ok(response) => {
                     let mut response = response?;
@@ -210,31 +212,25 @@ impl Registry {
     /// Turns an answer with an unexpected status into an error.
     pub(super) async fn refused(&self, response: Response) -> Cause {
         let carried = response.extensions().get().map(|SentAuthorization(authorization)| authorization);
-        let redactor = self.authorizer.redactor(carried);
-        Cause::Request(RequestError::Refused(Box::new(Refusal::of(response, &redactor).await)))
+        let secrets = self.authorizer.secrets(carried);
+        Cause::Request(RequestError::refused(response, &secrets).await)
     }
 }
 
 /// The `Location` of an answer, absolute or relative to what was asked.
 pub(super) fn location(response: &Response) -> Result<Url, RequestError> {
-    let text = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let text = header_text(response, header::LOCATION);
     let text = text.ok_or_else(|| RequestError::Protocol("the answer names no location".into()))?;
     response.url().join(text).map_err(|_| RequestError::Protocol("the answer names a location that is no URL".into()))
 }
 
-/// The digest that an answer gives for its content. The specification only recommends it.
-pub(super) fn content_digest(response: &Response) -> Option<&str> {
-    response.headers().get(CONTENT_DIGEST)?.to_str().ok()
+/// Fails if the registry says that it stored other content than what it was sent. The specification only recommends that
+/// it says so.
+pub(super) fn check_content_digest(response: &Response, expected: &Digest) -> Result<(), Cause> {
+    header_text(response, CONTENT_DIGEST).map_or(Ok(()), |seen| check_digest(expected, seen))
 }
 
-/// Fails if the registry says that it stored other content than what it was sent.
-pub(super) fn check_content_digest(response: &Response, expected: &Digest) -> Result<(), Cause> {
-    match content_digest(response) {
-        Some(seen) if seen != expected.as_ref() => {
-            // Text that is no digest is not quoted.
-            let seen = seen.parse().map_or_else(|_| "something else".into(), |seen: Digest| seen.to_string());
-            Err(Cause::DigestMismatch { expected: expected.clone(), seen })
-        }
-        _ => Ok(()),
-    }
+/// A header that is text.
+pub(super) fn header_text(response: &Response, name: impl AsHeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
 }

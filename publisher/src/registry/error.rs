@@ -1,13 +1,13 @@
 //! Why something could not be done on a registry.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
 use crate::{
     auth::AuthError,
     exit::{Exit, Failure},
-    http::{ErrorClass, Refusal, RequestError},
+    http::{Refusal, RequestError, retry_after},
     oci::Digest,
 };
 
@@ -30,6 +30,7 @@ pub struct RegistryError {
 }
 
 /// Why an attempt failed.
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 #[derive(Debug, Error)]
 pub enum Cause {
     /// The registry refused or could not be reached.
@@ -40,12 +41,7 @@ pub enum Cause {
     Auth(#[from] AuthError),
     /// What arrived is not what was asked for.
     #[error("the registry holds {seen} where {expected} is expected")]
-    DigestMismatch {
-        /// What was asked for or sent.
-        expected: Digest,
-        /// What the registry gave or claims to have.
-        seen: String,
-    },
+    DigestMismatch { expected: Digest, seen: String },
 }
 
 impl Cause {
@@ -58,14 +54,14 @@ impl Cause {
         }
     }
 
-    /// Whether another attempt may succeed, and when.
-    pub(super) fn class(&self) -> ErrorClass {
-        self.request().map_or(ErrorClass::Permanent, |error| ErrorClass::of(error, SystemTime::now()))
+    /// How long to wait before another attempt, which may succeed; [`None`] if it cannot.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.request()?, SystemTime::now())
     }
 
     /// Whether another attempt may succeed.
     pub(crate) fn is_transient(&self) -> bool {
-        self.class() != ErrorClass::Permanent
+        self.retry_after().is_some()
     }
 
     /// The refusal behind the failure, if the registry answered at all.
@@ -82,18 +78,21 @@ impl Cause {
         {
             return Some(hint);
         }
-        let hint = match (self.request()?, self.refusal().map(|refusal| refusal.status)) {
-            (_, Some(401)) if self.refusal().is_some_and(Refusal::lacks_scope) => LACKS_PERMISSION,
-            (_, Some(401)) => {
-                "check the user name and the token of this registry; `publisher doctor` shows where they were found"
-            }
-            (_, Some(403)) => LACKS_PERMISSION,
-            (_, Some(404)) => "the repository does not exist, or this account may not see it",
-            (_, Some(413)) => "the registry does not take a layer of this size",
-            (RequestError::Insecure { .. }, _) => {
+        let hint = match self.request()? {
+            RequestError::Refused(refusal) => match refusal.status {
+                401 if refusal.lacks_scope() => LACKS_PERMISSION,
+                401 => {
+                    "check the user name and the token of this registry; `publisher doctor` shows where they were found"
+                }
+                403 => LACKS_PERMISSION,
+                404 => "the repository does not exist, or this account may not see it",
+                413 => "the registry does not take a layer of this size",
+                _ => return None,
+            },
+            RequestError::Insecure(_) => {
                 "whatever ends TLS before the registry must tell it so (X-Forwarded-Proto); a registry without TLS needs `plain-http = true`"
             }
-            (RequestError::Transport(error), _) if error.is_connect() => {
+            RequestError::Transport(error) if error.is_connect() => {
                 "check the registry's address and the network; a registry without TLS needs `plain-http = true`"
             }
             _ => return None,
@@ -102,14 +101,21 @@ impl Cause {
     }
 }
 
+/// Fails if the digest of what a registry holds is another one than expected.
+pub(super) fn check_digest(expected: &Digest, seen: &str) -> Result<(), Cause> {
+    if seen == expected.as_ref() {
+        return Ok(());
+    }
+    // Text that is no digest is not quoted.
+    let seen = seen.parse().map_or_else(|_| "something else".into(), |seen: Digest| seen.to_string());
+    Err(Cause::DigestMismatch { expected: expected.clone(), seen })
+}
+
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
-        let hint = error.cause.hint();
-        let failure = Self::new(Exit::PushFailed, error.to_string()).because(error.cause);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        let mut failure = Self::new(Exit::PushFailed, error.to_string());
+        failure.hint = error.cause.hint();
+        failure.because(error.cause)
     }
 }
 

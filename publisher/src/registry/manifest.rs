@@ -4,7 +4,8 @@ use reqwest::{Method, Response, StatusCode, header};
 
 use super::{
     Cause, Registry, RegistryError,
-    client::{check_content_digest, content_digest},
+    client::{CONTENT_DIGEST, check_content_digest, header_text},
+    error::check_digest,
 };
 use crate::{
     auth::Scope,
@@ -37,7 +38,10 @@ pub enum Deleted {
 
 impl Name<'_> {
     fn path(self) -> String {
-        format!("manifests/{self}")
+        match self {
+            Self::Tag(tag) => format!("manifests/{tag}"),
+            Self::Digest(digest) => format!("manifests/{digest}"),
+        }
     }
 
     fn words(self) -> String {
@@ -48,41 +52,24 @@ impl Name<'_> {
     }
 }
 
-impl std::fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tag(tag) => tag.fmt(f),
-            Self::Digest(digest) => digest.fmt(f),
-        }
-    }
-}
-
 impl Registry {
     /// Reads a manifest; `None` if there is none of that name.
     pub async fn manifest(&self, name: Name<'_>) -> Result<Option<RawManifest>, RegistryError> {
-        self.attempts(&format!("read {}", name.words()), async || match self.ask(Method::GET, name).await? {
-            Some(response) => read(name, response).await.map(Some),
-            None => Ok(None),
-        })
-        .await
+        self.attempts(&format!("read {}", name.words()), async || self.get_once(name).await).await
     }
 
     /// Whether a manifest is there, without reading it (on Docker Hub a GET counts as a pull, a HEAD does not).
     pub async fn has_manifest(&self, digest: &Digest) -> Result<bool, RegistryError> {
-        let name = Name::Digest(digest);
-        let head = async || self.ask(Method::HEAD, name).await;
-        Ok(self.attempts(&format!("look up {}", name.words()), head).await?.is_some())
+        Ok(self.head(Name::Digest(digest)).await?.is_some())
     }
 
     /// The digest that a tag points at now, `None` if there is no such tag. Asks with HEAD where the registry gives the
     /// digest, which the specification only recommends; else reads the manifest and computes it.
     pub async fn resolve(&self, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
-        let name = Name::Tag(tag);
-        let head = async || self.ask(Method::HEAD, name).await;
-        let Some(response) = self.attempts(&format!("look up {}", name.words()), head).await? else { return Ok(None) };
-        match content_digest(&response).and_then(|digest| digest.parse().ok()) {
+        let Some(response) = self.head(Name::Tag(tag)).await? else { return Ok(None) };
+        match header_text(&response, CONTENT_DIGEST).and_then(|digest| digest.parse().ok()) {
             Some(digest) => Ok(Some(digest)),
-            None => Ok(self.manifest(name).await?.map(|manifest| manifest.digest)),
+            None => Ok(self.manifest(Name::Tag(tag)).await?.map(|manifest| manifest.digest)),
         }
     }
 
@@ -124,26 +111,29 @@ impl Registry {
         }
     }
 
+    async fn head(&self, name: Name<'_>) -> Result<Option<Response>, RegistryError> {
+        let head = async || self.ask(Method::HEAD, name).await;
+        self.attempts(&format!("look up {}", name.words()), head).await
+    }
+
     async fn ask(&self, method: Method, name: Name<'_>) -> Result<Option<Response>, Cause> {
         let request = self.request(method, self.url(&name.path())?).header(header::ACCEPT, MANIFEST_ACCEPT);
         self.found(self.send(request).await?).await
     }
 
     async fn has_landed(&self, name: Name<'_>, manifest: &RawManifest) -> bool {
-        let Ok(Some(response)) = self.ask(Method::GET, name).await else { return false };
-        read(name, response).await.is_ok_and(|seen| seen.digest == manifest.digest)
+        self.get_once(name).await.is_ok_and(|seen| seen.is_some_and(|seen| seen.digest == manifest.digest))
     }
-}
 
-/// Reads a manifest's body and computes its digest, which must be the one asked for.
-async fn read(name: Name<'_>, response: Response) -> Result<RawManifest, Cause> {
-    let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
-    let manifest = RawManifest::new(media_type, read_answer(response, MANIFEST_MAX).await?);
-    match name {
-        Name::Digest(digest) if *digest != manifest.digest => {
-            Err(Cause::DigestMismatch { expected: digest.clone(), seen: manifest.digest.to_string() })
+    /// Reads a manifest and computes its digest, which must be the one asked for.
+    async fn get_once(&self, name: Name<'_>) -> Result<Option<RawManifest>, Cause> {
+        let Some(response) = self.ask(Method::GET, name).await? else { return Ok(None) };
+        let media_type = header_text(&response, header::CONTENT_TYPE).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+        let manifest = RawManifest::new(media_type, read_answer(response, MANIFEST_MAX).await?);
+        if let Name::Digest(digest) = name {
+            check_digest(digest, manifest.digest.as_ref())?;
         }
-        _ => Ok(manifest),
+        Ok(Some(manifest))
     }
 }

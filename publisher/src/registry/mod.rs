@@ -14,13 +14,11 @@ mod tags;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod traffic;
 mod upload;
 
 pub use blob::{BLOB_IN_MEMORY_MAX, Blob, BlobSource};
-pub use client::{Registry, RegistryOptions};
+pub use client::{Registry, Shared, Traffic};
 pub use error::{Cause, RegistryError};
 pub use manifest::{Deleted, MANIFEST_MAX, Name};
 pub use rate_limiter::{Hosts, UPLOADS_MAX};
-pub use traffic::Traffic;
 pub use upload::Progress;

@@ -1,11 +1,11 @@
 //! One operation and its attempts: the only loop of this program that tries again.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Cause, Registry, RegistryError};
 use crate::{
     event::Event,
-    http::{ATTEMPTS_MAX, ErrorClass, RETRY_AFTER_MAX},
+    http::{ATTEMPTS_MAX, RETRY_AFTER_MAX, backoff},
 };
 
 impl Registry {
@@ -22,17 +22,20 @@ impl Registry {
                 Ok(value) => return Ok(value),
                 Err(cause) => cause,
             };
-            let ErrorClass::Transient { retry_after } = cause.class() else {
+            let Some(retry_after) = cause.retry_after().filter(|_| made < ATTEMPTS_MAX) else {
                 return Err(self.failure(operation, made, cause));
             };
-            if made >= ATTEMPTS_MAX {
-                return Err(self.failure(operation, made, cause));
-            }
-            let wait = self.backoff.wait(made, retry_after, fastrand::f64());
-            self.announce(operation, made, wait, &cause);
-            if let Some(retry_after) = retry_after {
-                self.limiter.pause(retry_after.min(RETRY_AFTER_MAX));
-            }
+            let wait = backoff(self.shared.retry_base, made, retry_after, fastrand::f64());
+            self.traffic.retries.fetch_add(1, Relaxed);
+            self.shared.events.event(Event::Retry {
+                registry: self.name.clone(),
+                operation: operation.into(),
+                attempt: made,
+                attempts: ATTEMPTS_MAX,
+                wait,
+                cause: cause.to_string(),
+            });
+            self.limiter.pause(retry_after.min(RETRY_AFTER_MAX));
             tokio::time::sleep(wait).await;
         }
     }
@@ -57,17 +60,5 @@ impl Registry {
     pub(crate) fn failure(&self, operation: &str, attempts: u32, cause: Cause) -> RegistryError {
         let registry = format!("{} ({})", self.name, self.repository);
         RegistryError { registry, operation: operation.into(), attempts, cause }
-    }
-
-    fn announce(&self, operation: &str, attempt: u32, wait: Duration, cause: &Cause) {
-        self.traffic.retry();
-        self.events.event(Event::Retry {
-            registry: self.name.clone(),
-            operation: operation.into(),
-            attempt,
-            attempts: ATTEMPTS_MAX,
-            wait,
-            cause: cause.to_string(),
-        });
     }
 }

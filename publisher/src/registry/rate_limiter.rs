@@ -24,7 +24,8 @@ impl Hosts {
     /// The limiter of a host; a new one for a new host.
     pub(super) fn limiter(&self, host: &Host) -> Arc<RateLimiter> {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(hosts.entry(host.clone()).or_default())
+        let limiter = || RateLimiter { uploads: Semaphore::new(UPLOADS_MAX), paused_until: Mutex::default() };
+        Arc::clone(hosts.entry(host.clone()).or_insert_with(|| Arc::new(limiter())))
     }
 }
 
@@ -35,12 +36,6 @@ pub(super) struct RateLimiter {
     pub(super) uploads: Semaphore,
     /// Until when nothing is sent, because the host asked one request to wait.
     paused_until: Mutex<Option<Instant>>,
-}
-
-impl Default for RateLimiter {
-    fn default() -> Self {
-        Self { uploads: Semaphore::new(UPLOADS_MAX), paused_until: Mutex::default() }
-    }
 }
 
 impl RateLimiter {

@@ -1,9 +1,10 @@
 //! A repository's tags, and a manifest's referrers.
 
-use reqwest::{Method, StatusCode, Url, header};
-use serde::Deserialize;
+use reqwest::{Method, Response, StatusCode, Url, header};
+use serde::Deserialize as _;
+use serde_json::Value;
 
-use super::{Cause, Registry, RegistryError};
+use super::{Cause, Registry, RegistryError, client::header_text};
 use crate::{
     http::{RequestError, read_answer},
     oci::{Digest, OCI_INDEX, RawManifest, Tag, short},
@@ -15,11 +16,6 @@ const PAGE: u32 = 1000;
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most pages that are read, so that no listing is endless.
 const PAGES_MAX: usize = 100;
-
-#[derive(Deserialize)]
-struct Page {
-    tags: Option<Vec<Tag>>,
-}
 
 impl Registry {
     /// All tags of the repository; none if there is no such repository.
@@ -43,9 +39,10 @@ impl Registry {
         let next = next_page(&response, &url);
         let body = read_answer(response, PAGE_BYTES_MAX).await?;
         // A tag that cannot be parsed could not be resolved, and must not be passed over.
-        let page: Page = serde_json::from_slice(&body)
-            .map_err(|_| RequestError::Protocol("the list of tags cannot be read".into()))?;
-        Ok((page.tags.unwrap_or_default(), next))
+        let page: Result<Value, _> = serde_json::from_slice(&body);
+        let tags = page.and_then(|page| Option::deserialize(&page["tags"]));
+        let tags = tags.map_err(|_| RequestError::Protocol("the list of tags cannot be read".into()))?;
+        Ok((tags.unwrap_or_default(), next))
     }
 
     /// The manifests that have this one as their subject, as an index; `None` without a referrers API.
@@ -53,27 +50,24 @@ impl Registry {
         self.attempts(&format!("list referrers of {}", short(digest)), async || {
             let request = self.request(Method::GET, self.url(&format!("referrers/{digest}"))?);
             let response = self.send(request.header(header::ACCEPT, OCI_INDEX)).await?;
-            match response.status() {
-                StatusCode::OK => {
-                    let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-                    // A web page is no answer of a referrers API.
-                    let is_index = media_type.is_some_and(|media_type| media_type.starts_with(OCI_INDEX));
-                    let body = read_answer(response, PAGE_BYTES_MAX).await?;
-                    Ok(is_index.then(|| RawManifest::new(OCI_INDEX, body)))
-                }
-                status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                    Err(self.refused(response).await)
-                }
-                _ => Ok(None),
+            let status = response.status();
+            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                return Err(self.refused(response).await);
             }
+            // A web page is no answer of a referrers API.
+            let media_type = header_text(&response, header::CONTENT_TYPE).unwrap_or_default();
+            if status != StatusCode::OK || !media_type.starts_with(OCI_INDEX) {
+                return Ok(None);
+            }
+            Ok(Some(RawManifest::new(OCI_INDEX, read_answer(response, PAGE_BYTES_MAX).await?)))
         })
         .await
     }
 }
 
 /// Where the next page is (RFC 8288): `Link: </v2/…>; rel="next"`.
-fn next_page(response: &reqwest::Response, of: &Url) -> Option<String> {
-    let link = response.headers().get(header::LINK)?.to_str().ok()?;
+fn next_page(response: &Response, of: &Url) -> Option<String> {
+    let link = header_text(response, header::LINK)?;
     let next = link.split(',').find(|link| link.contains("rel=\"next\"") || link.contains("rel=next"))?;
     let (_, rest) = next.split_once('<')?;
     Some(of.join(rest.split_once('>')?.0).ok()?.to_string())

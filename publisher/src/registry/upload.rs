@@ -6,7 +6,7 @@
 
 use std::{
     io::{self, SeekFrom},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     Blob, BlobSource, Cause, Registry, RegistryError,
-    client::{check_content_digest, location},
+    client::{check_content_digest, header_text, location},
 };
 use crate::{
     auth::Scope,
@@ -33,12 +33,8 @@ const OCTET_STREAM: &str = "application/octet-stream";
 /// How long the cancelling of an upload may take, which nothing depends on.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a registry answers when an upload cannot be resumed: wrong bytes, wrong length, wrong order.
-const SPOILED: &[StatusCode] = &[
-    StatusCode::BAD_REQUEST,
-    StatusCode::NOT_FOUND,
-    StatusCode::RANGE_NOT_SATISFIABLE,
-    StatusCode::UNPROCESSABLE_ENTITY,
-];
+const SPOILED: &[u16] = &[400, 404, RANGE_NOT_SATISFIABLE, 422];
+const RANGE_NOT_SATISFIABLE: u16 = 416;
 
 /// Called with the number of bytes of a blob that were handed to the network so far.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
@@ -50,15 +46,6 @@ struct Session {
     offset: u64,
 }
 
-/// What one attempt leaves to the next.
-#[derive(Default)]
-struct Resume {
-    /// An upload that may be resumed.
-    session: Option<Session>,
-    /// Whether a registry has accepted all bytes, so a blob that is there now was uploaded by us.
-    is_sent: bool,
-}
-
 impl Registry {
     /// Pushes a blob. `mount_from` is another repository of the same registry that holds it. `progress`
     /// begins anew with an attempt that cannot resume.
@@ -68,11 +55,9 @@ impl Registry {
         mount_from: Option<&str>,
         progress: &Progress,
     ) -> Result<BlobOutcome, RegistryError> {
-        let mut resume = Resume::default();
-        self.attempts(&format!("push blob {}", short(&blob.digest)), async || {
-            self.push_once(blob, mount_from, progress, &mut resume).await
-        })
-        .await
+        let mut broken = None;
+        let operation = format!("push blob {}", short(&blob.digest));
+        self.attempts(&operation, async || self.push_once(blob, mount_from, progress, &mut broken).await).await
     }
 
     /// Opens an upload and cancels it, to find out early whether the account may push here.
@@ -87,25 +72,28 @@ impl Registry {
         Ok(())
     }
 
+    /// One attempt of [`push_blob`](Self::push_blob). `broken` is the upload that the attempt before left.
     async fn push_once(
         &self,
         blob: &Blob,
         mount_from: Option<&str>,
         progress: &Progress,
-        resume: &mut Resume,
+        broken: &mut Option<Session>,
     ) -> Result<BlobOutcome, Cause> {
         let _permit = self.limiter.uploads.acquire().await;
-        if let Some(broken) = resume.session.take()
-            && let Some(session) = self.find_offset(blob, broken).await
+        // The registry has accepted all bytes, so a blob that is there now was uploaded by us.
+        let is_sent = broken.as_ref().is_some_and(|session| session.offset == blob.size);
+        if let Some(session) = broken
+            && let Some(session) = self.find_offset(blob, session).await
         {
-            match self.fill(blob, session, progress, resume).await {
+            match self.fill(blob, session, progress, broken).await {
                 // It does not accept the rest alone: GHCR refuses parts over 4 MiB.
-                Err(cause) if has_status(&cause, &[StatusCode::RANGE_NOT_SATISFIABLE]) => {}
+                Err(cause) if has_status(&cause, &[RANGE_NOT_SATISFIABLE]) => {}
                 result => return result,
             }
         }
         if self.head_blob(&blob.digest).await? {
-            return Ok(if resume.is_sent { BlobOutcome::Uploaded } else { BlobOutcome::Present });
+            return Ok(if is_sent { BlobOutcome::Uploaded } else { BlobOutcome::Present });
         }
         let opened = match self.open_upload(mount_from.map(|from| (&blob.digest, from))).await {
             // An account that may not mount may still upload, for example with a credential for one repository only.
@@ -114,7 +102,7 @@ impl Registry {
         };
         match opened {
             None => Ok(BlobOutcome::Mounted),
-            Some(session) => self.fill(blob, session, progress, resume).await,
+            Some(session) => self.fill(blob, session, progress, broken).await,
         }
     }
 
@@ -124,14 +112,13 @@ impl Registry {
         blob: &Blob,
         mut session: Session,
         progress: &Progress,
-        resume: &mut Resume,
+        broken: &mut Option<Session>,
     ) -> Result<BlobOutcome, Cause> {
         let mut result = self.send_rest(blob, &mut session, progress).await;
         if result.is_ok() {
-            resume.is_sent = true;
             result = self.close_upload(blob, &session).await;
         }
-        resume.session = result.as_ref().is_err_and(|cause| !has_status(cause, SPOILED)).then_some(session);
+        *broken = result.as_ref().is_err_and(|cause| !has_status(cause, SPOILED)).then_some(session);
         result.map(|()| BlobOutcome::Uploaded)
     }
 
@@ -154,13 +141,13 @@ impl Registry {
 
     /// Asks how many bytes a broken upload has (`GET` on its address). `None`, which means to start anew, unless the
     /// answer is clear.
-    async fn find_offset(&self, blob: &Blob, session: Session) -> Option<Session> {
+    async fn find_offset(&self, blob: &Blob, session: &Session) -> Option<Session> {
         let response = self.send(self.request(Method::GET, session.location.clone())).await.ok()?;
         if response.status() != StatusCode::NO_CONTENT {
             return None;
         }
         let offset = received(&response).filter(|offset| *offset <= blob.size)?;
-        Some(Session { location: location(&response).unwrap_or(session.location), offset })
+        Some(Session { location: location(&response).unwrap_or(session.location.clone()), offset })
     }
 
     async fn send_rest(&self, blob: &Blob, session: &mut Session, progress: &Progress) -> Result<(), Cause> {
@@ -214,7 +201,7 @@ impl Registry {
                 file.seek(SeekFrom::Start(offset)).await?;
                 let (traffic, progress, mut sent) = (Arc::clone(&self.traffic), Arc::clone(progress), offset);
                 Ok(Body::wrap_stream(ReaderStream::with_capacity(file, CHUNK).inspect_ok(move |chunk| {
-                    traffic.sent(chunk.len());
+                    traffic.bytes_sent.fetch_add(chunk.len() as u64, Relaxed);
                     sent += chunk.len() as u64;
                     progress(sent);
                 })))
@@ -223,14 +210,14 @@ impl Registry {
     }
 }
 
-fn has_status(cause: &Cause, statuses: &[StatusCode]) -> bool {
-    cause.refusal().is_some_and(|refusal| statuses.iter().any(|status| *status == refusal.status))
+fn has_status(cause: &Cause, statuses: &[u16]) -> bool {
+    cause.refusal().is_some_and(|refusal| statuses.contains(&refusal.status))
 }
 
 /// How many bytes of an upload a registry has: `Range: 0-<last>`. Registries say `0-0` both for one byte and for none,
 /// so that says nothing.
 fn received(response: &Response) -> Option<u64> {
-    let text = response.headers().get(header::RANGE)?.to_str().ok()?;
-    let last: u64 = text.trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
+    let last: u64 =
+        header_text(response, header::RANGE)?.trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
     (last > 0).then_some(last + 1)
 }

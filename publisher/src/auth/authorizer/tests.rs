@@ -12,7 +12,7 @@ use axum::{
     http::{Method, StatusCode, Uri},
 };
 use futures::future::join_all;
-use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use reqwest::header::AUTHORIZATION;
 use rstest::rstest;
 
 use super::*;
@@ -163,7 +163,7 @@ async fn scopes_have_tokens_of_their_own() {
     let server = TokenServer::start(&[(200, r#"{"token":"t1"}"#), (200, r#"{"token":"t2"}"#)]).await;
     let authorizer = server.authorizer(ann()).await;
     assert_eq!(header(&authorizer, &scope()).await, "Bearer t1");
-    assert_eq!(header(&authorizer, &Scope::pull("b")).await, "Bearer t2");
+    assert_eq!(header(&authorizer, &Scope::delete("a")).await, "Bearer t2");
     assert_eq!(header(&authorizer, &scope()).await, "Bearer t1");
 }
 
@@ -248,7 +248,7 @@ async fn a_token_that_lacks_what_was_asked_for_all_the_same_is_final() {
     let server = TokenServer::start(&[(200, r#"{"token":"t1"}"#)]).await;
     let authorizer = server.authorizer(ann()).await;
     let first = authorizer.header(&scope()).await.unwrap();
-    let headers = server.challenge(r#",scope="repository:a:push",error="insufficient_scope""#);
+    let headers = server.challenge(r#",scope="repository:a:pull,push",error="insufficient_scope""#);
     assert!(!authorizer.challenged(&scope(), &headers, first.as_ref()).await.unwrap());
 }
 
@@ -315,4 +315,52 @@ async fn no_secret_is_in_an_error(
     let chain = crate::exit::Failure::new(crate::exit::Exit::Failed, "x").because(error.clone()).chain();
     let shown = format!("{error:?} {chain:?} {:?} {:?}", error.hint(), error.request());
     assert!(!shown.contains(CANARY) && (may_be_shown || !shown.contains(echoed)), "{shown}");
+}
+
+fn headers(values: &[&str]) -> HeaderMap {
+    values.iter().map(|value| (WWW_AUTHENTICATE, value.parse().unwrap())).collect()
+}
+
+fn bearer(values: &[&str]) -> Bearer {
+    let Ok(Challenge::Bearer(bearer)) = Challenge::of(&headers(values)) else { panic!("no bearer challenge") };
+    bearer
+}
+
+#[rstest]
+#[case(&[r#"Bearer realm="https://b/t",service="s, \"t\"""#])]
+#[case(&[r#"bEARER Realm="https://b/t", SERVICE="s, \"t\"""#])]
+#[case(&[r#"Basic realm="a", Bearer realm="https://b/t",service="s, \"t\"""#])]
+#[case(&[r#"Basic realm="a""#, r#"Bearer realm="https://b/t",service="s, \"t\"""#])]
+#[case(&[r#"Negotiate, Bearer realm="https://b/t",service="s, \"t\"""#])]
+fn bearer_is_taken_before_others(#[case] values: &[&str]) {
+    let (realm, service) = ("https://b/t".parse().unwrap(), Some(r#"s, "t""#.to_owned()));
+    assert_eq!(bearer(values), Bearer { realm, service, lacking: None });
+}
+
+#[test]
+fn basic_is_taken_without_bearer() {
+    assert!(matches!(Challenge::of(&headers(&[r#"Negotiate, Basic realm="a""#])), Ok(Challenge::Basic)));
+}
+
+#[rstest]
+#[case(&[], "it offers neither a token server nor Basic authentication")]
+#[case(&[r#"Bearer realm="canary"#], "its WWW-Authenticate header cannot be read")]
+#[case(&["<html>"], "its WWW-Authenticate header cannot be read")]
+#[case(&[r#"realm="a""#], "its WWW-Authenticate header cannot be read")]
+#[case(&["Negotiate", r#"Digest realm="a""#], "it offers neither a token server nor Basic authentication")]
+#[case(&["Bearer"], "its challenge names no usable token server")]
+#[case(&[r#"Bearer realm="/token""#], "its challenge names no usable token server")]
+#[case(&[r#"Bearer realm="mailto:a@b""#], "its challenge names no usable token server")]
+fn what_cannot_be_answered_is_an_error(#[case] values: &[&str], #[case] reason: &str) {
+    let error = Challenge::of(&headers(values)).unwrap_err();
+    assert_eq!(error.to_string(), format!("the registry wants a login, but {reason}"));
+}
+
+#[rstest]
+#[case(r#",error="insufficient_scope""#, Some("repository:a:push"))]
+#[case(r#",error="invalid_token""#, None)]
+#[case("", None)]
+fn a_scope_is_lacking_only_where_the_refusal_says_so(#[case] error: &str, #[case] lacking: Option<&str>) {
+    let value = format!(r#"Bearer realm="https://b/t",scope="repository:a:push"{error}"#);
+    assert_eq!(bearer(&[&value]).lacking.as_deref(), lacking);
 }

@@ -39,7 +39,7 @@ impl Machine {
     /// The shell writes the program: had this process the file open for writing while another test starts one, the
     /// kernel would refuse to run it ("text file busy").
     fn with_program(self, name: &str, script: &str) -> Self {
-        let path = self.0.path().join("bin").join(helper::program(name));
+        let path = self.0.path().join("bin").join(format!("docker-credential-{name}"));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut shell = std::process::Command::new("sh")
             .args(["-c", r#"cat >"$0" && chmod +x "$0""#])

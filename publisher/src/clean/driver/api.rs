@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     clean::Problem,
-    http::{Redactor, Refusal, RequestError, read_answer},
+    http::{RequestError, read_answer},
     oci::is_loopback,
     registry::{Cause, Registry},
 };
@@ -17,7 +17,7 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// The address of an interface, and the secrets that its answers are redacted from.
 pub(super) struct Api {
     base: Url,
-    redactor: Redactor,
+    secrets: Vec<String>,
 }
 
 /// An answer with status 2xx.
@@ -37,7 +37,7 @@ impl Api {
                 "{variable} is no address that a secret may be sent to: `{address}`, expected https or this machine"
             ))
         })?;
-        Ok(Self { base, redactor: Redactor::new(secrets) })
+        Ok(Self { base, secrets })
     }
 
     /// The address of a path.
@@ -54,7 +54,7 @@ impl Api {
                 Ok(Some(Answer { headers, body: read_answer(response, ANSWER_MAX).await? }))
             }
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(RequestError::Refused(Box::new(Refusal::of(response, &self.redactor).await)).into()),
+            _ => Err(RequestError::refused(response, &self.secrets).await.into()),
         }
     }
 }

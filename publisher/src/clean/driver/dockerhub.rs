@@ -219,7 +219,7 @@ impl DockerHub {
     async fn call(&self, registry: &Registry, method: Method, path: &str) -> Result<Option<Answer>, Cause> {
         let url = self.api.url(path)?;
         let ask = async |token: &Secret| {
-            let request = registry.http().request(method.clone(), url.clone());
+            let request = registry.request(method.clone(), url.clone());
             self.api.send(registry, request.bearer_auth(token.expose())).await
         };
         let token = self.token(registry, None).await?;
@@ -240,7 +240,8 @@ impl DockerHub {
         let (identifier, secret) =
             self.account.as_ref().ok_or_else(|| protocol("there are no credentials to log in to Docker Hub with"))?;
         let body = json!({ "identifier": identifier, "secret": secret.expose() });
-        let answer = self.api.send(registry, registry.http().post(self.api.url("v2/auth/token")?).json(&body)).await?;
+        let answer =
+            self.api.send(registry, registry.request(Method::POST, self.api.url("v2/auth/token")?).json(&body)).await?;
         let answer = answer.ok_or_else(|| protocol("there is no login at this address"))?;
         let token = Secret::new(answer.json::<Login>()?.access_token);
         *login = Some(token.clone());

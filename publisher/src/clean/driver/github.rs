@@ -197,13 +197,13 @@ impl GitHub {
             if moved.is_none_or(|moved| others != [moved.clone()]) || reads >= SETTLE_READS_MAX {
                 return Ok(Some(Deletion::Tagged(others)));
             }
-            tokio::time::sleep(registry.backoff().wait(reads, None, 0.0)).await;
+            tokio::time::sleep(registry.backoff(reads)).await;
         }
     }
 
     /// Sends a request without a body.
     async fn call(&self, registry: &Registry, method: Method, path: &str) -> Result<Option<Answer>, Cause> {
-        let mut request = registry.http().request(method, self.api.url(path)?).header(CONTENT_LENGTH, 0);
+        let mut request = registry.request(method, self.api.url(path)?).header(CONTENT_LENGTH, 0);
         request = request.header(ACCEPT, "application/vnd.github+json").header(API_VERSION.0, API_VERSION.1);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());

@@ -11,7 +11,7 @@ pub(crate) const INFO: &str = include_str!("fake-info.json");
 
 /// [`INFO`], read.
 pub(crate) fn info() -> Info {
-    Info::parse(INFO.as_bytes()).unwrap()
+    Info::read(&serde_json::from_str(INFO).unwrap()).unwrap()
 }
 
 /// The program at this path as podman.

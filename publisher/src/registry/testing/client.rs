@@ -12,9 +12,9 @@ use super::Scripted;
 use crate::{
     auth::Credential,
     event::{Event, Events, Reporter},
-    http::{self, Backoff},
+    http,
     oci::digest_of,
-    registry::{Blob, BlobSource, Hosts, Registry, RegistryOptions},
+    registry::{Blob, BlobSource, Hosts, Registry, Shared},
 };
 
 /// Keeps what was told.
@@ -59,27 +59,22 @@ thread_local! {
 /// A client of a repository, `127.0.0.1:…/acme/hello`, that waits a millisecond before its second attempt.
 pub(crate) fn client(repository: &str, credential: Credential, hosts: &Hosts) -> (Registry, Arc<Told>) {
     let told = Arc::new(Told::default());
-    let options = options(repository, credential, hosts, &told);
-    (Registry::new(options).unwrap(), told)
+    (make(repository, true, credential, hosts, &told), told)
 }
 
 /// A client of a repository that speaks TLS.
 pub(crate) fn client_with_tls(repository: &str) -> Registry {
-    let options = options(repository, Credential::Anonymous, &Hosts::default(), &Arc::default());
-    Registry::new(RegistryOptions { plain_http: false, ..options }).unwrap()
+    make(repository, false, Credential::Anonymous, &Hosts::default(), &Arc::default())
 }
 
-fn options(repository: &str, credential: Credential, hosts: &Hosts, told: &Arc<Told>) -> RegistryOptions {
-    RegistryOptions {
-        name: "test".into(),
-        repository: repository.parse().unwrap(),
-        plain_http: true,
-        credential,
-        backoff: Backoff { base: Duration::from_millis(1) },
+fn make(repository: &str, plain_http: bool, credential: Credential, hosts: &Hosts, told: &Arc<Told>) -> Registry {
+    let shared = Shared {
         http: HTTP.with(Clone::clone),
         hosts: hosts.clone(),
+        retry_base: Duration::from_millis(1),
         events: Arc::clone(told) as Events,
-    }
+    };
+    Registry::new("test".into(), repository.parse().unwrap(), plain_http, credential, shared).unwrap()
 }
 
 /// A client of a repository on this registry, without credentials.

@@ -1,5 +1,7 @@
 //! Three attempts in all, and one for what cannot succeed.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use rstest::rstest;
 
 use super::{
@@ -78,7 +80,7 @@ async fn an_operation_is_tried_three_times(
     let (registry, told) = registry(&server, NAME);
     let error = operation.run(&registry).await.unwrap_err();
     assert_eq!((error.attempts, count(&server, method)), (ATTEMPTS_MAX, ATTEMPTS_MAX as usize), "{error:?}");
-    assert_eq!((told.waits().len(), registry.traffic().retries()), (2, 2));
+    assert_eq!((told.waits().len(), registry.traffic.retries.load(Relaxed)), (2, 2));
     assert!(error.to_string().ends_with("after 3 attempts"), "{error}");
 }
 

@@ -61,9 +61,9 @@ async fn endless_answers_are_refused() {
     .await;
     let (registry, _) = registry(&server, NAME);
     let error = registry.manifest(Name::Tag(&Tag::latest())).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge { limit: MANIFEST_MAX })), "{error:?}");
+    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge(MANIFEST_MAX))), "{error:?}");
     let error = registry.blob(&digest_of(b"x")).await.unwrap_err();
-    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge { limit: BLOB_IN_MEMORY_MAX })), "{error:?}");
+    assert!(matches!(error.cause, Cause::Request(RequestError::TooLarge(BLOB_IN_MEMORY_MAX))), "{error:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Uploads that broke: gone on with where the registry tells how far it came, begun anew where it does not.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use rstest::rstest;
 
 use super::{
@@ -20,7 +22,7 @@ async fn pushed(faults: Vec<Fault>) -> (Scripted, u64) {
     let (registry, _) = registry(&server, NAME);
     assert_eq!(push(&registry).await.unwrap(), BlobOutcome::Uploaded);
     assert!(server.store(|store| store.blob(NAME, &blob().digest) == Some(bytes())));
-    let retries = registry.traffic().retries();
+    let retries = registry.traffic.retries.load(Relaxed);
     (server, retries)
 }
 
