@@ -21,9 +21,6 @@ use super::error::HarnessError;
 
 /// The names that a server certificate is for, besides 127.0.0.1.
 const LOCALHOST: &str = "localhost";
-/// The file in a `certs.d` folder that says whom to trust (containers-certs.d(5)).
-const CERTS_D_FILE: &str = "ca.crt";
-
 /// A key and its certificate.
 pub struct Identity {
     /// The certificate.
@@ -87,23 +84,11 @@ impl Authority {
         self.certificate.pem()
     }
 
-    /// Its certificate.
-    pub fn der(&self) -> &CertificateDer<'static> {
-        self.certificate.der()
-    }
-
-    /// Makes podman and skopeo trust it for some servers: `<folder>/<host:port>/ca.crt` each, and `<folder>/ca.pem`, which
-    /// is given back, for all others.
+    /// Writes its certificate to `ca.pem` in a folder, for those who shall trust it.
     ///
     /// # Errors
     /// A folder that cannot be written to.
-    pub fn write(&self, folder: &Path, hosts: &[&str]) -> Result<PathBuf, HarnessError> {
-        for host in hosts {
-            let folder = folder.join(host);
-            fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
-            let file = folder.join(CERTS_D_FILE);
-            fs::write(&file, self.pem()).map_err(HarnessError::at("write", &file))?;
-        }
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, HarnessError> {
         let file = folder.join("ca.pem");
         fs::write(&file, self.pem()).map_err(HarnessError::at("write", &file))?;
         Ok(file)
@@ -148,7 +133,7 @@ mod tests {
             }
         });
         let mut roots = RootCertStore::empty();
-        roots.add(trusted.der().clone()).unwrap();
+        roots.add(trusted.certificate.der().clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -180,12 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn files_are_where_containers_look() {
+    fn a_written_certificate_is_the_authoritys() {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new().unwrap();
-        let bundle = authority.write(folder.path(), &["127.0.0.1:5000"]).unwrap();
-        let trusted = fs::read_to_string(folder.path().join("127.0.0.1:5000/ca.crt")).unwrap();
-        assert_eq!(trusted, authority.pem());
+        let bundle = authority.write(folder.path()).unwrap();
         assert_eq!(fs::read_to_string(bundle).unwrap(), authority.pem());
     }
 }
