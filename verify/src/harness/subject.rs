@@ -81,14 +81,6 @@ impl Running {
         // Its sender is in `self`: it cannot be closed.
         let _ = self.0.subscribe().wait_for(Vec::is_empty).await;
     }
-
-    fn add(&self, pid: Pid) {
-        self.0.send_modify(|running| running.push(pid));
-    }
-
-    fn remove(&self, pid: Pid) {
-        self.0.send_modify(|running| running.retain(|known| *known != pid));
-    }
 }
 
 /// One call of a subject.
@@ -177,15 +169,12 @@ impl Subject {
             .spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let Some(pid) = group {
-            call.running.add(pid);
-        }
+        let group = group.ok_or_else(|| io::Error::other("a process without an id"))?;
+        call.running.0.send_modify(|running| running.push(group));
         let stdout = tokio::spawn(read(stdout));
         let stderr = tokio::spawn(read(stderr));
         let ended = tokio::time::timeout(STAGE_MAX, ended(group)).await;
-        if let Some(pid) = group {
-            call.running.remove(pid);
-        }
+        call.running.0.send_modify(|running| running.retain(|known| *known != group));
         let (end, worked_ms) = match ended {
             Ok(worked_ms) => (end_of(child.wait().await?), worked_ms?),
             Err(_) => (Exit::TimedOut, 0),
@@ -196,7 +185,7 @@ impl Subject {
         for left in &left_behind {
             let _ = kill_process(left.pid, Signal::KILL);
         }
-        if let (Exit::TimedOut, Some(group)) = (end, group) {
+        if end == Exit::TimedOut {
             let _ = kill_process_group(group, Signal::KILL);
             left_behind.clear();
         }
@@ -252,8 +241,7 @@ fn redact(run: &mut StageRun, secrets: &Secrets) {
 
 /// Waits until a child has ended, and returns the processor time of it and of the children that it waited for, in milliseconds.
 /// The child must still be waited for.
-async fn ended(child: Option<Pid>) -> io::Result<u64> {
-    let child = child.ok_or_else(|| io::Error::other("a process without an id"))?;
+async fn ended(child: Pid) -> io::Result<u64> {
     let wait = move || {
         let left = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         rustix::io::retry_on_intr(|| waitid(WaitId::Pid(child), left))?;
@@ -337,10 +325,9 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
 
 /// The processes of a stage that do not end soon. A process that just becomes another program has no environment for a moment,
 /// but is still in its group.
-async fn left_behind(stage: &str, group: Option<Pid>) -> io::Result<Vec<StageProcess>> {
-    let group_is_empty = || group.is_none_or(|group| test_kill_process_group(group).is_err());
+async fn left_behind(stage: &str, group: Pid) -> io::Result<Vec<StageProcess>> {
     for _ in 0..PROCESS_CHECKS_MAX {
-        if group_is_empty() && stage_process::of_stage(stage)?.is_empty() {
+        if test_kill_process_group(group).is_err() && stage_process::of_stage(stage)?.is_empty() {
             return Ok(Vec::new());
         }
         // There is no notice of the end of processes that are not children.

@@ -21,6 +21,9 @@ use super::error::HarnessError;
 
 /// The names that a server certificate is for, besides 127.0.0.1.
 const LOCALHOST: &str = "localhost";
+/// What was tried when an error has to do with keys or certificates.
+pub(super) const MAKE_KEYS: &str = "cannot make certificates";
+
 /// A key and its certificate.
 pub struct Identity {
     /// The certificate.
@@ -45,7 +48,7 @@ impl Authority {
         let mut params = params(&[], "tallyman verify authority")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let certificate = params.self_signed(&key).map_err(failed)?;
+        let certificate = params.self_signed(&key).map_err(HarnessError::other(MAKE_KEYS))?;
         Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
@@ -60,7 +63,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // RFC 5280, section 4.2.1.1, wants it; Python since 3.13 and OpenSSL, where they are strict, refuse what lacks it.
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(HarnessError::other(MAKE_KEYS))?;
         Ok(Identity { certificate: certificate.der().clone(), key: key.serialize_der() })
     }
 
@@ -74,7 +77,7 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
-            .map_err(|error| HarnessError::Certificates(error.into()))?;
+            .map_err(HarnessError::other(MAKE_KEYS))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -96,17 +99,13 @@ impl Authority {
 }
 
 fn key() -> Result<KeyPair, HarnessError> {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(HarnessError::other(MAKE_KEYS))
 }
 
 fn params(names: &[String], common_name: &str) -> Result<CertificateParams, HarnessError> {
-    let mut params = CertificateParams::new(names).map_err(failed)?;
+    let mut params = CertificateParams::new(names).map_err(HarnessError::other(MAKE_KEYS))?;
     params.distinguished_name.push(DnType::CommonName, common_name);
     Ok(params)
-}
-
-fn failed(error: rcgen::Error) -> HarnessError {
-    HarnessError::Certificates(error.into())
 }
 
 #[cfg(test)]
