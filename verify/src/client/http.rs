@@ -172,5 +172,9 @@ impl Client {
 
 /// A header of an answer, as text.
 pub(super) fn header(answer: &Response, name: &str) -> Option<String> {
-    answer.headers().get(name)?.to_str().ok().map(str::to_owned)
+    text(answer.headers(), name)
+}
+
+pub(super) fn text(headers: &header::HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }

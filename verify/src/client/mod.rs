@@ -21,6 +21,8 @@ pub(crate) mod tests;
 mod token;
 mod wait;
 
+pub(crate) use raw::format_digest;
+
 pub use config::{Config, Facts};
 pub use credentials::{Environment, credentials, process_environment};
 pub use error::ClientError;

@@ -60,7 +60,7 @@ impl TryFrom<Saved> for Raw {
 }
 
 /// A SHA-256 sum as a digest.
-pub(super) fn format_digest(sum: &[u8]) -> String {
+pub(crate) fn format_digest(sum: &[u8]) -> String {
     sum.iter().fold("sha256:".to_owned(), |digest, byte| digest + &format!("{byte:02x}"))
 }
 

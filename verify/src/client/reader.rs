@@ -8,12 +8,15 @@ use std::{
     io,
 };
 
-use reqwest::Response;
+use reqwest::{Response, header::HeaderMap};
 use serde_json::Value;
 
 use super::{
     Child, Client, ClientError, Config, Descriptor, Layer, Manifest, ManifestKind, Missing, Publication, Raw,
-    files::Files, http::header, layer::read_layer, programs::executables,
+    files::Files,
+    http::{header, text},
+    layer::read_layer,
+    programs::executables,
 };
 
 /// The largest manifest that is read; registries refuse larger ones.
@@ -34,6 +37,7 @@ pub enum Depth {
     Layers,
 }
 
+#[cfg(test)]
 impl Client {
     /// Reads what a tag or digest leads to.
     ///
@@ -178,13 +182,13 @@ impl Reader {
 
     async fn manifest(&mut self, reference: &str) -> Result<Option<Manifest>, ClientError> {
         let (what, path) = (format!("manifest {reference}"), format!("manifests/{reference}"));
-        let Some((answer, bytes)) = self.read(&what, &path, MANIFEST_BYTES_MAX).await? else { return Ok(None) };
+        let Some((headers, bytes)) = self.read(&what, &path, MANIFEST_BYTES_MAX).await? else { return Ok(None) };
         let raw = Raw::from(bytes);
         Ok(Some(Manifest {
-            media_type: answer.media_type,
+            media_type: text(&headers, "content-type").unwrap_or_default(),
             own_media_type: json(&raw)["mediaType"].as_str().map(str::to_owned),
             digest: raw.digest(),
-            stated_digest: answer.digest,
+            stated_digest: text(&headers, DIGEST_HEADER),
             raw,
         }))
     }
@@ -253,17 +257,16 @@ impl Reader {
         Ok(())
     }
 
-    /// Gets a document. None, and a note, if it is refused or too large.
+    /// Gets a document, and the headers of the answer. None, and a note, if it is refused or too large.
     async fn read(
         &mut self,
         what: &str,
         path: &str,
         bytes_max: usize,
-    ) -> Result<Option<(StatedHeaders, Vec<u8>)>, ClientError> {
+    ) -> Result<Option<(HeaderMap, Vec<u8>)>, ClientError> {
         let answer = self.client.get(path).await?;
         let Some(answer) = self.accept(what, path, answer).await? else { return Ok(None) };
-        let media_type = header(&answer, "content-type").unwrap_or_default();
-        let headers = StatedHeaders { media_type, digest: header(&answer, DIGEST_HEADER) };
+        let headers = answer.headers().clone();
         let body = self.client.body(what, answer, bytes_max).await?;
         if body.is_none() {
             self.miss(what, &format!("larger than {bytes_max} bytes"));
@@ -299,12 +302,6 @@ impl Reader {
         }
         descriptors
     }
-}
-
-/// What a registry states about a document.
-struct StatedHeaders {
-    media_type: String,
-    digest: Option<String>,
 }
 
 /// Null if it is not JSON.

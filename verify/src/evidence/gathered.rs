@@ -12,7 +12,7 @@ use super::{LoadSample, Run};
 use crate::{
     client::{Publication, Sample, Wait},
     harness::{podman::ContainerRun, proxy::Fired},
-    history::{Exchange, unclassified},
+    history::Exchange,
     oracle::Snapshot,
     workflow::Workflow,
 };
@@ -104,8 +104,8 @@ impl Evidence {
 
     /// The first request of no known kind: one that may have changed something, if there is any.
     pub fn unknown_request(&self) -> Option<&Exchange> {
-        let unknown = unclassified(&self.history);
-        unknown.iter().find(|it| !it.only_reads()).or(unknown.first()).copied()
+        let unknown = || self.history.iter().filter(|it| it.operation.is_none());
+        unknown().find(|it| !it.only_reads()).or_else(|| unknown().next())
     }
 
     /// What a tag that was watched led to all the while.

@@ -23,10 +23,10 @@ use crate::{
     evidence::{Stage, StageRun},
     harness::{
         HarnessError,
-        management::{DockerHub, GitHub, manifest_deletion},
+        management::{StandIn, docker_hub, github},
         owner,
         podman::PodmanHost,
-        proxy::{Profile, Proxy},
+        proxy::Proxy,
         registry::{Registry, RepositoryState, Storage, StorageState},
         secrets::Secrets,
         source::Source,
@@ -110,8 +110,8 @@ pub(super) struct Frontend {
 
 /// The management interfaces, new for each schedule: they count requests, and remember what they saw.
 struct Interfaces {
-    github: GitHub,
-    hub: DockerHub,
+    github: StandIn,
+    hub: StandIn,
 }
 
 /// A build: made once, merged again and again.
@@ -305,8 +305,8 @@ impl Environment {
     async fn renew_interfaces(&self) -> Result<(), HarnessError> {
         let [ghcr, dockerhub] = self.upstreams.each_ref().map(|upstream| upstream.storage.clone());
         let secret = |name: &str| self.secrets.get(name).unwrap_or_default();
-        let github = GitHub::start(ghcr, secret("GITHUB_TOKEN")).await?;
-        let hub = DockerHub::start(dockerhub, DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
+        let github = github::start(ghcr, secret("GITHUB_TOKEN")).await?;
+        let hub = docker_hub::start(dockerhub, DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
         for frontend in &self.frontends {
             frontend.proxies[2].set_upstream(github.address());
             frontend.proxies[3].set_upstream(hub.address());
@@ -401,9 +401,8 @@ impl Frontend {
             proxy.record_changes_of(&upstream.storage);
             registries.push(registry);
         }
-        proxies[0].behave_like(Profile::Ghcr);
-        proxies[1].behave_like(Profile::DockerHub);
-        proxies[1].add_standing(manifest_deletion(upstreams[1].storage.clone(), REPOSITORY));
+        proxies[0].add_standing(github::registry_rule());
+        proxies[1].add_standing(docker_hub::registry_rule(upstreams[1].storage.clone()));
         Ok(Self { _registries: registries, proxies, recorder, running: Running::default() })
     }
 

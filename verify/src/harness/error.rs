@@ -7,14 +7,6 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// A trouble of the harness: which part, why, and what helps.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
-    /// The operating system refused something.
-    #[error("{what}")]
-    Io {
-        /// What was tried, as a fragment: `cannot read /x`.
-        what: String,
-        /// Why it failed.
-        source: io::Error,
-    },
     /// A program of this machine is needed and missing.
     #[error("the program {program} is missing")]
     ProgramMissing {
@@ -38,16 +30,10 @@ pub enum HarnessError {
         /// What it said.
         source: Cause,
     },
-    /// Keys or certificates cannot be made.
-    #[error("cannot make certificates")]
-    Certificates(#[source] Cause),
-    /// Somebody asked for checks that nobody wrote.
-    #[error("no check is called {0}")]
-    NoSuchCheck(String),
-    /// Another part of the harness failed.
+    /// The operating system, or another part of the harness, failed.
     #[error("{what}")]
     Other {
-        /// What was tried.
+        /// What was tried, as a fragment: `cannot read /x`.
         what: String,
         /// Why it failed.
         source: Cause,
@@ -57,14 +43,12 @@ pub enum HarnessError {
 impl HarnessError {
     /// For `map_err`: what was tried with a path when the operating system refused.
     pub fn at(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let what = format!("cannot {what} {}", path.display());
-        move |source| Self::Io { what, source }
+        Self::io(format!("cannot {what} {}", path.display()))
     }
 
     /// For `map_err`: what was tried when the operating system refused.
     pub fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let what = what.into();
-        move |source| Self::Io { what, source }
+        Self::other(what)
     }
 
     /// For `map_err`: what an engine was asked for when it refused.
@@ -87,7 +71,6 @@ impl HarnessError {
                 "run ./setup.sh for podman, or set DOCKER_HOST to the socket of an engine; as root, or without a login session: scripts/rootless COMMAND",
             ),
             Self::Engine { .. } => Some("is the engine at DOCKER_HOST running, and may this user talk to it?"),
-            Self::NoSuchCheck(_) => Some("verify list shows all checks"),
             _ => None,
         }
     }

@@ -111,7 +111,7 @@ fn git(folder: &Path, time: u64, arguments: &[&str]) -> io::Result<String> {
 }
 
 /// Copies a folder with its permissions; links are followed.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

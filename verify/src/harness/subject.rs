@@ -1,7 +1,7 @@
 //! The pipeline under test: an executable that is called once for each stage, in a process group of its own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ use super::{
     watch,
 };
 use crate::{
-    evidence::{Call, Exit, Stage, StageRun},
+    evidence::{Exit, Stage, StageRun},
     history::Recorder,
 };
 
@@ -80,14 +80,6 @@ impl Running {
     pub async fn ended(&self) {
         // Its sender is in `self`: it cannot be closed.
         let _ = self.0.subscribe().wait_for(Vec::is_empty).await;
-    }
-
-    fn add(&self, pid: Pid) {
-        self.0.send_modify(|running| running.push(pid));
-    }
-
-    fn remove(&self, pid: Pid) {
-        self.0.send_modify(|running| running.retain(|known| *known != pid));
     }
 }
 
@@ -177,108 +169,79 @@ impl Subject {
             .spawn()?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let Some(pid) = group {
-            call.running.add(pid);
-        }
+        let group = group.ok_or_else(|| io::Error::other("a process without an id"))?;
+        call.running.0.send_modify(|running| running.push(group));
         let stdout = tokio::spawn(read(stdout));
         let stderr = tokio::spawn(read(stderr));
         let ended = tokio::time::timeout(STAGE_MAX, ended(group)).await;
-        if let Some(pid) = group {
-            call.running.remove(pid);
-        }
+        call.running.0.send_modify(|running| running.retain(|known| *known != group));
         let (end, worked_ms) = match ended {
             Ok(worked_ms) => (end_of(child.wait().await?), worked_ms?),
             Err(_) => (Exit::TimedOut, 0),
         };
-        // Processes that it left would keep its output open, and the registries busy.
-        let left_behind =
+        // Processes that it left would keep its output open, and the registries busy. Any of them may just have ended.
+        let mut left_behind =
             if end == Exit::TimedOut { stage_process::of_stage(&stage)? } else { left_behind(&stage, group).await? };
-        if let (Exit::TimedOut, Some(group)) = (end, group) {
-            // It may just have ended.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
         for left in &left_behind {
             let _ = kill_process(left.pid, Signal::KILL);
+        }
+        if end == Exit::TimedOut {
+            let _ = kill_process_group(group, Signal::KILL);
+            left_behind.clear();
         }
         child.wait().await?;
         let ended_ms = call.recorder.now_ms();
         let (stdout, stderr) = (stdout.await.map_err(io::Error::other)??, stderr.await.map_err(io::Error::other)??);
-        let found = Found {
-            stdout,
-            stderr,
-            summary: text(&summary)?,
-            output: text(&output)?,
-            handover: files(call.handover)?,
-            left: left_files(&[call.checkout, call.temporary]),
-            calls: watch::calls(&calls)?,
-        };
-        Ok(StageRun {
+        let mut run = StageRun {
             stage: call.stage,
             platform: call.platform.map(str::to_owned),
             began_ms,
             ended_ms,
             worked_ms,
             end,
-            leaks: found.leaks(call.secrets),
-            stdout: call.secrets.redact(&found.stdout),
-            stderr: call.secrets.redact(&found.stderr),
-            outputs: outputs(&found.output)
-                .into_iter()
-                .map(|(name, value)| (name, call.secrets.redact(&value)))
-                .collect(),
-            summary: call.secrets.redact(&found.summary),
-            handover: found
-                .handover
-                .iter()
-                .map(|(name, content)| (name.clone(), call.secrets.redact(content)))
-                .collect(),
-            calls: found.calls.iter().map(|it| redacted(it, call.secrets)).collect(),
-            left_behind: if end == Exit::TimedOut {
-                Vec::new()
-            } else {
-                left_behind.into_iter().map(|it| it.command_line).collect()
-            },
-        })
+            leaks: Vec::new(),
+            stdout,
+            stderr,
+            outputs: BTreeMap::new(),
+            summary: text(&summary)?,
+            handover: files(call.handover)?,
+            calls: watch::calls(&calls)?,
+            left_behind: left_behind.into_iter().map(|it| it.command_line).collect(),
+        };
+        let output = text(&output)?;
+        run.leaks = leaks(&run, &output, &left_files(&[call.checkout, call.temporary]), call.secrets);
+        run.outputs = outputs(&output);
+        redact(&mut run, call.secrets);
+        Ok(run)
     }
 }
 
-/// What a stage left, unredacted.
-struct Found {
-    stdout: String,
-    stderr: String,
-    summary: String,
-    output: String,
-    handover: BTreeMap<String, String>,
-    /// Files of the job that were not removed.
-    left: Vec<(String, String)>,
-    calls: Vec<Call>,
+/// The places where secrets were found in what a stage printed, wrote, called and left.
+fn leaks(run: &StageRun, output: &str, left: &[(String, String)], secrets: &Secrets) -> Vec<String> {
+    let printed = [("stdout", &*run.stdout), ("stderr", &run.stderr), ("summary", &run.summary), ("outputs", output)];
+    let mut places: Vec<(String, String)> = printed.map(|(place, text)| (place.to_owned(), text.to_owned())).into();
+    places.extend(run.calls.iter().map(|call| (format!("arguments of {}", call.words[0]), call.words.join("\n"))));
+    places.extend(run.handover.iter().map(|(name, content)| (format!("hand-over file {name}"), content.clone())));
+    places.extend(left.iter().map(|(name, content)| (format!("file {name} left behind"), content.clone())));
+    let found = |(place, text): &(String, String)| {
+        secrets.found_in(text).into_iter().map(|name| format!("{place}: {name}")).collect::<Vec<_>>()
+    };
+    let leaks: BTreeSet<String> = places.iter().flat_map(found).collect();
+    leaks.into_iter().collect()
 }
 
-impl Found {
-    /// The places where secrets were found.
-    fn leaks(&self, secrets: &Secrets) -> Vec<String> {
-        let arguments =
-            self.calls.iter().map(|call| (format!("arguments of {}", call.words[0]), call.words.join("\n")));
-        let left = self.left.iter().map(|(name, content)| (format!("file {name} left behind"), content.clone()));
-        let handover = self.handover.iter().map(|(name, content)| (format!("hand-over file {name}"), content.clone()));
-        let printed =
-            [("stdout", &self.stdout), ("stderr", &self.stderr), ("summary", &self.summary), ("outputs", &self.output)];
-        let printed = printed.map(|(place, text)| (place.to_owned(), text.clone()));
-        let found = |(place, text): (String, String)| {
-            secrets.found_in(&text).into_iter().map(move |name| format!("{place}: {name}")).collect::<Vec<_>>()
-        };
-        let mut leaks: Vec<String> =
-            printed.into_iter().chain(arguments).chain(handover).chain(left).flat_map(found).collect();
-        leaks.sort();
-        leaks.dedup();
-        leaks
+/// Replaces the secrets in what a stage printed, wrote and called.
+fn redact(run: &mut StageRun, secrets: &Secrets) {
+    let printed = [&mut run.stdout, &mut run.stderr, &mut run.summary].into_iter();
+    let words = run.calls.iter_mut().flat_map(|call| &mut call.words);
+    for text in printed.chain(run.outputs.values_mut()).chain(run.handover.values_mut()).chain(words) {
+        *text = secrets.redact(text);
     }
 }
 
 /// Waits until a child has ended, and returns the processor time of it and of the children that it waited for, in milliseconds.
 /// The child must still be waited for.
-async fn ended(child: Option<Pid>) -> io::Result<u64> {
-    let child = child.ok_or_else(|| io::Error::other("a process without an id"))?;
+async fn ended(child: Pid) -> io::Result<u64> {
     let wait = move || {
         let left = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         rustix::io::retry_on_intr(|| waitid(WaitId::Pid(child), left))?;
@@ -290,10 +253,6 @@ async fn ended(child: Option<Pid>) -> io::Result<u64> {
         Ok(ticks * 1_000 / TICKS_PER_S)
     };
     tokio::task::spawn_blocking(wait).await.map_err(io::Error::other)?
-}
-
-fn redacted(call: &Call, secrets: &Secrets) -> Call {
-    Call { user_id: call.user_id, words: call.words.iter().map(|word| secrets.redact(word)).collect() }
 }
 
 async fn read(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
@@ -366,10 +325,9 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
 
 /// The processes of a stage that do not end soon. A process that just becomes another program has no environment for a moment,
 /// but is still in its group.
-async fn left_behind(stage: &str, group: Option<Pid>) -> io::Result<Vec<StageProcess>> {
-    let group_is_empty = || group.is_none_or(|group| test_kill_process_group(group).is_err());
+async fn left_behind(stage: &str, group: Pid) -> io::Result<Vec<StageProcess>> {
     for _ in 0..PROCESS_CHECKS_MAX {
-        if group_is_empty() && stage_process::of_stage(stage)?.is_empty() {
+        if test_kill_process_group(group).is_err() && stage_process::of_stage(stage)?.is_empty() {
             return Ok(Vec::new());
         }
         // There is no notice of the end of processes that are not children.

@@ -21,8 +21,8 @@ use super::error::HarnessError;
 
 /// The names that a server certificate is for, besides 127.0.0.1.
 const LOCALHOST: &str = "localhost";
-/// The file in a `certs.d` folder that says whom to trust (containers-certs.d(5)).
-const CERTS_D_FILE: &str = "ca.crt";
+/// What was tried when an error has to do with keys or certificates.
+pub(super) const MAKE_KEYS: &str = "cannot make certificates";
 
 /// A key and its certificate.
 pub struct Identity {
@@ -48,7 +48,7 @@ impl Authority {
         let mut params = params(&[], "tallyman verify authority")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let certificate = params.self_signed(&key).map_err(failed)?;
+        let certificate = params.self_signed(&key).map_err(HarnessError::other(MAKE_KEYS))?;
         Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
@@ -63,7 +63,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // RFC 5280, section 4.2.1.1, wants it; Python since 3.13 and OpenSSL, where they are strict, refuse what lacks it.
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(HarnessError::other(MAKE_KEYS))?;
         Ok(Identity { certificate: certificate.der().clone(), key: key.serialize_der() })
     }
 
@@ -77,7 +77,7 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
-            .map_err(|error| HarnessError::Certificates(error.into()))?;
+            .map_err(HarnessError::other(MAKE_KEYS))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -87,23 +87,11 @@ impl Authority {
         self.certificate.pem()
     }
 
-    /// Its certificate.
-    pub fn der(&self) -> &CertificateDer<'static> {
-        self.certificate.der()
-    }
-
-    /// Makes podman and skopeo trust it for some servers: `<folder>/<host:port>/ca.crt` each, and `<folder>/ca.pem`, which
-    /// is given back, for all others.
+    /// Writes its certificate to `ca.pem` in a folder, for those who shall trust it.
     ///
     /// # Errors
     /// A folder that cannot be written to.
-    pub fn write(&self, folder: &Path, hosts: &[&str]) -> Result<PathBuf, HarnessError> {
-        for host in hosts {
-            let folder = folder.join(host);
-            fs::create_dir_all(&folder).map_err(HarnessError::at("make", &folder))?;
-            let file = folder.join(CERTS_D_FILE);
-            fs::write(&file, self.pem()).map_err(HarnessError::at("write", &file))?;
-        }
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, HarnessError> {
         let file = folder.join("ca.pem");
         fs::write(&file, self.pem()).map_err(HarnessError::at("write", &file))?;
         Ok(file)
@@ -111,17 +99,13 @@ impl Authority {
 }
 
 fn key() -> Result<KeyPair, HarnessError> {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(HarnessError::other(MAKE_KEYS))
 }
 
 fn params(names: &[String], common_name: &str) -> Result<CertificateParams, HarnessError> {
-    let mut params = CertificateParams::new(names).map_err(failed)?;
+    let mut params = CertificateParams::new(names).map_err(HarnessError::other(MAKE_KEYS))?;
     params.distinguished_name.push(DnType::CommonName, common_name);
     Ok(params)
-}
-
-fn failed(error: rcgen::Error) -> HarnessError {
-    HarnessError::Certificates(error.into())
 }
 
 #[cfg(test)]
@@ -148,7 +132,7 @@ mod tests {
             }
         });
         let mut roots = RootCertStore::empty();
-        roots.add(trusted.der().clone()).unwrap();
+        roots.add(trusted.certificate.der().clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -180,12 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn files_are_where_containers_look() {
+    fn a_written_certificate_is_the_authoritys() {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new().unwrap();
-        let bundle = authority.write(folder.path(), &["127.0.0.1:5000"]).unwrap();
-        let trusted = fs::read_to_string(folder.path().join("127.0.0.1:5000/ca.crt")).unwrap();
-        assert_eq!(trusted, authority.pem());
+        let bundle = authority.write(folder.path()).unwrap();
         assert_eq!(fs::read_to_string(bundle).unwrap(), authority.pem());
     }
 }

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 
-use super::{Exchange, Kind, Operation};
+use super::{Kind, Operation};
 
 /// What sort of server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,11 +36,6 @@ pub fn classify(service: Service, method: &Method, path_and_query: &str) -> Opti
         Service::DockerHub => docker_hub(method.as_str(), &segments),
         Service::GitHub => github(method.as_str(), &segments),
     }
-}
-
-/// The requests of a history that are of no known kind.
-pub fn unclassified(history: &[Exchange]) -> Vec<&Exchange> {
-    history.iter().filter(|exchange| exchange.operation.is_none()).collect()
 }
 
 fn registry(method: &str, segments: &[&str], query: &str) -> Option<Operation> {

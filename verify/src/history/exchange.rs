@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Operation;
 
 /// One request and what came of it. Times are milliseconds since the recorder was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// The server that it was sent to: `ghcr`, `dockerhub`, `hub-api`, `github-api`.
     pub server: String,

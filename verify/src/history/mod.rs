@@ -11,7 +11,7 @@ mod recorder;
 pub mod redact;
 
 pub use challenge::Challenge;
-pub use classify::{Service, classify, unclassified};
+pub use classify::{Service, classify};
 pub use exchange::Exchange;
 pub use operation::{Kind, Operation};
 pub use recorder::{Arrival, Recorder};

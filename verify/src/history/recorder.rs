@@ -47,12 +47,7 @@ impl Default for Recorder {
 impl Recorder {
     /// Milliseconds since it was made.
     pub fn now_ms(&self) -> u64 {
-        self.at(Instant::now())
-    }
-
-    /// Milliseconds from when it was made until a moment.
-    pub fn at(&self, moment: Instant) -> u64 {
-        u64::try_from(moment.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Notes that the head of a request has arrived.
@@ -77,16 +72,12 @@ impl Recorder {
 
     /// What was recorded so far, in the order in which the requests arrived.
     pub fn history(&self) -> Vec<Exchange> {
-        let mut exchanges = self.with(|collected| collected.exchanges.clone());
-        exchanges.sort_by_key(|(arrival, _)| *arrival);
-        exchanges.into_iter().map(|(_, exchange)| exchange).collect()
+        in_order(self.with(|collected| collected.exchanges.clone()))
     }
 
     /// What was recorded since the last time, in the order in which the requests arrived; it is forgotten here.
     pub fn take(&self) -> Vec<Exchange> {
-        let mut exchanges = self.with(|collected| std::mem::take(&mut collected.exchanges));
-        exchanges.sort_by_key(|(arrival, _)| *arrival);
-        exchanges.into_iter().map(|(_, exchange)| exchange).collect()
+        in_order(self.with(|collected| std::mem::take(&mut collected.exchanges)))
     }
 
     /// Notifies of each exchange that puts a manifest or deletes anything, when it has ended.
@@ -119,6 +110,11 @@ impl Recorder {
     fn with<T>(&self, work: impl FnOnce(&mut Collected) -> T) -> T {
         work(&mut self.collected.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn in_order(mut exchanges: Vec<(Arrival, Exchange)>) -> Vec<Exchange> {
+    exchanges.sort_by_key(|(arrival, _)| *arrival);
+    exchanges.into_iter().map(|(_, exchange)| exchange).collect()
 }
 
 #[cfg(test)]

@@ -10,15 +10,12 @@ use std::{
 
 use hyper::{HeaderMap, Method};
 use regex::Regex;
-use sha2::{Digest as _, Sha256};
 use url::{Url, form_urlencoded};
 
 use super::Challenge;
 
 /// Stands where something was left out.
 const LEFT_OUT: &str = "…";
-/// How much of the hash of an opaque value is shown, so that equal values can be recognised.
-const HASH_BYTES: usize = 4;
 /// No harmless value is longer.
 const VALUE_MAX_BYTES: usize = 1024;
 
@@ -36,8 +33,6 @@ enum Form {
     Challenge,
     /// The scheme alone.
     Authorization,
-    /// Only whether two are equal.
-    Opaque,
     /// Only that it was there.
     Secret,
 }
@@ -94,7 +89,7 @@ const HEADERS: &[(&str, Form)] = &[
 
 /// The parameters of queries whose names are kept.
 const PARAMETERS: &[(&str, Form)] = &[
-    ("_state", Form::Opaque),
+    ("_state", Form::Secret),
     ("access_token", Form::Secret),
     ("account", Form::Secret),
     ("client_id", Form::Secret),
@@ -158,12 +153,11 @@ impl Form {
     /// What of a value is kept.
     fn kept(self, value: &str) -> String {
         let left_out = LEFT_OUT.to_owned();
-        if value.len() > VALUE_MAX_BYTES && !matches!(self, Self::Opaque | Self::Location) {
+        if value.len() > VALUE_MAX_BYTES && !matches!(self, Self::Location) {
             return left_out;
         }
         match self {
             Self::Authorization => scheme(value).unwrap_or(left_out),
-            Self::Opaque => opaque(value),
             Self::Location => location(value).unwrap_or(left_out),
             Self::Links => links(value).unwrap_or(left_out),
             Self::Challenge => challenge(value).unwrap_or(left_out),
@@ -180,11 +174,6 @@ impl Form {
 fn scheme(value: &str) -> Option<String> {
     let (scheme, _) = value.split_once(' ')?;
     ["Basic", "Bearer", "token"].into_iter().find(|usual| usual.eq_ignore_ascii_case(scheme)).map(str::to_owned)
-}
-
-fn opaque(value: &str) -> String {
-    let hash = Sha256::digest(value.as_bytes());
-    hash.iter().take(HASH_BYTES).fold("#".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A location without user, password, fragment, and with a redacted query.

@@ -1,16 +1,12 @@
 //! One run of the pipeline, stage by stage, as the jobs of a workflow: each with a checkout, a hand-over folder and a
 //! podman store of its own.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use super::{AMD64, ARM64, Event, world::World};
 use crate::{
     evidence::{Run, Stage, StageRun},
-    harness::{HarnessError, podman::PodmanHost, subject::StageCall},
+    harness::{HarnessError, podman::PodmanHost, source, subject::StageCall},
 };
 
 /// A run that has begun.
@@ -59,7 +55,7 @@ impl ActiveRun {
     pub async fn build_all(&mut self, world: &World) -> Result<bool, HarnessError> {
         let platforms = self.platforms();
         let mut success = true;
-        if world.builds_in_turn() {
+        if world.scenario.builds_in_turn() {
             for platform in &platforms {
                 success &= self.build(world, platform).await?;
             }
@@ -112,7 +108,7 @@ impl ActiveRun {
         let gathered = self.stage_folder(Stage::Merge, None).join("digests");
         fs::create_dir_all(&gathered).map_err(HarnessError::at("make", &gathered))?;
         for folder in self.handovers.values() {
-            copy_files(folder, &gathered).map_err(HarnessError::at("copy", folder))?;
+            source::copy(folder, &gathered).map_err(HarnessError::at("copy", folder))?;
         }
         let stage = self.call(world, Stage::Merge, None).await?;
         Ok(self.record(stage))
@@ -192,12 +188,4 @@ impl ActiveRun {
         }
         ended.map_err(HarnessError::io(format!("cannot run {}", subject.name)))
     }
-}
-
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        fs::copy(entry.path(), to.join(entry.file_name()))?;
-    }
-    Ok(())
 }

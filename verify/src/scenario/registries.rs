@@ -4,17 +4,19 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
+    sync::Arc,
 };
+
+use rustls::ServerConfig;
 
 use super::{AMD64, ARM64, OWNER, REPOSITORY};
 use crate::{
     client::{Client, Depth, Poller, Publication, Reader, Repository},
     harness::{
         HarnessError,
-        management::{DockerHub, GitHub, manifest_deletion},
+        management::{StandIn, docker_hub, github},
         podman::{ContainerRun, PullTest},
-        proxy::{Profile, Proxy},
+        proxy::Proxy,
         registry::{Backend, Registry, StoredManifest},
         secrets::Secrets,
         tls::Authority,
@@ -42,16 +44,17 @@ pub(super) struct ProxiedRegistry {
     name: &'static str,
     registry: Registry,
     pub(super) proxy: Proxy,
-    tokens: TokenService,
+    /// Runs as long as it is here.
+    _tokens: TokenService,
 }
 
 /// Both registries, and the management interfaces that belong to them.
 pub(super) struct Registries {
     pub(super) ghcr: ProxiedRegistry,
     pub(super) dockerhub: ProxiedRegistry,
-    github: GitHub,
+    github: StandIn,
     github_proxy: Proxy,
-    hub: DockerHub,
+    hub: StandIn,
     hub_proxy: Proxy,
     secrets: Secrets,
     /// The certificate of the authority, where the registries speak TLS.
@@ -63,35 +66,29 @@ impl ProxiedRegistry {
         name: &'static str,
         backend: Backend,
         account: Account,
-        authority: Option<&Authority>,
+        tls: Option<Arc<ServerConfig>>,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
-        let proxy = match authority {
-            Some(authority) => Proxy::start_tls(name, Service::Registry, recorder, authority.server()?).await,
-            None => Proxy::start(name, Service::Registry, recorder).await,
-        };
+        let proxy = Proxy::start_with(name, Service::Registry, recorder, tls).await;
         let proxy = proxy.map_err(HarnessError::io("cannot start a proxy"))?;
         let tokens = TokenService::start(name, vec![account], &[]).await?;
         let auth = tokens.auth(&format!("{}/token", proxy.url()));
         let registry = Registry::start(backend, Some(&auth)).await?;
         proxy.set_upstream(registry.host());
         proxy.set_token_service(tokens.address());
-        Ok(Self { name, registry, proxy, tokens })
+        Ok(Self { name, registry, proxy, _tokens: tokens })
     }
 
     fn repository(&self, name: &str) -> String {
         format!("{}/{name}", self.proxy.address())
     }
 
-    /// What a tag points at; nothing if there is no such tag: that is the pipeline's failure, not ours.
-    fn tagged(&self, tag: &str) -> Result<Option<String>, HarnessError> {
-        let tags = self.registry.storage().tags(REPOSITORY);
-        Ok(tags.map_err(HarnessError::io(UNREADABLE))?.remove(tag))
-    }
-
+    /// The manifest that a tag points at; none if there is no such tag: that is the pipeline's failure, not ours.
     fn manifest(&self, tag: &str) -> Result<Option<StoredManifest>, HarnessError> {
-        let Some(digest) = self.tagged(tag)? else { return Ok(None) };
-        self.registry.storage().manifest(REPOSITORY, &digest).map_err(HarnessError::io(UNREADABLE))
+        let storage = self.registry.storage();
+        let mut tags = storage.tags(REPOSITORY).map_err(HarnessError::io(UNREADABLE))?;
+        let Some(digest) = tags.remove(tag) else { return Ok(None) };
+        storage.manifest(REPOSITORY, &digest).map_err(HarnessError::io(UNREADABLE))
     }
 
     /// Whether everything is there that a list names.
@@ -106,19 +103,9 @@ impl ProxiedRegistry {
         Ok(true)
     }
 
-    /// Puts a manifest under a tag.
-    async fn put(&self, manifest: StoredManifest, to: &str) -> Result<(), HarnessError> {
-        let access = Access::repository(REPOSITORY, &["pull", "push"]);
-        let token = self.tokens.token(&[access], SystemTime::now()).unwrap_or_default();
-        let put = reqwest::Client::new()
-            .put(format!("http://{}/v2/{REPOSITORY}/manifests/{to}", self.registry.host()))
-            .bearer_auth(token)
-            .header(reqwest::header::CONTENT_TYPE, manifest.media_type)
-            .body(manifest.bytes)
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
-        put.map(drop).map_err(HarnessError::other("cannot make a tag"))
+    /// Puts a manifest under a tag. Its digest.
+    fn put(&self, manifest: &[u8], tag: &str) -> Result<String, HarnessError> {
+        self.registry.storage().put(REPOSITORY, manifest, &[tag]).map_err(HarnessError::io("cannot make a tag"))
     }
 }
 
@@ -130,30 +117,27 @@ impl Registries {
         tls_folder: Option<&Path>,
         recorder: &Recorder,
     ) -> Result<Self, HarnessError> {
-        // For the harness's own requests; fails only if it is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let authority = tls_folder.map(|_| Authority::new()).transpose()?;
-        let ca = match (&authority, tls_folder) {
-            (Some(authority), Some(folder)) => Some(authority.write(folder, &[])?),
-            _ => None,
-        };
+        let tls = tls_folder.map(|folder| {
+            let authority = Authority::new()?;
+            Ok((authority.server()?, authority.write(folder)?))
+        });
+        let (tls, ca) = tls.transpose()?.unzip();
         let [ghcr, dockerhub] = accounts(secrets);
         let (ghcr, dockerhub) = tokio::try_join!(
-            ProxiedRegistry::start("ghcr", backend, ghcr, authority.as_ref(), recorder),
-            ProxiedRegistry::start("dockerhub", backend, dockerhub, authority.as_ref(), recorder),
+            ProxiedRegistry::start("ghcr", backend, ghcr, tls.clone(), recorder),
+            ProxiedRegistry::start("dockerhub", backend, dockerhub, tls, recorder),
         )?;
         let failed = || HarnessError::io("cannot start a management interface");
         let secret = |name: &str| secrets.get(name).unwrap_or_default();
-        let github = GitHub::start(ghcr.registry.storage().clone(), secret("GITHUB_TOKEN")).await?;
+        let github = github::start(ghcr.registry.storage().clone(), secret("GITHUB_TOKEN")).await?;
         let storage = dockerhub.registry.storage();
-        let hub = DockerHub::start(storage.clone(), DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
+        let hub = docker_hub::start(storage.clone(), DOCKERHUB_USER, secret("DOCKERHUB_TOKEN")).await?;
         let github_proxy = Proxy::start("github-api", Service::GitHub, recorder).await.map_err(failed())?;
         github_proxy.set_upstream(github.address());
         let hub_proxy = Proxy::start("hub-api", Service::DockerHub, recorder).await.map_err(failed())?;
         hub_proxy.set_upstream(hub.address());
-        ghcr.proxy.behave_like(Profile::Ghcr);
-        dockerhub.proxy.behave_like(Profile::DockerHub);
-        dockerhub.proxy.add_standing(manifest_deletion(storage.clone(), REPOSITORY));
+        ghcr.proxy.add_standing(github::registry_rule());
+        dockerhub.proxy.add_standing(docker_hub::registry_rule(storage.clone()));
         Ok(Self { ghcr, dockerhub, github, github_proxy, hub, hub_proxy, secrets: secrets.clone(), ca })
     }
 
@@ -199,20 +183,20 @@ impl Registries {
     }
 
     /// Where the harness itself reads: directly at the registry, unless TLS ends at the proxy.
-    fn place(&self, registry: &ProxiedRegistry) -> Result<Repository, HarnessError> {
+    fn repository(&self, registry: &ProxiedRegistry) -> Result<Repository, HarnessError> {
         let secret = if registry.name == "ghcr" { "GITHUB_TOKEN" } else { "DOCKERHUB_TOKEN" };
         let repository = match self.ca {
             Some(_) => registry.repository(REPOSITORY),
             None => format!("{}/{REPOSITORY}", registry.registry.host()),
         };
-        let place = Repository::parse(registry.name, &repository)
-            .ok_or_else(|| HarnessError::other("cannot look at a registry")(format!("{repository} names none")))?;
-        let place = place.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default());
-        Ok(self.ca.iter().fold(place, |place, ca| place.with_ca(ca.clone())))
+        let repository = Repository::parse(registry.name, &repository)
+            .ok_or_else(|| HarnessError::other("cannot read a registry")(format!("{repository} names none")))?;
+        let repository = repository.with_credentials(DOCKERHUB_USER, self.secrets.get(secret).unwrap_or_default());
+        Ok(Repository { ca: self.ca.clone(), ..repository })
     }
 
     fn clients(&self) -> Result<Vec<Client>, HarnessError> {
-        let client = |it| Client::new(self.place(it)?).map_err(HarnessError::other("cannot look at a registry"));
+        let client = |it| Client::new(self.repository(it)?).map_err(HarnessError::other("cannot read a registry"));
         self.both().into_iter().map(client).collect()
     }
 
@@ -247,13 +231,13 @@ impl Registries {
 
     /// Pulls and runs tags from both registries for both platforms.
     pub(super) async fn pull_and_run(&self, tags: &[&str], folder: &Path) -> Result<Vec<ContainerRun>, HarnessError> {
-        let places = self.both().into_iter().map(|it| self.place(it)).collect::<Result<Vec<_>, _>>()?;
-        let mut pull_test = PullTest::new(&folder.join("witness"), &places)?;
+        let repositories = self.both().into_iter().map(|it| self.repository(it)).collect::<Result<Vec<_>, _>>()?;
+        let mut pull_test = PullTest::new(&folder.join("pull-test"), &repositories)?;
         let mut runs = Vec::new();
-        for place in &places {
+        for repository in &repositories {
             for tag in tags {
                 for platform in [AMD64, ARM64] {
-                    runs.push(pull_test.run(place, tag, platform, TELL_MACHINE).await?);
+                    runs.push(pull_test.run(repository, tag, platform, TELL_MACHINE).await?);
                 }
             }
         }
@@ -262,10 +246,10 @@ impl Registries {
     }
 
     /// Puts on all registries what one tag names under another tag, as a retagging release does.
-    pub(super) async fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
+    pub(super) fn retag(&self, from: &str, to: &str) -> Result<(), HarnessError> {
         for registry in self.both() {
             if let Some(manifest) = registry.manifest(from)? {
-                registry.put(manifest, to).await?;
+                registry.put(&manifest.bytes, to)?;
             }
         }
         Ok(())
@@ -273,7 +257,7 @@ impl Registries {
 
     /// Puts more lists on all registries than any listing has on one page, each under a tag of its own, of the images that a
     /// tag leads to. Tags are numbered from `first` on.
-    pub(super) async fn fill(&self, of: &str, first: usize) -> Result<(), HarnessError> {
+    pub(super) fn fill(&self, of: &str, first: usize) -> Result<(), HarnessError> {
         for registry in self.both() {
             let Some(list) = registry.manifest(of)? else { continue };
             // A registry takes no list of what a pipeline has removed.
@@ -283,23 +267,22 @@ impl Registries {
             for number in first..first + MORE_THAN_A_PAGE {
                 // Another number of blanks makes another digest of the same JSON.
                 let bytes = [&list.bytes[..], " ".repeat(number).as_bytes()].concat();
-                registry.put(StoredManifest { bytes, ..list.clone() }, &format!("0-other-{number}")).await?;
+                registry.put(&bytes, &format!("0-other-{number}"))?;
             }
         }
         Ok(())
     }
 
     /// Puts on all registries, under a tag, a list of the first image that another tag's list names. Its digest on each.
-    pub(super) async fn tag_part(&self, of: &str, to: &str) -> Result<[Option<String>; 2], HarnessError> {
+    pub(super) fn tag_part(&self, of: &str, to: &str) -> Result<[Option<String>; 2], HarnessError> {
         let mut digests = [None, None];
         for (registry, digest) in self.both().into_iter().zip(&mut digests) {
-            let Some(whole) = registry.manifest(of)? else { continue };
-            let mut list = parsed(&whole)?;
+            let Some(list) = registry.manifest(of)? else { continue };
+            let mut list = parsed(&list)?;
             if let Some(images) = list["manifests"].as_array_mut() {
                 images.truncate(1);
             }
-            registry.put(StoredManifest { bytes: list.to_string().into(), ..whole }, to).await?;
-            *digest = registry.tagged(to)?;
+            *digest = Some(registry.put(list.to_string().as_bytes(), to)?);
         }
         Ok(digests)
     }
@@ -327,7 +310,7 @@ async fn read_tags(client: Client, tags: impl Iterator<Item = &String>) -> Resul
     let mut publications = Vec::new();
     for tag in tags {
         let publication = reader.publication(tag).await;
-        publications.push(publication.map_err(HarnessError::other("cannot look at a registry"))?);
+        publications.push(publication.map_err(HarnessError::other("cannot read a registry"))?);
     }
     Ok(publications)
 }
@@ -338,10 +321,4 @@ pub(crate) fn accounts(secrets: &Secrets) -> [Account; 2] {
     let rights = vec![Access::repository(REPOSITORIES, &["pull", "push", "delete"])];
     let ghcr = Account { name: None, password: secret("GITHUB_TOKEN"), rights: rights.clone() };
     [ghcr, Account { name: Some(DOCKERHUB_USER.to_owned()), password: secret("DOCKERHUB_TOKEN"), rights }]
-}
-
-impl std::fmt::Debug for Registries {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registries").field("addresses", &self.addresses()).finish_non_exhaustive()
-    }
 }

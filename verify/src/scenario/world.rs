@@ -5,7 +5,6 @@ use std::{
     collections::BTreeMap,
     mem,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -26,7 +25,7 @@ use crate::{
         owner,
         pace::Pace,
         podman::PodmanHost,
-        proxy::{Action, FirstProxy, Injected, Proxy, Rule},
+        proxy::{FirstProxy, Injected, Proxy, Rule},
         secrets::Secrets,
         source::Source,
         subject::Running,
@@ -46,17 +45,16 @@ const SECRET_LENGTH: usize = 36;
 const OUR_AGENT: &str = "tallyman-verify/";
 
 /// The world of one scenario.
-#[derive(Debug)]
 pub struct World {
-    scenario: Scenario,
+    pub(super) scenario: Scenario,
     pub(super) options: LocalOptions,
     pub(super) registries: Registries,
     /// Stands for all other servers.
     outside: Outside,
-    source: LabelledSource,
+    pub(super) source: LabelledSource,
     pub(super) secrets: Secrets,
     /// The secret that is not there just now.
-    withheld: Option<&'static str>,
+    pub(super) withheld: Option<&'static str>,
     pub(super) recorder: Recorder,
     /// The stages that run just now.
     pub(super) running: Running,
@@ -64,7 +62,7 @@ pub struct World {
     pollers: Vec<Poller>,
     pace: Pace,
     folder: TempDir,
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     /// When the harness began to read and pull images itself, in milliseconds since the scenario began.
     inspected_ms: Option<u64>,
 }
@@ -132,22 +130,6 @@ impl World {
     /// Files or git that fail.
     pub fn change(&mut self, to: &str) -> Result<(), HarnessError> {
         self.source.change(to)
-    }
-
-    /// Commits a change after which the build fails for arm64.
-    ///
-    /// # Errors
-    /// Files or git that fail.
-    pub fn break_arm64(&mut self) -> Result<(), HarnessError> {
-        self.source.break_arm64()
-    }
-
-    /// Commits a change after which the build has a step that takes seconds.
-    ///
-    /// # Errors
-    /// Files or git that fail.
-    pub fn add_slow_step(&mut self) -> Result<(), HarnessError> {
-        self.source.add_slow_step()
     }
 
     /// A whole run for a push of main's head.
@@ -243,11 +225,6 @@ impl World {
         self.options.environment.insert("VERIFY_CACHE".into(), self.registries.cache());
     }
 
-    /// From now on, one secret is not there, or all are.
-    pub fn withhold(&mut self, secret: Option<&'static str>) {
-        self.withheld = secret;
-    }
-
     /// The proxy before GHCR.
     pub fn ghcr(&self) -> &Proxy {
         &self.registries.ghcr.proxy
@@ -272,17 +249,6 @@ impl World {
     /// Cancels the run that is going on when one of the rules holds a request, and lets the request through after a time.
     pub(super) fn cancel_at(&self, rules: Vec<Injected>, release_after: Option<Duration>) -> Cancellation {
         Cancellation::at(rules, release_after, self.running.clone(), self.recorder.clone())
-    }
-
-    /// Notes when the run was cancelled.
-    pub(super) fn cancelled(&mut self, cancellation: Cancellation) {
-        self.evidence.signalled_ms = cancellation.signalled_ms();
-    }
-
-    /// What ends the run that is going on at once, as when its machine dies.
-    pub fn killer(&self) -> Action {
-        let running = self.running.clone();
-        Arc::new(move || running.kill())
     }
 
     /// Everything that was seen.
@@ -334,10 +300,6 @@ impl World {
             self.source.source.check_out(commit, &folder).map_err(HarnessError::io("cannot check a commit out"))?;
         }
         Ok(folder)
-    }
-
-    pub(super) const fn builds_in_turn(&self) -> bool {
-        self.scenario.builds_in_turn()
     }
 
     /// The folder of the programs whose calls are recorded.

@@ -98,7 +98,7 @@ static SWEPT: OnceCell<()> = OnceCell::const_new();
 
 /// Removes what killed processes left, before anything new is in its way.
 async fn sweep() -> Result<(), HarnessError> {
-    Sweep::begin().await?.leftovers().await.map(drop)
+    Sweep::begin().await?.leftovers().await
 }
 
 /// For `map_err`: evidence that could not be shared.

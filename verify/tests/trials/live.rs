@@ -26,12 +26,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn trusted() -> Result<(), Failed> {
     let (authority, stranger) = (Authority::new()?, Authority::new()?);
     let registry = Registry::start(Backend::Process, None).await?;
-    let proxy = Proxy::start_tls("ghcr", Service::Registry, &Recorder::default(), authority.server()?).await?;
+    let proxy = Proxy::start_with("ghcr", Service::Registry, &Recorder::default(), Some(authority.server()?)).await?;
     proxy.set_upstream(registry.host());
     let reference = format!("https://{}/acme/hello:latest", proxy.address());
     for (trusted, expected) in [(&authority, FAILED), (&stranger, UNKNOWN)] {
         let folder = tempfile::tempdir()?;
-        let file = trusted.write(folder.path(), &[])?;
+        let file = trusted.write(folder.path())?;
         let mut live = verify();
         live.args(["live", &reference]).env("SSL_CERT_FILE", file).env_remove("SSL_CERT_DIR");
         let output = tokio::task::spawn_blocking(move || live.output()).await??;

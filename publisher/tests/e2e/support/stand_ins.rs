@@ -3,8 +3,8 @@
 
 use verify::{
     harness::{
-        management::{DockerHub, GitHub, manifest_deletion},
-        proxy::{Profile, Proxy, Rule},
+        management::{StandIn, docker_hub, github},
+        proxy::{Proxy, Rule},
         registry::{Backend, Registry},
     },
     history::{Kind, Recorder, Service},
@@ -29,9 +29,9 @@ pub(crate) struct Side {
 pub(crate) struct StandIns {
     pub(crate) sides: [Side; 3],
     recorder: Recorder,
-    github: GitHub,
+    github: StandIn,
     github_proxy: Proxy,
-    hub: DockerHub,
+    hub: StandIn,
     hub_proxy: Proxy,
 }
 
@@ -50,7 +50,7 @@ impl Side {
 
     /// Lets no tag of this name be set from now on.
     pub(crate) fn refuse_tag(&self, tag: &str) {
-        let _ = self.proxy.add(Rule::on(Kind::ManifestPut).tag(tag).answer(503));
+        let _ = self.proxy.add(Rule::on(Kind::ManifestPut).reference(tag).answer(503));
     }
 
     /// Every manifest that it holds, tagged or not, sorted.
@@ -80,16 +80,15 @@ impl StandIns {
             Side::start("dockerhub", &recorder),
             Side::start("plain", &recorder)
         );
-        let github = GitHub::start(ghcr.registry.storage().clone(), GITHUB_TOKEN).await.unwrap();
+        let github = github::start(ghcr.registry.storage().clone(), GITHUB_TOKEN).await.unwrap();
         let hub =
-            DockerHub::start(dockerhub.registry.storage().clone(), DOCKERHUB_USER, DOCKERHUB_TOKEN).await.unwrap();
+            docker_hub::start(dockerhub.registry.storage().clone(), DOCKERHUB_USER, DOCKERHUB_TOKEN).await.unwrap();
         let github_proxy = Proxy::start("github-api", Service::GitHub, &recorder).await.unwrap();
         github_proxy.set_upstream(github.address());
         let hub_proxy = Proxy::start("hub-api", Service::DockerHub, &recorder).await.unwrap();
         hub_proxy.set_upstream(hub.address());
-        ghcr.proxy.behave_like(Profile::Ghcr);
-        dockerhub.proxy.behave_like(Profile::DockerHub);
-        dockerhub.proxy.add_standing(manifest_deletion(dockerhub.registry.storage().clone(), REPOSITORY));
+        ghcr.proxy.add_standing(github::registry_rule());
+        dockerhub.proxy.add_standing(docker_hub::registry_rule(dockerhub.registry.storage().clone()));
         Self { sides: [ghcr, dockerhub, plain], recorder, github, github_proxy, hub, hub_proxy }
     }
 

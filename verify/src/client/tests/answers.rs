@@ -173,7 +173,7 @@ async fn only_the_named_ca_is_trusted() {
     let registry = super::registry::Registry::start();
     let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
     let server = authority.server().unwrap();
-    let proxy = Proxy::start_tls("x", Service::Registry, &Recorder::default(), server).await.unwrap();
+    let proxy = Proxy::start_with("x", Service::Registry, &Recorder::default(), Some(server)).await.unwrap();
     proxy.set_upstream(&registry.host);
     let folder = tempfile::tempdir().unwrap();
     let client = |authority: &Authority| {

@@ -7,30 +7,24 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     io,
-    net::SocketAddr,
     sync::{Mutex, PoisonError},
 };
 
 use axum::http::{Method, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     first_seen::FirstSeen,
-    http::{Answer, Page, Request, StandIn},
+    http::{Page, Request, StandIn},
 };
 use crate::{
     harness::{
         HarnessError,
-        proxy::{Answer as RegistryAnswer, Rule},
+        proxy::{Answer, Rule},
         registry::{Storage, StoredManifest},
     },
     history::Kind,
 };
-
-/// The running stand-in. It ends when it is dropped.
-pub struct DockerHub {
-    stand_in: StandIn,
-}
 
 struct State {
     storage: Storage,
@@ -41,31 +35,19 @@ struct State {
     first_seen: Mutex<BTreeMap<String, FirstSeen>>,
 }
 
-impl DockerHub {
-    /// A stand-in before a registry's storage, with one account.
-    ///
-    /// # Errors
-    /// No port.
-    pub async fn start(storage: Storage, user: &str, personal_access_token: &str) -> Result<Self, HarnessError> {
-        let state = State {
-            storage,
-            user: user.to_owned(),
-            personal_access_token: personal_access_token.to_owned(),
-            access_tokens: Mutex::default(),
-            first_seen: Mutex::default(),
-        };
-        Ok(Self { stand_in: StandIn::start(move |request| state.answer(request)).await? })
-    }
-
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.stand_in.address()
-    }
-
-    /// The stand-in's own failures. What was seen then proves nothing.
-    pub fn trouble(&self) -> Vec<String> {
-        self.stand_in.trouble()
-    }
+/// Starts a stand-in before a registry's storage, with one account.
+///
+/// # Errors
+/// No port.
+pub async fn start(storage: Storage, user: &str, personal_access_token: &str) -> Result<StandIn, HarnessError> {
+    let state = State {
+        storage,
+        user: user.to_owned(),
+        personal_access_token: personal_access_token.to_owned(),
+        access_tokens: Mutex::default(),
+        first_seen: Mutex::default(),
+    };
+    StandIn::start(move |request| state.answer(request)).await
 }
 
 impl State {
@@ -92,7 +74,7 @@ impl State {
                     (&Method::GET | &Method::HEAD, [tag], _) => self.show(&repository, tag),
                     (&Method::DELETE, [tag], _) => {
                         let removed = self.storage.remove_tag(&repository, tag)?;
-                        Ok(if removed { Answer::no_content() } else { not_found() })
+                        Ok(if removed { Answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
                     }
                     _ => Ok(message(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")),
                 }
@@ -110,7 +92,7 @@ impl State {
         }
         let issued = format!("hub-{:032x}", fastrand::u128(..));
         self.access_tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(issued.clone());
-        Answer::json(StatusCode::OK, Value::Object(Map::from_iter([(token.to_owned(), json!(issued))])))
+        Answer::json(StatusCode::OK, &json!({ token: issued }))
     }
 
     /// A page of a repository's tags, the last pushed first. Only manifests of this page are read.
@@ -126,13 +108,13 @@ impl State {
         let link = |number| (1..=last).contains(&number).then(|| request.page_address(page, number));
         let (next, previous) = (link(page.number + 1), link(page.number - 1));
         let body = json!({ "count": tags.len(), "next": next, "previous": previous, "results": results });
-        Ok(Answer::json(StatusCode::OK, body))
+        Ok(Answer::json(StatusCode::OK, &body))
     }
 
     fn show(&self, repository: &str, name: &str) -> io::Result<Answer> {
         let tags = self.tags(repository)?.unwrap_or_default();
         match tags.iter().find(|tag| tag.name == name) {
-            Some(tag) => Ok(Answer::json(StatusCode::OK, self.entry(repository, tag)?)),
+            Some(tag) => Ok(Answer::json(StatusCode::OK, &self.entry(repository, tag)?)),
             None => Ok(not_found()),
         }
     }
@@ -158,37 +140,19 @@ impl State {
 
     fn entry(&self, repository: &str, tag: &Tag) -> io::Result<Value> {
         let manifest = self.storage.manifest(repository, &tag.digest)?;
-        let images = match &manifest {
-            Some(manifest) => self.images(repository, &tag.digest, manifest)?,
-            None => Vec::new(),
-        };
-        let full_size: u64 = images.iter().filter_map(|image| image["size"].as_u64()).sum();
+        let document = manifest.as_ref().map(parsed).unwrap_or_default();
+        // The platform of an image that is in no list stands in its configuration, which is not read.
+        let alone = vec![json!({ "digest": tag.digest })];
+        let images = document["manifests"].as_array().unwrap_or(&alone).iter().map(image);
         Ok(json!({
             "name": tag.name,
             "digest": tag.digest,
-            "media_type": manifest.map(|manifest| manifest.media_type),
+            "media_type": manifest.as_ref().map(|manifest| &manifest.media_type),
             "tag_status": "active",
             "last_updated": tag.pushed,
             "tag_last_pushed": tag.pushed,
-            "tag_last_pulled": null,
-            "full_size": full_size,
-            "images": images,
+            "images": images.collect::<Vec<_>>(),
         }))
-    }
-
-    /// The images that a manifest names: a list's entries, or itself. The platform of an image that is in no list stands in its
-    /// configuration, which is not read.
-    fn images(&self, repository: &str, digest: &str, manifest: &StoredManifest) -> io::Result<Vec<Value>> {
-        let document = parsed(manifest);
-        let Some(entries) = document["manifests"].as_array() else {
-            return Ok(vec![image(digest, &Value::Null, size(&document))]);
-        };
-        let of_entry = |entry: &Value| {
-            let digest = entry["digest"].as_str().unwrap_or_default();
-            let child = self.storage.manifest(repository, digest)?;
-            Ok(image(digest, &entry["platform"], child.map_or(0, |child| size(&parsed(&child)))))
-        };
-        entries.iter().map(of_entry).collect()
     }
 }
 
@@ -202,30 +166,24 @@ fn parsed(manifest: &StoredManifest) -> Value {
     serde_json::from_slice(&manifest.bytes).unwrap_or_default()
 }
 
-/// The bytes of configuration and layers.
-fn size(document: &Value) -> u64 {
-    let layers = document["layers"].as_array().into_iter().flatten();
-    layers.chain([&document["config"]]).filter_map(|descriptor| descriptor["size"].as_u64()).sum()
-}
-
-fn image(digest: &str, platform: &Value, size: u64) -> Value {
+/// An image as a tag shows it, from its entry in the tag's list.
+fn image(entry: &Value) -> Value {
+    let platform = &entry["platform"];
     json!({
         "architecture": platform["architecture"],
         "os": platform["os"],
         "variant": platform["variant"],
-        "digest": digest,
-        "size": size,
+        "digest": entry["digest"],
         "status": "active",
-        "last_pushed": null,
     })
 }
 
 fn detail(status: StatusCode, text: &str) -> Answer {
-    Answer::json(status, json!({ "detail": text }))
+    Answer::json(status, &json!({ "detail": text }))
 }
 
 fn message(status: StatusCode, text: &str) -> Answer {
-    Answer::json(status, json!({ "errinfo": {}, "message": text }))
+    Answer::json(status, &json!({ "errinfo": {}, "message": text }))
 }
 
 fn unauthorized() -> Answer {
@@ -236,22 +194,24 @@ fn not_found() -> Answer {
     message(StatusCode::NOT_FOUND, "not found")
 }
 
-/// The rule by which Docker Hub's registry host refuses `DELETE /v2/<repository>/manifests/<digest>`: distribution deletes a
-/// manifest with all its tags, Docker Hub keeps what a tag or a list needs.
-pub fn manifest_deletion(storage: Storage, repository: &str) -> Rule {
-    Rule::on(Kind::ManifestDelete).repository(repository).named("docker hub deletes what nobody names").decide(
-        move |operation| {
-            let (repository, digest) = (operation.repository.as_deref()?, operation.reference.as_deref()?);
-            refusal(&storage, repository, digest).unwrap_or_else(|error| {
-                Some(RegistryAnswer::error(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", &error.to_string()))
-            })
-        },
-    )
+/// The rule for deletions on Docker Hub's registry host: distribution deletes a manifest with all its tags, Docker Hub keeps
+/// what a tag or a list needs, and deletes nothing by tag.
+pub fn registry_rule(storage: Storage) -> Rule {
+    Rule::on(Kind::ManifestDelete).named("docker hub keeps what is needed").decide(move |operation| {
+        let operation = operation?;
+        let (repository, reference) = (operation.repository.as_deref()?, operation.reference.as_deref()?);
+        if operation.tag().is_some() {
+            return Some(405.into());
+        }
+        refusal(&storage, repository, reference).unwrap_or_else(|error| {
+            Some(Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", &error.to_string()))
+        })
+    })
 }
 
 /// The refusal of a manifest's deletion; none if it may be deleted, or if the registry itself refuses it.
-pub(super) fn refusal(storage: &Storage, repository: &str, digest: &str) -> io::Result<Option<RegistryAnswer>> {
-    let denied = |message| Ok(Some(RegistryAnswer::error(StatusCode::FORBIDDEN, "DENIED", message)));
+pub(super) fn refusal(storage: &Storage, repository: &str, digest: &str) -> io::Result<Option<Answer>> {
+    let denied = |message| Ok(Some(Answer::error(StatusCode::FORBIDDEN, "DENIED", message)));
     if storage.manifest(repository, digest)?.is_none() {
         return Ok(None);
     }

@@ -7,19 +7,26 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     io,
-    net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header::LINK};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use url::form_urlencoded::byte_serialize;
 
 use super::{
     first_seen::FirstSeen,
-    http::{Answer, Page, Request, StandIn, encode},
+    http::{Page, Request, StandIn},
 };
-use crate::harness::{HarnessError, registry::Storage};
+use crate::{
+    harness::{
+        HarnessError,
+        proxy::{Answer, Rule},
+        registry::Storage,
+    },
+    history::Kind,
+};
 
 const LAST_TAGGED: &str =
     "You cannot delete the last tagged version of a package. You must delete the package instead.";
@@ -28,11 +35,6 @@ const LAST: &str = "You cannot delete the last version of a package. You must de
 /// Digests of versions, with their tags.
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
-/// The running stand-in. It ends when it is dropped.
-pub struct GitHub {
-    stand_in: StandIn,
-}
-
 struct State {
     storage: Storage,
     token: String,
@@ -40,30 +42,23 @@ struct State {
     first_seen: Mutex<BTreeMap<String, FirstSeen>>,
 }
 
-impl GitHub {
-    /// A stand-in before a registry's storage that accepts one token. What the storage holds now counts as older than what
-    /// comes later.
-    ///
-    /// # Errors
-    /// No port; files that cannot be read.
-    pub async fn start(storage: Storage, token: &str) -> Result<Self, HarnessError> {
-        let state = State { storage, token: token.to_owned(), first_seen: Mutex::default() };
-        let read = || HarnessError::io("cannot read a registry's storage");
-        for repository in state.storage.repositories().map_err(read())? {
-            state.versions(&repository).map_err(read())?;
-        }
-        Ok(Self { stand_in: StandIn::start(move |request| state.answer(request)).await? })
+/// Starts a stand-in before a registry's storage that accepts one token. What the storage holds now counts as older than what
+/// comes later.
+///
+/// # Errors
+/// No port; files that cannot be read.
+pub async fn start(storage: Storage, token: &str) -> Result<StandIn, HarnessError> {
+    let state = State { storage, token: token.to_owned(), first_seen: Mutex::default() };
+    let read = || HarnessError::io("cannot read a registry's storage");
+    for repository in state.storage.repositories().map_err(read())? {
+        state.versions(&repository).map_err(read())?;
     }
+    StandIn::start(move |request| state.answer(request)).await
+}
 
-    /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.stand_in.address()
-    }
-
-    /// The stand-in's own failures. What was seen then proves nothing.
-    pub fn trouble(&self) -> Vec<String> {
-        self.stand_in.trouble()
-    }
+/// The rule by which GHCR refuses to delete anything.
+pub fn registry_rule() -> Rule {
+    Rule::on_any(&[Kind::ManifestDelete, Kind::BlobDelete]).named("ghcr deletes nothing").answer(405)
 }
 
 /// The id of a version: the same for the same manifest in the same repository, and small enough for a JSON number.
@@ -103,17 +98,17 @@ impl State {
         }
         let find = |id: &str| versions.iter().find(|(digest, _)| version_id(&repository, digest).to_string() == id);
         match (&request.method, rest) {
-            (&Method::GET, []) => Ok(self.show_package(request, package, &versions)),
+            (&Method::GET, []) => Ok(Answer::json(StatusCode::OK, &package.json(versions.len()))),
             (&Method::GET, ["versions"]) => Ok(self.list(request, package, &versions)),
             (&Method::GET, ["versions", id]) => Ok(find(id).map_or_else(package_not_found, |(digest, tags)| {
                 let created = self.first_seen()[&repository].time(digest);
-                Answer::json(StatusCode::OK, package.version(request, digest, tags, &created))
+                Answer::json(StatusCode::OK, &package.version(request, digest, tags, &created))
             })),
             (&Method::DELETE, []) => {
                 for digest in versions.keys() {
                     self.storage.remove_manifest(&repository, digest)?;
                 }
-                Ok(Answer::no_content())
+                Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
             (&Method::DELETE, ["versions", id]) => match find(id) {
                 Some((digest, tags)) => self.delete_version(&repository, &versions, digest, tags),
@@ -140,12 +135,6 @@ impl State {
         self.first_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show_package(&self, request: &Request, package: &Package<'_>, versions: &Versions) -> Answer {
-        let first_seen = &self.first_seen()[&package.repository()];
-        let created = versions.keys().map(|digest| first_seen.time(digest)).min().unwrap_or_default();
-        Answer::json(StatusCode::OK, package.json(request, versions.len(), &created))
-    }
-
     /// A page of versions, the newest first. Nothing that was deleted can be listed.
     fn list(&self, request: &Request, package: &Package<'_>, versions: &Versions) -> Answer {
         let first_seen = &self.first_seen()[&package.repository()];
@@ -157,10 +146,10 @@ impl State {
         let page = Page::of(request, "per_page", 30);
         let version = |digest: &&String| package.version(request, digest, &versions[*digest], &first_seen.time(digest));
         let shown: Vec<Value> = digests[page.range(digests.len())].iter().map(version).collect();
-        let answer = Answer::json(StatusCode::OK, json!(shown));
-        match links(request, page, page.last(digests.len())) {
-            Some(links) => answer.with_links(&links),
-            None => answer,
+        let answer = Answer::json(StatusCode::OK, &json!(shown));
+        match HeaderValue::from_str(&links(request, page, page.last(digests.len()))) {
+            Ok(links) if !links.is_empty() => answer.header(LINK, links),
+            _ => answer,
         }
     }
 
@@ -179,7 +168,7 @@ impl State {
             return Ok(refused(StatusCode::BAD_REQUEST, LAST));
         }
         self.storage.remove_manifest(repository, digest)?;
-        Ok(Answer::no_content())
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 }
 
@@ -189,21 +178,17 @@ impl Package<'_> {
     }
 
     fn path(&self) -> String {
-        format!("users/{}/packages/container/{}", self.owner, encode(self.name))
+        let name: String = byte_serialize(self.name.as_bytes()).collect();
+        format!("users/{}/packages/container/{name}", self.owner)
     }
 
-    fn json(&self, request: &Request, versions: usize, created: &str) -> Value {
+    fn json(&self, versions: usize) -> Value {
         json!({
             "id": version_id(&self.repository(), ""),
             "name": self.name,
             "package_type": "container",
-            "owner": { "login": self.owner, "type": "User" },
             "version_count": versions,
             "visibility": "public",
-            "url": format!("{}/{}", request.base, self.path()),
-            "html_url": format!("https://github.com/{}", self.path()),
-            "created_at": created,
-            "updated_at": created,
         })
     }
 
@@ -222,26 +207,20 @@ impl Package<'_> {
     }
 }
 
-/// The header `Link` (RFC 8288); none if there is one page only.
-fn links(request: &Request, page: Page, last: usize) -> Option<String> {
+/// The header `Link` (RFC 8288); empty if there is one page only.
+fn links(request: &Request, page: Page, last: usize) -> String {
     let before = [("prev", page.number - 1)].into_iter().filter(|_| page.number > 1);
     let after = [("next", page.number + 1), ("last", last)].into_iter().filter(|_| page.number < last);
     let first = [("first", 1)].into_iter().filter(|_| page.number > 1);
     let link = |(name, number)| format!("<{}>; rel=\"{name}\"", request.page_address(page, number));
-    let links: Vec<String> = before.chain(after).chain(first).map(link).collect();
-    (!links.is_empty()).then(|| links.join(", "))
+    before.chain(after).chain(first).map(link).collect::<Vec<_>>().join(", ")
 }
 
 /// A refusal in GitHub's form. Clean-up programs match some of its messages.
 fn refused(status: StatusCode, message: &str) -> Answer {
-    Answer::json(
-        status,
-        json!({
-            "message": message,
-            "documentation_url": "https://docs.github.com/rest/packages/packages",
-            "status": status.as_u16().to_string(),
-        }),
-    )
+    let documentation = "https://docs.github.com/rest/packages/packages";
+    let status_text = status.as_u16().to_string();
+    Answer::json(status, &json!({ "message": message, "documentation_url": documentation, "status": status_text }))
 }
 
 /// No such interface, or none for this owner.

@@ -1,4 +1,4 @@
-//! Requests and answers of the stand-ins, pages of their listings, and the server.
+//! Requests to the stand-ins, pages of their listings, and the server.
 
 use std::{
     collections::BTreeMap,
@@ -12,21 +12,20 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request as Incoming, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts},
+    http::{HeaderName, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse as _, Response},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use serde_json::{Value, json};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 use tokio::task;
 use url::form_urlencoded;
 
-use crate::harness::{HarnessError, server::Server};
+use crate::harness::{HarnessError, proxy::Answer, server::Server};
 
 /// The longest body of a request, in bytes: logins are short.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The words before a token in `Authorization`: `token` is GitHub's, `JWT` Docker Hub's older one.
 const SCHEMES: &[&str] = &["bearer", "token", "jwt"];
-/// What is encoded in a segment of a path (RFC 3986, 2.3): GitHub's packages have slashes in their names.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The longest page of a listing, at GitHub and at Docker Hub.
 const PAGE_SIZE_MAX: usize = 100;
 
@@ -92,11 +91,6 @@ impl Request {
     }
 }
 
-/// A name as one segment of a path.
-pub(super) fn encode(name: &str) -> String {
-    utf8_percent_encode(name, ENCODED).to_string()
-}
-
 /// A page of a listing, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Page {
@@ -126,34 +120,6 @@ impl Page {
     }
 }
 
-/// An answer.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Option<Value>,
-}
-
-impl Answer {
-    /// A status with a body.
-    pub(super) fn json(status: StatusCode, body: Value) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Some(body) }
-    }
-
-    /// 204 without a body.
-    pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: None }
-    }
-
-    /// The same with the header `Link`. A text that cannot stand in a header is left out.
-    pub(super) fn with_links(mut self, links: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(links) {
-            self.headers.insert(header::LINK, value);
-        }
-        self
-    }
-}
-
 type Respond = dyn Fn(&Request) -> io::Result<Answer> + Send + Sync;
 
 struct Shared {
@@ -162,7 +128,7 @@ struct Shared {
 }
 
 /// A running stand-in. It ends when it is dropped.
-pub(super) struct StandIn {
+pub struct StandIn {
     server: Server,
     shared: Arc<Shared>,
 }
@@ -177,75 +143,27 @@ impl StandIn {
         Ok(Self { server: Server::start(router).await?, shared })
     }
 
-    pub(super) const fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// The stand-in's own failures.
-    pub(super) fn trouble(&self) -> Vec<String> {
+    /// The stand-in's own failures. What was seen then proves nothing.
+    pub fn trouble(&self) -> Vec<String> {
         self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, incoming: Incoming) -> Response<Body> {
+async fn answer(State(shared): State<Arc<Shared>>, incoming: Incoming) -> Response {
     let (head, body) = incoming.into_parts();
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        return respond(Answer::json(StatusCode::PAYLOAD_TOO_LARGE, json!({"message": "too large"})));
-    };
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
     let request = Request::new(head, &body);
     let line = format!("{} {}", request.method, request.path);
     let answering = Arc::clone(&shared);
     let answered = task::spawn_blocking(move || (answering.respond)(&request)).await;
-    respond(answered.map_err(io::Error::other).and_then(|answer| answer).unwrap_or_else(|error| {
+    let answer = answered.map_err(io::Error::other).and_then(|answer| answer).unwrap_or_else(|error| {
         shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{line}: {error}"));
-        Answer::json(StatusCode::INTERNAL_SERVER_ERROR, json!({"message": "the stand-in failed"}))
-    }))
-}
-
-fn respond(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    if let Some(body) = answer.body {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        *response.body_mut() = Body::from(body.to_string());
-    }
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    use super::*;
-
-    fn page(query: &str) -> Page {
-        let uri = format!("/list?{query}");
-        let (head, ()) = axum::http::Request::get(uri).body(()).unwrap().into_parts();
-        Page::of(&Request::new(head, b""), "per_page", 30)
-    }
-
-    #[rstest]
-    #[case("", (1, 30))]
-    #[case("page=3", (3, 30))]
-    #[case("per_page=100", (1, 100))]
-    #[case("per_page=101", (1, 100))]
-    #[case("page=0&per_page=0", (1, 30))]
-    #[case("page=-1&per_page=many", (1, 30))]
-    fn a_page_is_read_from_the_query(#[case] query: &str, #[case] (number, size): (usize, usize)) {
-        assert_eq!(page(query), Page { number, size, parameter: "per_page" });
-    }
-
-    proptest! {
-        #[test]
-        fn all_pages_together_show_everything_once(length in 0_usize..500, size in 1_usize..120) {
-            let page = |number| Page { number, size, parameter: "per_page" };
-            let last = page(1).last(length);
-            let shown: Vec<usize> = (1..=last).flat_map(|number| page(number).range(length)).collect();
-            prop_assert_eq!(shown, (0..length).collect::<Vec<_>>());
-            prop_assert!(page(last + 1).range(length).is_empty());
-            prop_assert!(page(usize::MAX).range(length).is_empty());
-        }
-    }
+        Answer::text(StatusCode::INTERNAL_SERVER_ERROR, "the stand-in failed")
+    });
+    (answer.status, answer.headers, Body::from(answer.body)).into_response()
 }

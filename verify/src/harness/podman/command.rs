@@ -36,10 +36,15 @@ pub(super) async fn podman<A: AsRef<OsStr>>(
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => HarnessError::ProgramMissing { program: "podman".into() },
-            _ => HarnessError::Io { what: "cannot call podman".into(), source: error },
+            _ => HarnessError::io("cannot call podman")(error),
         })?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     Ok(Called { success: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+}
+
+/// podman's version: `5.8.1`.
+pub(super) async fn version() -> Result<String, HarnessError> {
+    podman(&BTreeMap::new(), &["version", "--format", "{{.Client.Version}}"]).await?.ok("tell its version")
 }
 
 impl Called {

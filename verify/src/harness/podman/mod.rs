@@ -4,13 +4,12 @@ mod bases;
 mod command;
 mod host;
 mod leftovers;
-mod machine;
 mod pull_test;
 mod removal;
 #[cfg(test)]
 mod tests;
 
+use command::version;
 pub use host::PodmanHost;
 pub use leftovers::{remove_as_its_users, remove_hosts_below};
-pub use machine::{emulation, is_rootless, version};
 pub use pull_test::{ContainerRun, PullTest};

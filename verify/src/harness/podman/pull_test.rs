@@ -80,11 +80,9 @@ impl PullTest {
         platform: &str,
         argument: &str,
     ) -> Result<ContainerRun, HarnessError> {
-        let separator = if reference.contains(':') { '@' } else { ':' };
-        let name = format!("{}/{}{separator}{reference}", place.host, place.name);
         let mut arguments = ["pull", "--quiet", "--platform", platform].map(str::to_owned).to_vec();
         arguments.extend(self.trust(place)?);
-        arguments.push(name);
+        arguments.push(place.reference(reference));
         let pull = podman(&self.environment, &arguments).await?;
         let mut run = ContainerRun {
             server: place.server.clone(),

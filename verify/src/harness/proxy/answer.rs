@@ -5,7 +5,7 @@ use hyper::{
     body::Bytes,
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -14,8 +14,8 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8")
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub(in crate::harness) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(in crate::harness) headers: HeaderMap,
+    pub(in crate::harness) body: Bytes,
 }
 
 impl Answer {
@@ -25,18 +25,18 @@ impl Answer {
     }
 
     /// A body in JSON.
-    pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), ..Self::empty(status) }.header(CONTENT_TYPE, JSON)
+    pub fn json(status: StatusCode, body: &Value) -> Self {
+        Self { body: body.to_string().into(), ..Self::empty(status) }.header(CONTENT_TYPE, JSON)
     }
 
     /// A body of plain text.
-    pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
+    pub fn text(status: StatusCode, body: &'static str) -> Self {
         Self { body: body.into(), ..Self::empty(status) }.header(CONTENT_TYPE, PLAIN)
     }
 
-    /// An error as registries tell it (distribution specification 1.1, "Error Codes").
+    /// An error as registries write it (distribution specification 1.1, "Error Codes").
     pub fn error(status: StatusCode, code: &str, message: &str) -> Self {
-        Self::json(status, json!({ "errors": [{ "code": code, "message": message }] }).to_string())
+        Self::json(status, &json!({ "errors": [{ "code": code, "message": message }] }))
     }
 
     /// The same with one more header.
@@ -52,12 +52,9 @@ impl From<u16> for Answer {
     fn from(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let code = match status {
-            StatusCode::BAD_REQUEST => "MANIFEST_INVALID",
-            StatusCode::UNAUTHORIZED => "UNAUTHORIZED",
             StatusCode::FORBIDDEN => "DENIED",
             StatusCode::NOT_FOUND => "NAME_UNKNOWN",
             StatusCode::METHOD_NOT_ALLOWED => "UNSUPPORTED",
-            StatusCode::RANGE_NOT_SATISFIABLE => "BLOB_UPLOAD_INVALID",
             StatusCode::TOO_MANY_REQUESTS => "TOOMANYREQUESTS",
             StatusCode::SERVICE_UNAVAILABLE => "UNAVAILABLE",
             _ => "UNKNOWN",

@@ -1,30 +1,23 @@
 //! One client's connection: its requests, one after the other, and what becomes of each.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::{Either, Full};
 use hyper::{
-    HeaderMap, Request, Response, StatusCode, Version,
+    Request, Response, StatusCode, Version,
     body::Incoming,
-    header::{AUTHORIZATION, CONTENT_RANGE, EXPECT, HOST, HeaderName, HeaderValue},
+    header::{AUTHORIZATION, EXPECT, HOST, HeaderName, HeaderValue},
     http::request,
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{
     answer::Answer,
     exchange::PendingExchange,
-    expired_tokens,
     interceptor::{Decision, Ending},
     request_body::RequestBody,
     response_body::{ResponseBody, Source},
@@ -34,28 +27,15 @@ use super::{
     table::Applied,
     upstream::{BUFFER_MAX_BYTES, Upstream, remove_hop_by_hop},
 };
+use crate::history::redact;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 /// The name of an interceptor's faults in histories.
 const INTERCEPTED: &str = "interceptor";
 
-/// A stream over a TCP connection.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    fn tcp(&self) -> &TcpStream;
-}
-
-impl Transport for TcpStream {
-    fn tcp(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Transport for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
-    }
-}
+/// A client's TCP connection, with TLS on it or without.
+pub(super) type Transport = tokio_util::either::Either<TcpStream, TlsStream<TcpStream>>;
 
 /// A client's connection. It keeps one upstream connection.
 struct Connection {
@@ -89,7 +69,7 @@ enum ForwardError {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(state: Arc<State>, transport: impl Transport) {
+pub(super) async fn serve(state: Arc<State>, transport: Transport) {
     let connection =
         Arc::new(Connection { state: Arc::clone(&state), upstream: Mutex::default(), ending: Mutex::default() });
     let service = |request| {
@@ -103,10 +83,14 @@ pub(super) async fn serve(state: Arc<State>, transport: impl Transport) {
     // What goes wrong on a connection shows in the exchange.
     let _ = (&mut http).await;
     let ending = *connection.ending.lock().unwrap_or_else(PoisonError::into_inner);
-    if ending == Ending::Reset
-        && let Err(error) = http.into_parts().io.into_inner().tcp().set_zero_linger()
-    {
-        state.trouble(&format!("a connection cannot be reset: {error}"));
+    if ending == Ending::Reset {
+        let reset = match http.into_parts().io.into_inner() {
+            Transport::Left(tcp) => tcp.set_zero_linger(),
+            Transport::Right(tls) => tls.get_ref().0.set_zero_linger(),
+        };
+        if let Err(error) = reset {
+            state.trouble(&format!("a connection cannot be reset: {error}"));
+        }
     }
 }
 
@@ -114,12 +98,12 @@ impl Connection {
     async fn handle(&self, request: Request<Incoming>) -> Answered {
         let (head, incoming) = request.into_parts();
         let exchange = PendingExchange::new(Arc::clone(&self.state), &head);
-        let body = RequestBody::new(incoming, exchange.arrived());
+        let body = RequestBody::new(incoming, Arc::clone(&exchange.arrived));
         let mut handled = Handled { head, body, exchange };
         let Some(interceptor) = self.state.interceptor.get() else { return self.by_rules(handled).await };
         handled.body.read_ahead().await.map_err(|_| Ended)?;
         let intercepted = interceptor.intercept(handled.exchange.operation()).await;
-        handled.exchange.keep(intercepted.until_ended);
+        handled.exchange.until_ended = Some(intercepted.until_ended);
         if !matches!(intercepted.decision, Decision::Pass) {
             handled.exchange.fault(INTERCEPTED);
         }
@@ -137,15 +121,15 @@ impl Connection {
     }
 
     /// Handles a request according to the rules.
-    async fn by_rules(&self, handled: Handled) -> Answered {
-        if let Some(rule) = self.state.expired_tokens.rule(&handled.head.headers) {
-            return self.refuse_token(handled, None, &rule).await;
+    async fn by_rules(&self, mut handled: Handled) -> Answered {
+        if let Some(rule) = self.state.expired_tokens.replace(&mut handled.head.headers) {
+            handled.exchange.fault(&rule);
+            return self.pass(handled).await;
         }
         let facts = Facts {
             server: &self.state.name,
             operation: handled.exchange.operation(),
             authorized: handled.head.headers.contains_key(AUTHORIZATION),
-            chunk_bytes: chunk_bytes(&handled.head.headers),
         };
         match self.state.table.find(&facts) {
             Some(applied) => self.apply(handled, applied).await,
@@ -157,20 +141,21 @@ impl Connection {
     async fn apply(&self, mut handled: Handled, mut applied: Applied) -> Answered {
         match applied.rule().effect.clone() {
             Effect::Forward => {
-                handled.exchange.fire(&mut applied);
+                applied.fire();
                 self.pass(handled).await
             }
-            Effect::Answer(answer) => self.answer(handled, Some(applied), answer).await,
-            Effect::Decide(decide) => match handled.exchange.operation().and_then(|operation| decide(operation)) {
+            Effect::Answer(decide) => match decide(handled.exchange.operation()) {
                 Some(answer) => self.answer(handled, Some(applied), answer).await,
                 None => self.pass(handled).await,
             },
-            Effect::Limit(limit) => self.answer(handled, Some(applied), limit.answer(SystemTime::now())).await,
             Effect::ExpireToken => {
-                let rule = applied.rule().name.clone();
-                self.refuse_token(handled, Some(applied), &rule).await
+                self.state.expired_tokens.add(&handled.head.headers, applied.active());
+                self.state.expired_tokens.replace(&mut handled.head.headers);
+                handled.exchange.fire(&mut applied);
+                self.pass(handled).await
             }
-            Effect::Reset => {
+            Effect::Reset(action) => {
+                action();
                 handled.exchange.fire(&mut applied);
                 self.end(Ending::Reset)
             }
@@ -209,11 +194,7 @@ impl Connection {
 
     /// Puts a manifest whose tag is to show late what it points at.
     async fn put_late(&self, mut handled: Handled, mut applied: Applied, reads: usize) -> Answered {
-        let before = match self.state.host(handled.head.uri.path()) {
-            Ok(host) => stale_tags::current(&host, &handled.head).await,
-            Err(words) => Err(words),
-        };
-        let before = match before {
+        let before = match stale_tags::current(&self.state, &handled.head).await {
             Ok(before) => before,
             Err(words) => return self.finish(handled, Err(ForwardError::Trouble(words))).await,
         };
@@ -225,24 +206,6 @@ impl Connection {
             self.state.stale_tags.add(&put, before, reads, applied.active());
         }
         self.finish(handled, answer).await
-    }
-
-    /// Answers that the token is expired.
-    async fn refuse_token(&self, mut handled: Handled, applied: Option<Applied>, rule: &str) -> Answered {
-        let answer = match self.state.host(handled.head.uri.path()) {
-            Ok(host) => expired_tokens::answer(&host, &handled.head, handled.exchange.operation()).await,
-            Err(words) => Err(words),
-        };
-        match answer {
-            Ok(answer) => {
-                if let Some(applied) = &applied {
-                    self.state.expired_tokens.add(&handled.head.headers, applied.active());
-                }
-                handled.exchange.fault(rule);
-                self.answer(handled, applied, answer).await
-            }
-            Err(words) => self.finish(handled, Err(ForwardError::Trouble(words))).await,
-        }
     }
 
     /// Answers when the whole request is here: a client in the middle of an upload might not read the answer otherwise.
@@ -266,7 +229,7 @@ impl Connection {
             Ok(answer) => Ok(respond(handled.exchange, answer)),
             Err(ForwardError::ClientGone | ForwardError::Cut) => self.end(Ending::Close),
             Err(ForwardError::Trouble(words)) => {
-                handled.exchange.trouble(&words);
+                self.state.trouble(&words);
                 self.answer(handled, None, Answer::text(StatusCode::BAD_GATEWAY, "the harness failed")).await
             }
         }
@@ -289,8 +252,8 @@ impl Connection {
         let mut upstream = self.connect(&host).await.map_err(ForwardError::Trouble)?;
         let body = std::mem::replace(&mut handled.body, RequestBody::empty());
         let request = self.request(&handled.head, body).map_err(|error| ForwardError::Trouble(error.to_string()))?;
-        handled.exchange.forwarded();
-        let arrived = handled.exchange.arrived();
+        handled.exchange.record.forwarded = true;
+        let arrived = &handled.exchange.arrived;
         match upstream.send(request).await {
             Ok(answer) => {
                 self.state.record_change(handled.exchange.operation());
@@ -344,14 +307,7 @@ fn own(answer: Answer) -> Response<Source> {
 }
 
 fn respond(mut exchange: PendingExchange, answer: Response<Source>) -> Response<ResponseBody> {
-    exchange.answered(answer.status(), answer.headers());
+    exchange.record.status = Some(answer.status().as_u16());
+    exchange.record.answer_headers = redact::headers(answer.headers());
     answer.map(|source| ResponseBody { source, exchange })
-}
-
-/// The length of a chunk: `Content-Range: 0-1023`, with or without `bytes`.
-fn chunk_bytes(headers: &HeaderMap) -> Option<u64> {
-    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?;
-    let (from, to) = range.trim_start_matches("bytes").trim().split_once('-')?;
-    let to = to.split_once('/').map_or(to, |(to, _)| to);
-    to.parse::<u64>().ok()?.checked_sub(from.parse().ok()?)?.checked_add(1)
 }

@@ -13,7 +13,6 @@ mod connection;
 mod exchange;
 mod expired_tokens;
 mod interceptor;
-mod profile;
 mod rate_limit;
 mod request_body;
 mod response_body;
@@ -29,8 +28,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use interceptor::{Decision, Ending, Intercepted, Interceptor};
-pub use profile::Profile;
 pub use rate_limit::Limit;
-pub use rule::{Action, FirstProxy, Rule};
+pub use rule::{Action, Effect, FirstProxy, Rule};
 pub use server::Proxy;
 pub use table::{Fired, Injected};

@@ -29,7 +29,7 @@ pub enum Limit {
 impl Limit {
     /// What a server answers at this moment.
     pub fn answer(self, now: SystemTime) -> Answer {
-        let refused = Answer::from(StatusCode::TOO_MANY_REQUESTS.as_u16());
+        let refused = Answer::from(429);
         match self {
             Self::Seconds(seconds) => refused.header(RETRY_AFTER, seconds),
             Self::Date(seconds) => refused.header(RETRY_AFTER, date(now, seconds)),
@@ -38,7 +38,7 @@ impl Limit {
             }
             Self::Secondary(seconds) => {
                 let body = json!({ "message": SECONDARY, "documentation_url": "https://docs.github.com/rest" });
-                Answer::json(StatusCode::FORBIDDEN, body.to_string()).header(RETRY_AFTER, seconds)
+                Answer::json(StatusCode::FORBIDDEN, &body).header(RETRY_AFTER, seconds)
             }
         }
     }

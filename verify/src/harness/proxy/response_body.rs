@@ -28,8 +28,8 @@ impl Body for ResponseBody {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.source).poll_frame(context));
         match &frame {
-            Some(Ok(frame)) => this.exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(error)) => this.exchange.trouble(&format!("an answer from upstream broke off: {error}")),
+            Some(Ok(frame)) => this.exchange.record.received += frame.data_ref().map_or(0, Bytes::len) as u64,
+            Some(Err(error)) => this.exchange.state.trouble(&format!("an answer from upstream broke off: {error}")),
             None => {}
         }
         Poll::Ready(frame)

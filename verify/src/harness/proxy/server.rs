@@ -1,6 +1,6 @@
 //! A running proxy.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{fmt::Display, io, net::SocketAddr, sync::Arc};
 
 use rustls::ServerConfig;
 use tokio::{
@@ -11,9 +11,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    connection::serve,
+    connection::{Transport, serve},
     interceptor::Interceptor,
-    profile::Profile,
     rule::Rule,
     state::State,
     table::{Fired, Injected},
@@ -40,23 +39,14 @@ impl Proxy {
     /// # Errors
     /// No port.
     pub async fn start(name: &str, service: Service, recorder: &Recorder) -> io::Result<Self> {
-        Self::listen(name, service, recorder, None).await
+        Self::start_with(name, service, recorder, None).await
     }
 
-    /// The same with TLS before it.
+    /// The same, with TLS if there are settings for it.
     ///
     /// # Errors
     /// No port.
-    pub async fn start_tls(
-        name: &str,
-        service: Service,
-        recorder: &Recorder,
-        tls: Arc<ServerConfig>,
-    ) -> io::Result<Self> {
-        Self::listen(name, service, recorder, Some(tls)).await
-    }
-
-    async fn listen(
+    pub async fn start_with(
         name: &str,
         service: Service,
         recorder: &Recorder,
@@ -82,12 +72,12 @@ impl Proxy {
     }
 
     /// Sets the server that requests go to: `127.0.0.1:41235`.
-    pub fn set_upstream(&self, host: impl fmt::Display) {
+    pub fn set_upstream(&self, host: impl Display) {
         self.state.hosts().upstream = Some(host.to_string());
     }
 
     /// Sets the server that answers `/token`. Without it, the upstream does.
-    pub fn set_token_service(&self, host: impl fmt::Display) {
+    pub fn set_token_service(&self, host: impl Display) {
         self.state.hosts().token_service = Some(host.to_string());
     }
 
@@ -105,11 +95,6 @@ impl Proxy {
     /// Adds a rule after those that were added before.
     pub fn add(&self, rule: Rule) -> Injected {
         self.state.table.add(rule)
-    }
-
-    /// Makes it behave like a public registry. Rules that are added come first.
-    pub fn behave_like(&self, profile: Profile) {
-        profile.rules().into_iter().for_each(|rule| self.add_standing(rule));
     }
 
     /// Adds a standing rule, which comes after all others and need not fire.
@@ -133,12 +118,6 @@ impl Proxy {
         if self.task.await.is_err() {
             self.state.trouble("it failed");
         }
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("name", &self.state.name).field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -178,13 +157,13 @@ async fn serve_stream(stream: TcpStream, state: Arc<State>, tls: Option<TlsAccep
     if let Err(error) = stream.set_nodelay(true) {
         state.trouble(&format!("a connection cannot be set up: {error}"));
     }
-    match tls {
-        None => serve(state, stream).await,
-        // A client that does not trust the certificate, or speaks no TLS, has made no request.
-        Some(tls) => {
-            if let Ok(stream) = tls.accept(stream).await {
-                serve(state, stream).await;
-            }
-        }
-    }
+    let stream = match tls {
+        None => Transport::Left(stream),
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => Transport::Right(stream),
+            // A client that does not trust the certificate, or speaks no TLS, has made no request.
+            Err(_) => return,
+        },
+    };
+    serve(state, stream).await;
 }

@@ -8,7 +8,7 @@ use hyper::{
     http::request,
 };
 
-use super::{answer::Answer, request_body::RequestBody, table::ActiveRule, upstream};
+use super::{answer::Answer, request_body::RequestBody, state::State, table::ActiveRule, upstream};
 use crate::history::{Kind, Operation};
 
 const MANIFESTS: HeaderValue = HeaderValue::from_static(
@@ -49,7 +49,7 @@ impl StaleTags {
 }
 
 /// What the tag that a request puts points at now; an error in words if that cannot be read.
-pub(super) async fn current(host: &str, put: &request::Parts) -> Result<Answer, String> {
+pub(super) async fn current(state: &State, put: &request::Parts) -> Result<Answer, String> {
     let request = Request::get(put.uri.path()).header(ACCEPT, MANIFESTS).body(RequestBody::empty());
     let mut request = request.map_err(|error| error.to_string())?;
     for name in [HOST, AUTHORIZATION] {
@@ -57,7 +57,7 @@ pub(super) async fn current(host: &str, put: &request::Parts) -> Result<Answer, 
             request.headers_mut().insert(name, value.clone());
         }
     }
-    let answer = upstream::ask(host, request).await?;
+    let answer = upstream::ask(&state.host(put.uri.path())?, request).await?;
     match answer.status {
         StatusCode::OK | StatusCode::NOT_FOUND => Ok(answer),
         status => Err(format!("a tag cannot be read before it moves: {status}")),

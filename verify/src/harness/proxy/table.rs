@@ -76,9 +76,6 @@ impl Applied {
     /// The rule takes effect now.
     pub(super) fn fire(&mut self) {
         self.fired = true;
-        if let Some(call) = &self.rule.rule.call {
-            call();
-        }
         self.rule.fired.send_modify(|times| *times += 1);
     }
 }
@@ -113,12 +110,6 @@ impl Injected {
     /// Ends it: held requests go on, tags are shown as they are, and nothing more is matched.
     pub fn release(&self) {
         self.0.released.send_replace(true);
-    }
-}
-
-impl std::fmt::Debug for Injected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Injected({:?}, fired {} times)", self.0.rule.name, self.times())
     }
 }
 

@@ -69,9 +69,3 @@ impl Registry {
         &self.storage
     }
 }
-
-impl std::fmt::Debug for Registry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("host", &self.host).finish_non_exhaustive()
-    }
-}

@@ -15,9 +15,13 @@ use std::{
 };
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::harness::{error::HarnessError, owner};
+use crate::{
+    client::format_digest,
+    harness::{error::HarnessError, owner},
+};
 
 /// The folder of all data, within the storage's folder.
 pub(super) const DATA: &str = "data";
@@ -216,27 +220,26 @@ impl Storage {
                 }
             }
             for (tag, digest) in &repository.tags {
-                let tag = folder.join(TAGS).join(tag);
-                write_link(&tag.join("current"), digest)?;
-                write_link(&tag.join("index").join(ALGORITHM).join(hex(digest).unwrap_or_default()), digest)?;
+                write_tag(&folder.join(TAGS).join(tag), digest)?;
             }
         }
         Ok(())
     }
 
     /// Puts a manifest and tags of it, as a registry would. Returns its digest.
-    #[cfg(test)]
-    pub(in crate::harness) fn put(&self, repository: &str, manifest: &Value, tags: &[&str]) -> String {
-        let bytes = manifest.to_string().into_bytes();
-        let digest = super::tests::sha256(&bytes);
-        let data = self.data(&digest).unwrap();
-        fs::create_dir_all(data.parent().unwrap()).unwrap();
-        fs::write(data, bytes).unwrap();
-        write_link(&self.repository(repository).join(REVISIONS).join(hex(&digest).unwrap()), &digest).unwrap();
-        for tag in tags {
-            write_link(&self.repository(repository).join(TAGS).join(tag).join("current"), &digest).unwrap();
+    ///
+    /// # Errors
+    /// Files that cannot be written.
+    pub fn put(&self, repository: &str, manifest: &[u8], tags: &[&str]) -> io::Result<String> {
+        let digest = format_digest(&Sha256::digest(manifest));
+        let (folder, hex) = (self.repository(repository), digest.trim_start_matches("sha256:"));
+        if let Some(data) = self.data(&digest) {
+            fs::create_dir_all(data.parent().unwrap_or(&data))?;
+            fs::write(data, manifest)?;
         }
-        digest
+        write_link(&folder.join(REVISIONS).join(hex), &digest)?;
+        tags.iter().try_for_each(|tag| write_tag(&folder.join(TAGS).join(tag), &digest))?;
+        Ok(digest)
     }
 
     /// Makes it unreadable.
@@ -332,6 +335,11 @@ pub(super) fn read_link(file: &Path) -> io::Result<Option<String>> {
         }
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: an empty link", file.display())))
+}
+
+fn write_tag(folder: &Path, digest: &str) -> io::Result<()> {
+    write_link(&folder.join("current"), digest)?;
+    write_link(&folder.join("index").join(ALGORITHM).join(hex(digest).unwrap_or_default()), digest)
 }
 
 fn write_link(folder: &Path, digest: &str) -> io::Result<()> {

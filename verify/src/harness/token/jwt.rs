@@ -13,7 +13,10 @@ use ring::{
 use serde_json::json;
 
 use super::access::Access;
-use crate::harness::{error::HarnessError, tls::Authority};
+use crate::harness::{
+    error::HarnessError,
+    tls::{Authority, MAKE_KEYS},
+};
 
 /// How long after its end distribution 2.8 still accepts a token (registry/auth/token/token.go). All times in our tokens are
 /// this much earlier, so that a token lives as long as it says.
@@ -36,7 +39,7 @@ impl Signer {
         let identity = authority.issue("tallyman verify token service")?;
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &identity.key, &random)
-            .map_err(|error| HarnessError::Certificates(error.to_string().into()))?;
+            .map_err(|error| HarnessError::other(MAKE_KEYS)(error.to_string()))?;
         let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [STANDARD.encode(&identity.certificate)]});
         Ok(Self { key, random, header: URL_SAFE_NO_PAD.encode(header.to_string()), authority: authority.pem() })
     }

@@ -3,9 +3,8 @@
 //! Clients ask with GET and Basic authentication, or with POST of a form (OAuth 2).
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -46,8 +45,6 @@ struct Shared {
     /// What is allowed without a login.
     anonymous: Vec<Access>,
     signer: Signer,
-    /// Refresh tokens, and the rights of their accounts.
-    refresh_tokens: Mutex<HashMap<String, Vec<Access>>>,
 }
 
 impl TokenService {
@@ -61,7 +58,6 @@ impl TokenService {
             accounts,
             anonymous: anonymous.to_vec(),
             signer: Signer::new()?,
-            refresh_tokens: Mutex::default(),
         });
         let router = Router::new().route(PATH, get(with_query).post(with_form)).with_state(Arc::clone(&shared));
         Ok(Self { server: Server::start(router).await?, shared })
@@ -83,7 +79,8 @@ impl TokenService {
     }
 
     /// A token as it would have been issued at some time; none before 1970.
-    pub fn token(&self, access: &[Access], issued: SystemTime) -> Option<String> {
+    #[cfg(test)]
+    pub(crate) fn token(&self, access: &[Access], issued: SystemTime) -> Option<String> {
         self.shared.sign(access, issued)
     }
 }
@@ -115,19 +112,16 @@ async fn with_query(State(shared): State<Arc<Shared>>, uri: Uri, headers: Header
             None => return bad_request("invalid_request"),
         },
     };
-    let refreshable = headers.contains_key(header::AUTHORIZATION) && fields.first("offline_token") == "true";
-    shared.answer(&fields, rights, refreshable)
+    shared.answer(&fields, rights)
 }
 
 /// `POST /token`, `grant_type=password&username=…&password=…&service=…&scope=…`
 async fn with_form(State(shared): State<Arc<Shared>>, body: String) -> Response {
     let fields = Fields::parse(&body);
-    let rights = match fields.first("grant_type") {
-        "password" => shared.log_in(fields.first("username"), fields.first("password")),
-        "refresh_token" => shared.refresh_tokens().get(fields.first("refresh_token")).cloned(),
-        _ => return bad_request("unsupported_grant_type"),
-    };
-    shared.answer(&fields, rights, fields.first("access_type") == "offline")
+    if fields.first("grant_type") != "password" {
+        return bad_request("unsupported_grant_type");
+    }
+    shared.answer(&fields, shared.log_in(fields.first("username"), fields.first("password")))
 }
 
 fn basic(value: &[u8]) -> Option<(String, String)> {
@@ -142,16 +136,12 @@ impl Shared {
         self.accounts.iter().find(|account| account.accepts(name, password)).map(|account| account.rights.clone())
     }
 
-    fn refresh_tokens(&self) -> MutexGuard<'_, HashMap<String, Vec<Access>>> {
-        self.refresh_tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn sign(&self, access: &[Access], now: SystemTime) -> Option<String> {
         self.signer.sign(ISSUER, &self.service, access, now, LIFETIME)
     }
 
     /// Answers with a token for what is wanted and allowed, or refuses a login that failed.
-    fn answer(&self, fields: &Fields, rights: Option<Vec<Access>>, refreshable: bool) -> Response {
+    fn answer(&self, fields: &Fields, rights: Option<Vec<Access>>) -> Response {
         if fields.first("service") != self.service {
             return bad_request("invalid_request");
         }
@@ -165,18 +155,13 @@ impl Shared {
         let now = SystemTime::now();
         let Some(token) = self.sign(&granted, now) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
         let scope: Vec<String> = granted.iter().map(Access::to_string).collect();
-        let mut answer = json!({
+        let answer = json!({
             "token": token,
             "access_token": token,
             "scope": scope.join(" "),
             "expires_in": LIFETIME.as_secs(),
             "issued_at": humantime::format_rfc3339_seconds(now).to_string(),
         });
-        if refreshable {
-            let token = format!("refresh-{:032x}", fastrand::u128(..));
-            answer["refresh_token"] = token.as_str().into();
-            self.refresh_tokens().insert(token, rights);
-        }
         respond(StatusCode::OK, &answer)
     }
 }

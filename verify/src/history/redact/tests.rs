@@ -14,7 +14,7 @@ use super::*;
     "/token?account=me&service=127.0.0.1:5000&scope=repository%3Aacme%2Fhello%3Apull%2Cpush&client_id=x",
     "/token?account=…&service=127.0.0.1:5000&scope=repository:acme/hello:pull,push&client_id=…"
 )]
-#[case("/a?_state=abc", "/a?_state=#ba7816bf")]
+#[case("/a?_state=abc", "/a?_state=…")]
 #[case("/a?token=hunter2&n=hunter2&digest=hunter2&state=hunter2&hunter2", "/a?token=…&n=…&digest=…&state=…&…")]
 #[case("/a#hunter2", "/a")]
 fn paths(#[case] given: &str, #[case] kept: &str) {
@@ -43,7 +43,7 @@ fn paths(#[case] given: &str, #[case] kept: &str) {
 #[case("host", "hunter2:5000", "…")]
 #[case("user-agent", "containers/5.36.2 (github.com/containers/image)", "containers/5.36.2")]
 #[case("user-agent", "hunter2", "…")]
-#[case("location", "/v2/a/blobs/uploads/1?_state=abc", "/v2/a/blobs/uploads/1?_state=#ba7816bf")]
+#[case("location", "/v2/a/blobs/uploads/1?_state=abc", "/v2/a/blobs/uploads/1?_state=…")]
 #[case("location", "https://me:hunter2@127.0.0.1:5/v2/a?token=hunter2#hunter2", "https://127.0.0.1:5/v2/a?token=…")]
 #[case("location", "//me:hunter2@host/", "…")]
 #[case("link", "</v2/a/tags/list?n=1&last=b>; rel=\"next\"", "</v2/a/tags/list?n=1&last=b>; rel=\"next\"")]

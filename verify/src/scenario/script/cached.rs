@@ -9,7 +9,7 @@ use crate::{
 /// A slow step is added to the Containerfile; a later file changes between two builds.
 pub(super) async fn cached(world: &mut World) -> Result<(), HarnessError> {
     world.offer_cache();
-    world.add_slow_step()?;
+    world.source.add_slow_step()?;
     world.publish_main("clean").await?;
     world.change("another message")?;
     world.publish_main("cached").await

@@ -1,9 +1,12 @@
 //! Runs that do not come to their end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    harness::{HarnessError, proxy::Rule},
+    harness::{
+        HarnessError,
+        proxy::{Effect, Rule},
+    },
     history::Kind,
     scenario::World,
 };
@@ -15,10 +18,11 @@ const RELEASE_AFTER: Duration = Duration::from_secs(2);
 pub(super) async fn cancelled(world: &mut World) -> Result<(), HarnessError> {
     world.publish_main("good").await?;
     world.change("cancelled")?;
-    let held = world.dockerhub().add(Rule::on_any(&[Kind::UploadBegin, Kind::UploadMount]).named("held").hold());
+    let held =
+        world.dockerhub().add(Rule::on_any(&[Kind::UploadBegin, Kind::UploadMount]).named("held").then(Effect::Hold));
     let cancellation = world.cancel_at(vec![held], None);
     world.publish_main("cancelled").await?;
-    world.cancelled(cancellation);
+    world.evidence.signalled_ms = cancellation.signalled_ms();
     Ok(())
 }
 
@@ -29,7 +33,8 @@ pub(super) async fn late(world: &mut World) -> Result<(), HarnessError> {
     cancelled_merge(world, "before the tags", || Rule::on(Kind::ManifestPut).named("merge held")).await?;
     world.change("next")?;
     world.publish_main("next").await?;
-    cancelled_merge(world, "between the tags", || Rule::on(Kind::ManifestPut).tag("latest").named("tag held")).await
+    cancelled_merge(world, "between the tags", || Rule::on(Kind::ManifestPut).reference("latest").named("tag held"))
+        .await
 }
 
 /// A run that is cancelled in its merge, when the second registry is asked for something.
@@ -37,10 +42,10 @@ async fn cancelled_merge(world: &mut World, name: &str, moment: impl Fn() -> Rul
     world.change(name)?;
     let mut run = world.begin_main(name);
     if run.prepare(world).await? && run.build_all(world).await? {
-        let held = world.on_the_second(|| moment().hold());
+        let held = world.on_the_second(|| moment().then(Effect::Hold));
         let cancellation = world.cancel_at(held, Some(RELEASE_AFTER));
         run.merge(world).await?;
-        world.cancelled(cancellation);
+        world.evidence.signalled_ms = cancellation.signalled_ms();
         world.heal();
     }
     world.end(run).await
@@ -50,8 +55,10 @@ async fn cancelled_merge(world: &mut World, name: &str, moment: impl Fn() -> Rul
 pub(super) async fn killed(world: &mut World) -> Result<(), HarnessError> {
     world.publish_main("good").await?;
     world.change("killed")?;
-    let kill = world.killer();
-    let dies = Rule::on(Kind::ManifestPut).tag("latest").named("killed at the tag").times(1).call(kill).reset();
+    let running = world.running.clone();
+    let kill = Arc::new(move || running.kill());
+    let dies =
+        Rule::on(Kind::ManifestPut).reference("latest").named("killed at the tag").times(1).then(Effect::Reset(kill));
     world.on_the_second(|| dies.clone());
     world.publish_main("killed").await?;
     world.heal();

@@ -19,11 +19,11 @@ pub(super) async fn accumulation(world: &mut World) -> Result<(), HarnessError> 
     world.poll("latest")?;
     let mut run = world.begin_main("main 1");
     run.all(world).await?;
-    world.registries.retag("latest", RELEASED_BEFORE).await?;
+    world.registries.retag("latest", RELEASED_BEFORE)?;
     world.poll(RELEASED_BEFORE)?;
     world.end(run).await?;
     for (name, first) in [("main 2", 200), ("main 3", 400)] {
-        world.registries.fill(RELEASED_BEFORE, first).await?;
+        world.registries.fill(RELEASED_BEFORE, first)?;
         world.change(name)?;
         world.publish_main(name).await?;
     }
@@ -51,12 +51,12 @@ pub(super) async fn denied(world: &mut World) -> Result<(), HarnessError> {
 pub(super) async fn blind(world: &mut World) -> Result<(), HarnessError> {
     let mut run = world.begin_main("first");
     run.all(world).await?;
-    let parts = world.registries.tag_part("latest", RELEASED_BEFORE).await?;
+    let parts = world.registries.tag_part("latest", RELEASED_BEFORE)?;
     world.end(run).await?;
     for (proxy, digest) in [world.ghcr(), world.dockerhub()].into_iter().zip(parts) {
-        proxy.add(Rule::on_any(&READS).tag(RELEASED_BEFORE).named("tag cannot be read").answer(500));
+        proxy.add(Rule::on_any(&READS).reference(RELEASED_BEFORE).named("tag cannot be read").answer(500));
         if let Some(digest) = digest {
-            proxy.add(Rule::on_any(&READS).digest(&digest).named("list cannot be read").answer(500));
+            proxy.add(Rule::on_any(&READS).reference(&digest).named("list cannot be read").answer(500));
         }
     }
     world.change("second")?;

@@ -24,10 +24,10 @@ pub(super) async fn bad_version(world: &mut World) -> Result<(), HarnessError> {
 /// Each secret in turn is not there. A run is called by the secret that it lacks.
 pub(super) async fn missing_secrets(world: &mut World) -> Result<(), HarnessError> {
     for secret in ["DOCKERHUB_USERNAME", "DOCKERHUB_TOKEN", "GITHUB_TOKEN"] {
-        world.withhold(Some(secret));
+        world.withheld = Some(secret);
         world.prepare_only(secret, &Event::main(world.head())).await?;
     }
-    world.withhold(None);
+    world.withheld = None;
     Ok(())
 }
 

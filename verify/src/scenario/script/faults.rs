@@ -1,9 +1,11 @@
 //! Registries that fail: for a moment, for good, or with conditions.
 
+use hyper::StatusCode;
+
 use crate::{
     harness::{
         HarnessError,
-        proxy::{Limit, Rule},
+        proxy::{Answer, Effect, Limit, Rule},
     },
     history::Kind,
     scenario::{AMD64, ARM64, World},
@@ -36,7 +38,7 @@ pub(super) async fn push_fails(world: &mut World) -> Result<(), HarnessError> {
 pub(super) async fn tag_refused(world: &mut World) -> Result<(), HarnessError> {
     world.publish_main("good").await?;
     world.change("second")?;
-    world.on_the_second(|| Rule::on(Kind::ManifestPut).tag("latest").named("tag refused").answer(500));
+    world.on_the_second(|| Rule::on(Kind::ManifestPut).reference("latest").named("tag refused").answer(500));
     world.publish_main("refused").await
 }
 
@@ -58,16 +60,14 @@ pub(super) async fn transients(world: &mut World) -> Result<(), HarnessError> {
 pub(super) async fn refusals(world: &mut World) -> Result<(), HarnessError> {
     world.publish_main("good").await?;
     world.change("denied")?;
-    world.dockerhub().add(Rule::on_any(&BEGINS).named("denied").answer_with(403, DENIED));
+    let denied = Answer::error(StatusCode::FORBIDDEN, "DENIED", "requested access to the resource is denied");
+    world.dockerhub().add(Rule::on_any(&BEGINS).named("denied").answer(denied));
     world.publish_main("denied").await?;
     world.heal();
     world.change("down")?;
     world.dockerhub().add(Rule::on_any(&BEGINS).named("down").answer(503));
     world.publish_main("down").await
 }
-
-/// What registries answer to those who may not push.
-const DENIED: &str = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
 
 /// Both registries limit the rate, each time in another form.
 pub(super) async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
@@ -85,15 +85,17 @@ pub(super) async fn rate_limits(world: &mut World) -> Result<(), HarnessError> {
 /// Each registry once calls a good token expired when it is given a manifest.
 pub(super) async fn token_expires(world: &mut World) -> Result<(), HarnessError> {
     for (name, proxy) in [("ghcr's token expires", world.ghcr()), ("docker hub's token expires", world.dockerhub())] {
-        proxy.add(Rule::on(Kind::ManifestPut).named(name).times(1).expired_token());
+        proxy.add(Rule::on(Kind::ManifestPut).named(name).times(1).then(Effect::ExpireToken));
     }
     world.publish_main("main").await
 }
 
 /// The connection breaks in the middle of a layer, and the answer to a tag gets lost.
 pub(super) async fn broken_upload(world: &mut World) -> Result<(), HarnessError> {
-    world.dockerhub().add(Rule::on_any(&BYTES).named("breaks off").times(1).cut_request(BYTES_BEFORE_BREAK));
-    world.ghcr().add(Rule::on(Kind::ManifestPut).any_tag().named("answer lost").times(1).lose_answer());
+    world
+        .dockerhub()
+        .add(Rule::on_any(&BYTES).named("breaks off").times(1).then(Effect::CutRequest(BYTES_BEFORE_BREAK)));
+    world.ghcr().add(Rule::on(Kind::ManifestPut).any_tag().named("answer lost").times(1).then(Effect::LoseAnswer));
     world.publish_main("broken").await
 }
 
@@ -104,7 +106,13 @@ const BYTES_BEFORE_BREAK: u64 = 100;
 pub(super) async fn stale_reads(world: &mut World) -> Result<(), HarnessError> {
     world.publish_main("good").await?;
     world.change("second")?;
-    world.ghcr().add(Rule::on(Kind::ManifestPut).tag("latest").named("shown late").times(1).stale_reads(STALE_READS));
+    world.ghcr().add(
+        Rule::on(Kind::ManifestPut)
+            .reference("latest")
+            .named("shown late")
+            .times(1)
+            .then(Effect::StaleReads(STALE_READS)),
+    );
     world.publish_main("stale").await
 }
 

@@ -9,7 +9,7 @@ use crate::{
 pub(super) async fn build_fails(world: &mut World) -> Result<(), HarnessError> {
     world.poll("latest")?;
     world.publish_main("good").await?;
-    world.break_arm64()?;
+    world.source.break_arm64()?;
     world.publish_main("arm64 fails").await
 }
 

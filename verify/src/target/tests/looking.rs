@@ -125,10 +125,10 @@ async fn a_tag_that_shows_late_is_waited_for_and_the_wait_is_told() {
     (options.expect_digest, options.wait) = (Some(new.clone()), PATIENT);
     let live = published.live(options).await;
     // The first request has no token yet.
-    published.dockerhub.proxy.add(Rule::on(Kind::ManifestHead).tag("latest").times(1));
+    published.dockerhub.proxy.add(Rule::on(Kind::ManifestHead).reference("latest").times(1));
     let digest = HeaderName::from_static("docker-content-digest");
     let stale = Answer::empty(StatusCode::OK).header(digest, HeaderValue::try_from(old).unwrap());
-    published.dockerhub.proxy.add(Rule::on(Kind::ManifestHead).tag("latest").times(1).answer(stale));
+    published.dockerhub.proxy.add(Rule::on(Kind::ManifestHead).reference("latest").times(1).answer(stale));
     let evidence = live.take().await;
     assert_eq!((evidence.trouble.len(), evidence.waits.len()), (0, 1), "{evidence:?}");
     let wait = &evidence.waits[0];
@@ -142,8 +142,8 @@ async fn a_tag_that_is_not_there_yet_is_waited_for() {
     good(&published, "latest").await;
     let mut options = published.options(&["latest"]);
     options.wait = PATIENT;
-    published.ghcr.proxy.add(Rule::on(Kind::ManifestHead).tag("latest").times(1));
-    let absent = published.ghcr.proxy.add(Rule::on(Kind::ManifestHead).tag("latest").times(2).answer(404));
+    published.ghcr.proxy.add(Rule::on(Kind::ManifestHead).reference("latest").times(1));
+    let absent = published.ghcr.proxy.add(Rule::on(Kind::ManifestHead).reference("latest").times(2).answer(404));
     let evidence = published.live(options).await.take().await;
     assert_eq!(absent.times(), 2);
     assert_eq!(told(&evidence.waits), [("it is there", true)]);

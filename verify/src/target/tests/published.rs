@@ -39,7 +39,7 @@ pub(crate) struct Published {
 impl Side {
     async fn start(name: &'static str, authority: &Authority, public: bool) -> Self {
         let server = authority.server().unwrap();
-        let proxy = Proxy::start_tls(name, Service::Registry, &Recorder::default(), server).await.unwrap();
+        let proxy = Proxy::start_with(name, Service::Registry, &Recorder::default(), Some(server)).await.unwrap();
         let pull = vec![Access::repository(REPOSITORY, &["pull"])];
         let (user, password) = (Some(ACCOUNT.0.to_owned()), ACCOUNT.1.to_owned());
         let account = Account { name: user, password, rights: pull.clone() };

@@ -4,14 +4,14 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{Client, REPOSITORY, Sample, put_image};
-use crate::harness::management::{GitHub, version_id};
+use crate::harness::management::{StandIn, github::start, version_id};
 
 const PACKAGE: &str = "/users/acme/packages/container/hello";
 const VERSIONS: &str = "/users/acme/packages/container/hello/versions";
 const TOKEN: &str = "ghs_workflow";
 
-async fn started(sample: &Sample) -> (GitHub, Client) {
-    let github = GitHub::start(sample.storage.clone(), TOKEN).await.unwrap();
+async fn started(sample: &Sample) -> (StandIn, Client) {
+    let github = start(sample.storage.clone(), TOKEN).await.unwrap();
     let client = Client { address: github.address(), authorization: Some(format!("token {TOKEN}")) };
     (github, client)
 }

@@ -30,7 +30,7 @@ impl Sample {
         let list = |tag: &str, images: [(&str, &String); 2]| {
             let entry = |(architecture, digest)| json!({ "digest": digest, "platform": { "architecture": architecture, "os": "linux" } });
             let entries: Vec<Value> = images.into_iter().map(entry).collect();
-            storage.put(REPOSITORY, &json!({ "mediaType": LIST, "manifests": entries }), &[tag])
+            put(&storage, REPOSITORY, &json!({ "mediaType": LIST, "manifests": entries }), &[tag])
         };
         let latest = list("latest", [("amd64", &shared), ("arm64", &new)]);
         let release = list("1.0.0", [("amd64", &shared), ("arm64", &old)]);
@@ -46,10 +46,14 @@ impl Sample {
     }
 }
 
+pub(super) fn put(storage: &Storage, repository: &str, manifest: &Value, tags: &[&str]) -> String {
+    storage.put(repository, manifest.to_string().as_bytes(), tags).unwrap()
+}
+
 /// Puts an image that differs from others by its name.
 pub(super) fn put_image(storage: &Storage, repository: &str, name: &str) -> String {
     let layer = json!({ "digest": name, "size": 1000 });
-    storage.put(repository, &json!({ "mediaType": IMAGE, "config": { "size": 7 }, "layers": [layer] }), &[])
+    put(storage, repository, &json!({ "mediaType": IMAGE, "config": { "size": 7 }, "layers": [layer] }), &[])
 }
 
 /// An answer.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -12,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use super::support::{MANIFEST, Setup, UPLOAD, Upstream, read_to_end, read_until, send};
 use crate::{
     harness::{
-        proxy::{Proxy, Rule},
+        proxy::{Effect, Proxy, Rule},
         tls::Authority,
     },
     history::{Kind, Recorder, Service},
@@ -101,10 +105,10 @@ async fn secure() -> (Upstream, Proxy, TlsConnector) {
     let authority = Authority::new().unwrap();
     let behind = Upstream::start("behind").await;
     let recorder = Recorder::default();
-    let proxy = Proxy::start_tls("ghcr", Service::Registry, &recorder, authority.server().unwrap()).await.unwrap();
+    let proxy = Proxy::start_with("ghcr", Service::Registry, &recorder, authority.server().ok()).await.unwrap();
     proxy.set_upstream(behind.address);
     let mut roots = RootCertStore::empty();
-    roots.add(authority.der().clone()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -131,7 +135,7 @@ async fn behind_tls_addresses_are_told_to_be_secure() {
 #[tokio::test]
 async fn connections_with_tls_are_reset_too() {
     let (behind, proxy, connector) = secure().await;
-    proxy.add(Rule::on(Kind::ManifestPut).lose_answer());
+    proxy.add(Rule::on(Kind::ManifestPut).then(Effect::LoseAnswer));
     let stream = TcpStream::connect(proxy.address()).await.unwrap();
     let mut stream = connector.connect("127.0.0.1".try_into().unwrap(), stream).await.unwrap();
     let put = format!("PUT {MANIFEST} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");

@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::support::{MANIFEST, Setup, UPLOAD, read_to_end, read_until};
 use crate::{
-    harness::proxy::{Answer, Decision, Ending, Fired, Intercepted, Interceptor, Limit, Rule},
+    harness::proxy::{Answer, Decision, Effect, Ending, Fired, Intercepted, Interceptor, Limit, Rule},
     history::{Kind, Operation},
 };
 
@@ -65,7 +65,8 @@ async fn who_asks_before_sending_is_not_told_to_send() {
 
 #[tokio::test]
 async fn a_reset_comes_before_anything_is_forwarded() {
-    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).named("reset").reset()).await;
+    let (setup, injected) =
+        Setup::with(Rule::on(Kind::ManifestPut).named("reset").then(Effect::Reset(Arc::new(|| {})))).await;
     let mut stream = setup.write(&put("body")).await;
     assert_eq!(read_to_end(&mut stream).await, (String::new(), Err(ErrorKind::ConnectionReset)));
     injected.fired().await;
@@ -81,7 +82,8 @@ async fn a_reset_comes_before_anything_is_forwarded() {
 #[case(299_999)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_cut_after_so_many_bytes(#[case] bytes: usize) {
-    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).named("cut").cut_request(bytes as u64)).await;
+    let (setup, injected) =
+        Setup::with(Rule::on(Kind::ManifestPut).named("cut").then(Effect::CutRequest(bytes as u64))).await;
     let mut stream = setup.write(&put(&"x".repeat(300_000))).await;
     assert_eq!(read_to_end(&mut stream).await, (String::new(), Err(ErrorKind::ConnectionReset)));
     let seen = setup.behind.seen_times(1).await;
@@ -94,7 +96,7 @@ async fn a_request_is_cut_after_so_many_bytes(#[case] bytes: usize) {
 
 #[tokio::test]
 async fn a_body_that_is_too_short_to_be_cut_uses_nothing_up() {
-    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).times(1).cut_request(4)).await;
+    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).times(1).then(Effect::CutRequest(4))).await;
     assert_eq!(setup.send("PUT", MANIFEST, "1234").await.unwrap().status, 201);
     assert_eq!(injected.times(), 0);
     assert!(setup.send("PUT", MANIFEST, "12345").await.is_err());
@@ -106,7 +108,7 @@ async fn a_body_that_is_too_short_to_be_cut_uses_nothing_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_lost_after_all_was_forwarded() {
-    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).named("lost").lose_answer()).await;
+    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).named("lost").then(Effect::LoseAnswer)).await;
     let mut stream = setup.write(&put("body")).await;
     assert_eq!(read_to_end(&mut stream).await, (String::new(), Err(ErrorKind::ConnectionReset)));
     assert_eq!((&*setup.behind.seen()[0].body, setup.behind.seen()[0].whole), (&b"body"[..], true));
@@ -145,7 +147,7 @@ async fn an_interceptor_ends_connections(
 
 #[tokio::test]
 async fn a_held_request_goes_on_when_it_is_released() {
-    let (setup, held) = Setup::with(Rule::on(Kind::ManifestPut).hold()).await;
+    let (setup, held) = Setup::with(Rule::on(Kind::ManifestPut).then(Effect::Hold)).await;
     let mut stream = setup.write(&put("body")).await;
     held.fired().await;
     assert_eq!(setup.behind.seen().len(), 0);
@@ -158,7 +160,7 @@ async fn a_held_request_goes_on_when_it_is_released() {
 
 #[tokio::test]
 async fn a_held_request_is_never_forwarded_when_the_proxy_ends() {
-    let (setup, held) = Setup::with(Rule::on(Kind::ManifestPut).named("held").hold()).await;
+    let (setup, held) = Setup::with(Rule::on(Kind::ManifestPut).named("held").then(Effect::Hold)).await;
     let mut stream = setup.write(&put("body")).await;
     held.fired().await;
     let (behind, recorder) = (setup.behind, setup.recorder);
@@ -171,7 +173,7 @@ async fn a_held_request_is_never_forwarded_when_the_proxy_ends() {
 
 #[tokio::test]
 async fn a_held_request_whose_client_went_away_is_never_forwarded() {
-    let (setup, held) = Setup::with(Rule::on(Kind::ManifestPut).hold()).await;
+    let (setup, held) = Setup::with(Rule::on(Kind::ManifestPut).then(Effect::Hold)).await;
     let stream = setup.write(&put("body")).await;
     held.fired().await;
     drop(stream);
@@ -182,22 +184,17 @@ async fn a_held_request_whose_client_went_away_is_never_forwarded() {
     assert_eq!(setup.behind.seen().len(), 1);
 }
 
-#[rstest]
-#[case(|rule: Rule| rule.reset(), 0)]
-#[case(|rule: Rule| rule.lose_answer(), 1)]
-#[case(|rule: Rule| rule, 1)]
 #[tokio::test]
-async fn something_is_called_when_a_rule_fires(#[case] effect: fn(Rule) -> Rule, #[case] seen: usize) {
+async fn an_action_is_called_before_a_reset() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let rule = Rule::on(Kind::ManifestPut).call(Arc::new(move || {
+    let action = move || {
         counted.fetch_add(1, Ordering::SeqCst);
-    }));
-    let (setup, injected) = Setup::with(effect(rule)).await;
+    };
+    let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).then(Effect::Reset(Arc::new(action)))).await;
     let _ = setup.send("PUT", MANIFEST, "body").await;
     injected.fired().await;
-    assert_eq!(calls.load(Ordering::SeqCst), 1);
-    assert_eq!(setup.behind.seen().len(), seen);
+    assert_eq!((calls.load(Ordering::SeqCst), setup.behind.seen().len()), (1, 0));
 }
 
 #[tokio::test]
@@ -215,7 +212,7 @@ async fn a_limit_is_told_on_the_wire() {
 
 #[tokio::test]
 async fn a_function_may_decide() {
-    let decision = |operation: &Operation| (operation.tag() == Some("latest")).then(|| Answer::from(403));
+    let decision = |it: Option<&Operation>| (it?.tag() == Some("latest")).then(|| Answer::from(403));
     let (setup, injected) = Setup::with(Rule::on(Kind::ManifestPut).times(1).decide(decision)).await;
     assert_eq!(setup.send("PUT", "/v2/acme/hello/manifests/1.0.0", "body").await.unwrap().status, 201);
     assert_eq!(injected.times(), 0);

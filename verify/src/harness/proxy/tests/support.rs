@@ -28,7 +28,7 @@ use crate::{
     history::{Exchange, Recorder, Service},
 };
 
-/// A registry's challenge, as the server behind asks for it.
+/// The challenge of the server behind to a token that it does not know.
 pub(super) const CHALLENGE: &str = "Bearer realm=\"http://127.0.0.1:1/token\",service=\"behind\"";
 pub(super) const MANIFEST: &str = "/v2/acme/hello/manifests/latest";
 pub(super) const UPLOAD: &str = "/v2/acme/hello/blobs/uploads/1";
@@ -117,12 +117,12 @@ async fn answer(
     let reply = Response::builder().header("docker-content-digest", "sha256:00");
     let whole = |body: Bytes| Full::new(body);
     let reply = match head.method {
+        _ if head.headers.get("authorization").is_some_and(|token| token == "Bearer expired") => {
+            reply.status(StatusCode::UNAUTHORIZED).header("www-authenticate", CHALLENGE).body(whole(Bytes::new()))
+        }
         Method::PUT => {
             kept.lock().unwrap().insert(path, body);
             reply.status(StatusCode::CREATED).body(whole(Bytes::new()))
-        }
-        Method::GET if path == "/v2/" && !head.headers.contains_key("authorization") => {
-            reply.status(StatusCode::UNAUTHORIZED).header("www-authenticate", CHALLENGE).body(whole(Bytes::new()))
         }
         Method::GET | Method::HEAD if path.contains("/manifests/") => match kept.lock().unwrap().get(&path) {
             Some(body) => reply.header("content-type", "application/json").body(whole(body.clone())),
