@@ -7,7 +7,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::pipeline("every_run_publishes_to_ghcr", &["FR-006"], Scenario::Releases, |evidence| {
         publishes_to(evidence, "ghcr")
     }),
-    Check::pipeline("no_other_server_is_asked", &["FR-005", "FR-006"], Scenario::Releases, no_other_server),
+    Check::pipeline("no_other_server_is_asked", &["FR-006", "FR-005"], Scenario::Releases, no_other_server),
 ];
 
 /// A pipeline publishes to the repositories that it is given, and to no other that it knows by heart.
