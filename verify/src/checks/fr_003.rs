@@ -1,16 +1,14 @@
 //! FR-003: each build covers linux/amd64 and linux/arm64.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{
-    support::{PLATFORMS, absent, publications},
+    images::{absent, images, publications, unusable},
+    prelude::*,
     workflows::publishing_jobs,
 };
 use crate::{
-    check::{Check, Inconclusive, Judgement},
-    client::{Child, Publication},
-    evidence::Evidence,
-    oracle::Violation,
+    client::Child,
     workflow::{Job, Matrix, template},
 };
 
@@ -37,56 +35,30 @@ fn covers_both(evidence: &Evidence) -> Judgement {
 
 /// The descriptor in the list and the image's own configuration must say the same.
 fn agree(evidence: &Evidence) -> Judgement {
-    let disagrees = |publication: &Publication, child: &Child| {
+    let disagreement = |(name, child): (String, &Child)| {
         let listed = child.descriptor.as_ref()?.platform.as_ref()?;
         let own = child.config.as_ref()?.facts.platform.as_ref();
         let same = own.is_some_and(|own| own.os == listed.os && own.architecture == listed.architecture);
-        let expected = format!("{} {}: the image's configuration says so too", publication.name(), listed.name());
-        (!same).then(|| {
-            Violation::new(
-                expected,
-                own.map_or_else(|| "it says nothing".into(), |own| format!("it says {}", own.name())),
-            )
-        })
+        let seen = own.map_or_else(|| "it says nothing".to_owned(), |own| format!("it says {}", own.name()));
+        (!same).then(|| Violation::new(format!("{name}: the image's configuration says so too"), seen))
     };
-    each_image(evidence, disagrees)
+    Ok(images(evidence)?.into_iter().filter_map(disagreement).collect())
 }
 
 /// The machine in the header of every executable that the entry point and the health check reach.
 fn right_machine(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
-    let mut unread = None;
     for publication in publications(evidence)? {
-        if publication.platforms().next().is_none() {
-            unread.get_or_insert_with(|| Inconclusive(format!("{} has no image that can be read", publication.name())));
+        for child in publication.platforms().filter(|child| child.executables.is_none()) {
+            let expected = format!("{} {}: its programs can be read", publication.name(), child.platform_name());
+            violations.push(Violation::new(expected, "they cannot"));
         }
-        for child in publication.platforms() {
-            let image = format!("{} {}", publication.name(), child.platform_name());
-            if child.executables.is_none() {
-                violations.push(Violation::new(format!("{image}: its programs can be read"), "they cannot"));
-            }
-            for executable in child.unusable_executables() {
-                let expected = format!("{image}: {} runs there", executable.path);
-                violations.push(Violation::new(expected, format!("it is {:?}", executable.kind)));
-            }
-        }
+        violations.extend(unusable(publication));
     }
-    match unread {
-        Some(cause) if violations.is_empty() => Err(cause),
-        _ => Ok(violations),
+    if let Some(unread) = publications(evidence)?.iter().find(|it| it.platforms().next().is_none()) {
+        require(!violations.is_empty(), format!("{} has no image that can be read", unread.name()))?;
     }
-}
-
-fn each_image(evidence: &Evidence, wrong: impl Fn(&Publication, &Child) -> Option<Violation>) -> Judgement {
-    let mut violations = Vec::new();
-    let mut seen = false;
-    for publication in publications(evidence)? {
-        for child in publication.platforms() {
-            seen = true;
-            violations.extend(wrong(publication, child));
-        }
-    }
-    if seen { Ok(violations) } else { Err(Inconclusive("no image could be read".into())) }
+    Ok(violations)
 }
 
 /// The architectures that a matrix has jobs for, by the names that its values give them.
@@ -99,34 +71,33 @@ fn architecture(value: &str) -> Option<&'static str> {
 }
 
 /// The jobs that a publishing job becomes, with their architectures: only those whose values name one.
-fn variants(job: &Job) -> Vec<(&'static str, &std::collections::BTreeMap<String, String>)> {
+fn variants(job: &Job) -> Vec<(&'static str, &BTreeMap<String, String>)> {
     let Some(Matrix::Written(variants)) = job.strategy.as_ref().map(|strategy| &strategy.matrix) else {
         return Vec::new();
     };
     variants.iter().filter_map(|values| Some((values.values().find_map(|it| architecture(it))?, values))).collect()
 }
 
+/// The publishing jobs whose matrix names platforms, each with its place.
 fn matrices(evidence: &Evidence) -> Result<Vec<(String, &Job)>, Inconclusive> {
-    let jobs = publishing_jobs(evidence)?
-        .into_iter()
-        .flat_map(|(workflow, jobs)| jobs.into_iter().map(move |job| (format!("{}: {}", workflow.path, job.id), job)));
-    let named: Vec<_> = jobs.filter(|(_, job)| !variants(job).is_empty()).collect();
-    if named.is_empty() {
-        Err(Inconclusive("no matrix of a job that publishes names a platform".into()))
-    } else {
-        Ok(named)
+    let mut named = Vec::new();
+    for (workflow, jobs) in publishing_jobs(evidence)? {
+        let jobs = jobs.into_iter().filter(|job| !variants(job).is_empty());
+        named.extend(jobs.map(|job| (format!("{}: {}", workflow.path, job.id), job)));
     }
+    require(!named.is_empty(), "no matrix of a job that publishes names a platform")?;
+    Ok(named)
 }
 
 fn whole_matrix(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for (place, job) in matrices(evidence)? {
-        let named: BTreeSet<&str> = variants(job).into_iter().map(|(architecture, _)| architecture).collect();
+        let mut named: Vec<&str> = variants(job).into_iter().map(|(architecture, _)| architecture).collect();
+        named.sort_unstable();
+        named.dedup();
+        let seen = format!("only for {}", named.join(", "));
         let missing = PLATFORMS.iter().filter(|platform| !named.iter().any(|it| platform.ends_with(it)));
-        violations.extend(missing.map(|platform| {
-            let named: Vec<&str> = named.iter().copied().collect();
-            Violation::new(format!("{place} is there for {platform}"), format!("only for {}", named.join(", ")))
-        }));
+        violations.extend(missing.map(|platform| Violation::new(format!("{place} is there for {platform}"), &*seen)));
     }
     Ok(violations)
 }
@@ -138,17 +109,14 @@ fn native_runners(evidence: &Evidence) -> Judgement {
         for (architecture, values) in variants(job) {
             let known = |name: &str| values.get(name.strip_prefix("matrix.")?).map(|value| format!("'{value}'"));
             let labels: Option<Vec<String>> = job.runs_on.iter().map(|label| template(label, &known)).collect();
-            let Some(labels) = labels else {
-                return Err(Inconclusive(format!(
-                    "{place}: what {} is, is known only when it runs",
-                    job.runs_on.join(", ")
-                )));
-            };
+            let unknown = || Inconclusive(format!("{place}: {} is known only when it runs", job.runs_on.join(", ")));
+            let labels = labels.ok_or_else(unknown)?;
             let is_arm = labels.iter().any(|label| label.to_lowercase().contains("arm"));
-            if is_arm != (architecture == "arm64") {
-                let expected = format!("{place} for {architecture} runs on such a machine");
-                violations.push(Violation::new(expected, format!("it runs on {}", labels.join(", "))));
-            }
+            violations.extend(unless(
+                is_arm == (architecture == "arm64"),
+                format!("{place} for {architecture} runs on such a machine"),
+                format!("it runs on {}", labels.join(", ")),
+            ));
         }
     }
     Ok(violations)

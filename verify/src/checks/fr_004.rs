@@ -1,11 +1,8 @@
 //! FR-004: builds are rootless: podman is run by an unprivileged user.
 
-use super::{support::shown, workflows::each_step};
+use super::{prelude::*, workflows::each_step};
 use crate::{
-    check::{Check, Inconclusive, Judgement},
-    evidence::{Call, Evidence, Stage, StageRun},
-    oracle::Violation,
-    scenario::Scenario,
+    evidence::Call,
     workflow::{Command, commands},
 };
 
@@ -36,19 +33,14 @@ fn fenced(evidence: &Evidence) -> Judgement {
     calls(evidence, "no build is given more rights than podman gives by itself", unfenced)
 }
 
-/// Violations for all calls in builds that are as they must not be. That builds called nothing proves nothing.
+/// Violations for all calls in builds that are as they must not be. If builds called nothing, that proves nothing.
 fn calls(evidence: &Evidence, expected: &str, wrong: impl Fn(&Call) -> bool) -> Judgement {
-    let stages: Vec<&StageRun> = evidence.runs.iter().flat_map(|run| run.of(Stage::Build)).collect();
-    if stages.iter().all(|stage| stage.calls.is_empty()) {
-        return Err(Inconclusive("no build called any of the watched programs".into()));
-    }
-    let calls = stages.into_iter().flat_map(|stage| stage.calls.iter().map(move |call| (stage, call)));
-    Ok(calls
-        .filter(|(_, call)| wrong(call))
-        .map(|(stage, call)| {
-            Violation::new(expected, format!("{}: user {} calls {}", shown(stage), call.user_id, call.words.join(" ")))
-        })
-        .collect())
+    let stages = || evidence.runs.iter().flat_map(|run| run.of(Stage::Build));
+    require(stages().any(|stage| !stage.calls.is_empty()), "no build called any of the watched programs")?;
+    let calls = stages().flat_map(|stage| stage.calls.iter().map(move |call| (stage, call)));
+    let seen = |stage, call: &Call| format!("{stage}: user {} calls {}", call.user_id, call.words.join(" "));
+    let wrong = calls.filter(|(_, call)| wrong(call));
+    Ok(wrong.map(|(stage, call)| Violation::new(expected, seen(stage, call))).collect())
 }
 
 /// Programs that build, or make such programs run.
@@ -69,7 +61,7 @@ fn unprivileged_steps(evidence: &Evidence) -> Judgement {
         let by_docker = DOCKER_ACTIONS.iter().filter(|action| step.with(action).is_some());
         let by_docker = by_docker.map(|action| format!("{action}: Docker's daemon builds, which is root"));
         let expected = format!("{}: {} builds as an unprivileged user", workflow.path, step.place);
-        raised.chain(by_docker).map(|seen| Violation::new(expected.clone(), seen)).collect()
+        raised.chain(by_docker).map(|seen| Violation::new(&*expected, seen)).collect()
     })
 }
 

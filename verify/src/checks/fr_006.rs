@@ -1,16 +1,11 @@
 //! FR-006: images are published to GitHub Container Registry.
 
-use crate::{
-    check::{Check, Judgement},
-    evidence::Evidence,
-    oracle::Violation,
-    scenario::Scenario,
-};
+use super::{fr_005::publishes_to, prelude::*};
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
     Check::pipeline("every_run_publishes_to_ghcr", &["FR-006"], Scenario::Releases, |evidence| {
-        super::fr_005::published(evidence, "ghcr")
+        publishes_to(evidence, "ghcr")
     }),
     Check::pipeline("no_other_server_is_asked", &["FR-006", "FR-005"], Scenario::Releases, no_other_server),
 ];

@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    support::{containers, publications},
+    images::{containers, images},
+    prelude::*,
     workflows::each_step,
 };
-use crate::{
-    check::{Check, Inconclusive, Judgement},
-    client::{Child, Publication},
-    evidence::Evidence,
-    oracle::Violation,
-    workflow::{Command, Step, commands},
-};
+use crate::workflow::{Command, Step, commands};
 
 /// Docker's image manifest, version 2, schema 2.
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -32,27 +27,20 @@ pub(super) const CHECKS: &[Check] = &[
 /// Of manifests, configurations and layers, by what their own bytes and their descriptors say.
 fn media_types(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
-    let mut expect = |publication: &Publication, child: &Child, what: &str, is: Option<&str>, should: &str| {
-        if is != Some(should) {
-            let expected = format!("{} {}: {what} is {should}", publication.name(), child.platform_name());
-            violations.push(Violation::new(expected, is.unwrap_or("nothing").to_owned()));
-        }
-    };
-    for (publication, child) in images(evidence)? {
+    for (image, child) in images(evidence)? {
+        let mut expect = |what: &str, is: Option<&str>, should: &str| {
+            let expected = format!("{image}: {what} is {should}");
+            violations.extend(unless(is == Some(should), expected, is.unwrap_or("nothing")));
+        };
         let own = child.manifest.as_ref().and_then(|it| it.own_media_type.as_deref());
-        expect(publication, child, "the manifest", own, DOCKER_MANIFEST);
+        expect("the manifest", own, DOCKER_MANIFEST);
         if let Some(descriptor) = &child.descriptor {
-            expect(publication, child, "the list's entry", Some(&descriptor.media_type), DOCKER_MANIFEST);
+            expect("the list's entry", Some(&descriptor.media_type), DOCKER_MANIFEST);
         }
-        expect(
-            publication,
-            child,
-            "the configuration",
-            child.config_descriptor.as_ref().map(|it| it.media_type.as_str()),
-            DOCKER_CONFIG,
-        );
+        let config = child.config_descriptor.as_ref().map(|it| it.media_type.as_str());
+        expect("the configuration", config, DOCKER_CONFIG);
         for layer in &child.layers {
-            expect(publication, child, "each layer", Some(&layer.descriptor.media_type), DOCKER_LAYER);
+            expect("each layer", Some(&layer.descriptor.media_type), DOCKER_LAYER);
         }
     }
     violations.dedup();
@@ -62,38 +50,25 @@ fn media_types(evidence: &Evidence) -> Judgement {
 /// On the raw bytes of the configuration: many a library drops it in passing.
 fn health_check(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
-    for (publication, child) in images(evidence)? {
-        // A configuration that cannot be read is missing (FR-011); nobody knows what it says.
+    for (image, child) in images(evidence)? {
+        // A configuration that cannot be read is missing (FR-011); what it says is unknown.
         let Some(config) = &child.config else { continue };
         let healthcheck = config.facts.healthcheck.as_ref();
-        let test = healthcheck.and_then(|it| it.get("Test")).and_then(|it| it.as_array());
-        if !test.is_some_and(|test| test.first().is_some_and(|word| word != "NONE")) {
-            let expected = format!("{} {} has a health check", publication.name(), child.platform_name());
-            violations
-                .push(Violation::new(expected, healthcheck.map_or_else(|| "it has none".into(), ToString::to_string)));
-        }
+        let test = healthcheck.and_then(|it| it.get("Test")?.as_array()?.first());
+        let seen = healthcheck.map_or_else(|| "it has none".into(), ToString::to_string);
+        violations.extend(unless(test.is_some_and(|word| word != "NONE"), format!("{image} has a health check"), seen));
     }
     Ok(violations)
 }
 
 fn healthy(evidence: &Evidence) -> Judgement {
-    let sick = containers(evidence)?.iter().filter(|it| it.health.as_deref() != Some("healthy"));
-    Ok(sick
-        .map(|it| {
-            let expected = format!("{}:{} turns healthy on {}", it.server, it.reference, it.platform);
-            Violation::new(expected, format!("it is {:?}", it.health))
-        })
-        .collect())
-}
-
-/// The images whose manifests could be read; that one cannot is another requirement's matter.
-fn images(evidence: &Evidence) -> Result<Vec<(&Publication, &Child)>, Inconclusive> {
-    let readable = |child: &&Child| child.manifest.is_some();
-    let images: Vec<_> = publications(evidence)?
-        .iter()
-        .flat_map(|it| it.platforms().filter(readable).map(move |child| (it, child)))
-        .collect();
-    if images.is_empty() { Err(Inconclusive("no image could be read".into())) } else { Ok(images) }
+    let mut violations = Vec::new();
+    for it in containers(evidence)? {
+        let expected = format!("{}:{} turns healthy on {}", it.server, it.reference, it.platform);
+        let healthy = it.health.as_deref() == Some("healthy");
+        violations.extend(unless(healthy, expected, format!("it is {:?}", it.health)));
+    }
+    Ok(violations)
 }
 
 /// Commands of podman and buildah whose format is OCI's unless another is asked for.
@@ -111,15 +86,10 @@ const FORMAT_VARIABLE: &str = "BUILDAH_FORMAT";
 
 fn formats(evidence: &Evidence) -> Judgement {
     each_step(evidence, |workflow, step| {
-        let expected = || format!("{}: {} makes Docker's format", workflow.path, step.place);
+        let expected = format!("{}: {} makes Docker's format", workflow.path, step.place);
         let commands = commands(step.script().unwrap_or_default());
-        let mut violations: Vec<Violation> = commands
-            .iter()
-            .filter(|command| makes_oci(command, step))
-            .map(|command| Violation::new(expected(), command.words.join(" ")))
-            .collect();
-        violations.extend(asked_for_oci(step).map(|seen| Violation::new(expected(), seen)));
-        violations
+        let oci = commands.iter().filter(|command| makes_oci(command, step)).map(|command| command.words.join(" "));
+        oci.chain(asked_for_oci(step)).map(|seen| Violation::new(&*expected, seen)).collect()
     })
 }
 

@@ -1,12 +1,10 @@
 //! FR-011: each published tag is one multi-architecture manifest list.
 
-use super::support::{absent, publications};
-use crate::{
-    check::{Check, Judgement},
-    client::{ManifestKind, Publication},
-    evidence::Evidence,
-    oracle::Violation,
+use super::{
+    images::{absent, missing, publications},
+    prelude::*,
 };
+use crate::client::{Child, ManifestKind, Publication};
 
 /// Docker's manifest list.
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -21,27 +19,18 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn docker_list(evidence: &Evidence) -> Judgement {
     let mut violations = absent(evidence)?;
-    for publication in publications(evidence)? {
-        let Some(root) = &publication.root else { continue };
+    for (publication, root) in publications(evidence)?.iter().filter_map(|it| Some((it, it.root.as_ref()?))) {
         let own = root.own_media_type.as_deref().unwrap_or("nothing");
-        if publication.shape != ManifestKind::List || own != DOCKER_LIST || root.media_type != DOCKER_LIST {
-            let seen = format!("it says {own} and is sent as {}", root.media_type);
-            violations.push(Violation::new(format!("{} is {DOCKER_LIST}", publication.name()), seen));
-        }
+        let good = publication.shape == ManifestKind::List && own == DOCKER_LIST && root.media_type == DOCKER_LIST;
+        let seen = format!("it says {own} and is sent as {}", root.media_type);
+        violations.extend(unless(good, format!("{} is {DOCKER_LIST}", publication.name()), seen));
     }
     Ok(violations)
 }
 
 /// Everything that a list names is there.
 fn whole(evidence: &Evidence) -> Judgement {
-    let mut violations = absent(evidence)?;
-    for publication in publications(evidence)? {
-        for missing in &publication.missing {
-            let expected = format!("{}: {} can be read", publication.name(), missing.what);
-            violations.push(Violation::new(expected, missing.to_string()));
-        }
-    }
-    Ok(violations)
+    Ok(absent(evidence)?.into_iter().chain(publications(evidence)?.iter().flat_map(missing)).collect())
 }
 
 /// Digests and sizes are those of the bytes.
@@ -52,19 +41,16 @@ fn truth(evidence: &Evidence) -> Judgement {
         for child in &publication.children {
             let at = format!("{} {}", publication.name(), child.platform_name());
             if let (Some(descriptor), Some(manifest)) = (&child.descriptor, &child.manifest) {
-                let (size, digest) = (manifest.raw.size(), &manifest.digest);
-                if descriptor.size != size || descriptor.digest != *digest {
-                    let expected = format!("{at}: the manifest has {} bytes, {}", descriptor.size, descriptor.digest);
-                    violations.push(Violation::new(expected, format!("{size} bytes, {digest}")));
-                }
+                let stated = format!("{} bytes, {}", descriptor.size, descriptor.digest);
+                let real = format!("{} bytes, {}", manifest.raw.size(), manifest.digest);
+                violations.extend(unless(stated == real, format!("{at}: the manifest has {stated}"), real));
             }
-            for layer in &child.layers {
-                let Some(content) = &layer.content else { continue };
-                let (size, digest) = (layer.descriptor.size, &layer.descriptor.digest);
-                if content.size != size || content.digest != *digest {
-                    let expected = format!("{at}: a layer has {size} bytes, {digest}");
-                    violations.push(Violation::new(expected, format!("{} bytes, {}", content.size, content.digest)));
-                }
+            for (descriptor, content) in
+                child.layers.iter().filter_map(|it| Some((&it.descriptor, it.content.as_ref()?)))
+            {
+                let stated = format!("{} bytes, {}", descriptor.size, descriptor.digest);
+                let real = format!("{} bytes, {}", content.size, content.digest);
+                violations.extend(unless(stated == real, format!("{at}: a layer has {stated}"), real));
             }
             violations.extend(unpacked(&at, child));
         }
@@ -73,36 +59,28 @@ fn truth(evidence: &Evidence) -> Judgement {
 }
 
 /// What the layers unpack to must be what the configuration says, in its order.
-fn unpacked(at: &str, child: &crate::client::Child) -> Vec<Violation> {
-    let Some(config) = &child.config else { return Vec::new() };
+fn unpacked(at: &str, child: &Child) -> Vec<Violation> {
     let found: Option<Vec<&str>> = child.layers.iter().map(|it| it.content.as_ref()?.diff_id.as_deref()).collect();
-    match found {
-        Some(found) if found != config.facts.diff_ids => {
-            vec![Violation::new(format!("{at}: layers unpack to {:?}", config.facts.diff_ids), format!("{found:?}"))]
-        }
-        _ => Vec::new(),
-    }
+    let (Some(config), Some(found)) = (&child.config, found) else { return Vec::new() };
+    let stated = &config.facts.diff_ids;
+    unless(found == *stated, format!("{at}: layers unpack to {stated:?}"), format!("{found:?}"))
 }
 
 fn stated_digests(publication: &Publication) -> Vec<Violation> {
     let manifests = publication.root.iter().chain(publication.children.iter().filter_map(|it| it.manifest.as_ref()));
-    let lies = manifests.filter(|it| it.stated_digest.as_ref().is_some_and(|stated| *stated != it.digest));
-    lies.map(|it| {
-        let expected = format!("{}: the registry says {}", publication.name(), it.digest);
-        Violation::new(expected, it.stated_digest.clone().unwrap_or_default())
-    })
-    .collect()
+    let stated = manifests.filter_map(|it| Some((&it.digest, it.stated_digest.as_deref()?)));
+    let expected = |digest| format!("{}: the registry says {digest}", publication.name());
+    stated.flat_map(|(digest, stated)| unless(stated == digest, expected(digest), stated)).collect()
 }
 
 fn once(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for publication in publications(evidence)? {
-        let mut names: Vec<String> = publication.platforms().map(crate::client::Child::platform_name).collect();
+        let mut names: Vec<String> = publication.platforms().map(Child::platform_name).collect();
         names.sort();
-        for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
-            violations
-                .push(Violation::new(format!("{} lists {} once", publication.name(), pair[0]), "it lists it again"));
-        }
+        let again = names.windows(2).filter(|pair| pair[0] == pair[1]);
+        let expected = |platform| format!("{} lists {platform} once", publication.name());
+        violations.extend(again.map(|pair| Violation::new(expected(&pair[0]), "it lists it again")));
     }
     Ok(violations)
 }

@@ -1,11 +1,6 @@
 //! FR-012: the repository's Containerfile is the build's specification.
 
-use super::{published::of_this_build, support::run};
-use crate::{
-    check::{Check, Judgement},
-    evidence::Evidence,
-    scenario::Scenario,
-};
+use super::{images::of_this_build, prelude::*};
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] =

@@ -1,113 +1,76 @@
 //! FR-015: success and failure are visible in the GitHub repository: status, summary, annotations.
 
 use super::{
-    support::{failure, run, shown, stages},
+    prelude::*,
     workflows::{annotates, builds, each_job, makes_visible, publishing_jobs},
 };
-use crate::{
-    check::{Check, Judgement},
-    evidence::{Evidence, Run, Stage, StageRun},
-    oracle::Violation,
-    scenario::Scenario,
-    workflow::{Command, Does, Event, Job, Outcome, Step, Workflow, awaited, commands, outcomes, runs_after},
-};
+use crate::workflow::{Command, Does, Event, Job, Outcome, Step, Workflow, awaited, commands, outcomes, runs_after};
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
     Check::workflow("no_failure_is_overlooked", &["FR-015", "FR-017"], not_overlooked),
-    Check::workflow("a_platform_that_fails_does_not_end_the_others", &["FR-015"], all_tell),
+    Check::workflow("a_platform_that_fails_does_not_end_the_others", &["FR-015"], no_fail_fast),
     Check::workflow("a_failed_or_cancelled_run_is_told", &["FR-015", "SC-009"], told),
     Check::pipeline("a_success_is_summed_up", &["FR-015"], Scenario::Releases, summed_up),
-    Check::pipeline(
-        "a_success_names_the_tag_and_the_digest",
-        &["FR-015"],
-        Scenario::Releases,
-        names_what_was_published,
-    ),
-    Check::pipeline("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, build_annotated),
-    Check::pipeline("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, build_named),
-    Check::pipeline("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, push_annotated),
-    Check::pipeline("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, push_named),
-    Check::pipeline("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, version_annotated),
+    Check::pipeline("a_success_names_the_tag_and_the_digest", &["FR-015"], Scenario::Releases, names_tag_and_digest),
+    Check::pipeline("a_failed_build_is_annotated", &["FR-015", "SC-009"], Scenario::BuildFails, |evidence| {
+        annotated(evidence, "arm64 fails")
+    }),
+    Check::pipeline("a_failed_build_names_its_platform", &["FR-015"], Scenario::BuildFails, |evidence| {
+        named(evidence, "arm64 fails", &["arm64"])
+    }),
+    Check::pipeline("a_failed_push_is_annotated", &["FR-015", "SC-009"], Scenario::Refusals, |evidence| {
+        annotated(evidence, "down")
+    }),
+    Check::pipeline("a_failed_push_names_its_registry", &["FR-015"], Scenario::Refusals, |evidence| {
+        named(evidence, "down", &["dockerhub", "docker hub", "docker.io", &evidence.address("dockerhub")])
+    }),
+    Check::pipeline("a_refused_version_is_annotated", &["FR-015", "SC-009"], Scenario::BadVersion, |evidence| {
+        annotated(evidence, "v1.2")
+    }),
 ];
 
 fn summed_up(evidence: &Evidence) -> Judgement {
-    let run = run(evidence, "first main")?;
-    let merge = stages(run, Stage::Merge)?;
-    let summary: String = merge.iter().map(|stage| stage.summary.as_str()).collect();
-    if summary.trim().is_empty() {
-        return Ok(vec![Violation::new("merge writes a job summary", "it is empty")]);
-    }
-    Ok(Vec::new())
+    let merge = stages(run(evidence, "first main")?, Stage::Merge)?;
+    let written = merge.iter().any(|stage| !stage.summary.trim().is_empty());
+    Ok(unless(written, "merge writes a job summary", "it is empty"))
 }
 
-fn names_what_was_published(evidence: &Evidence) -> Judgement {
-    let run = run(evidence, "release v1.2.0")?;
-    let merge = stages(run, Stage::Merge)?;
+fn names_tag_and_digest(evidence: &Evidence) -> Judgement {
+    let merge = stages(run(evidence, "release v1.2.0")?, Stage::Merge)?;
     let told: Vec<String> = merge.iter().flat_map(|stage| [stage.printed(), stage.summary.clone()]).collect();
     let told = told.join("\n");
-    let mut violations = Vec::new();
-    if !told.contains("1.2.0") {
-        violations.push(Violation::new("merge tells the tag", "1.2.0 is not in its output or summary"));
-    }
-    for snapshot in super::support::after(evidence, "release v1.2.0")? {
-        if let Some(digest) = snapshot.tags.get("1.2.0").filter(|digest| !told.contains(digest.as_str())) {
-            violations
-                .push(Violation::new("merge tells the digest", format!("{digest} is not in its output or summary")));
-        }
+    let mut violations = unless(told.contains("1.2.0"), "merge tells the tag", "1.2.0 is not in its output or summary");
+    for digest in after(evidence, "release v1.2.0")?.iter().filter_map(|snapshot| snapshot.tags.get("1.2.0")) {
+        let seen = format!("{digest} is not in its output or summary");
+        violations.extend(unless(told.contains(digest), "merge tells the digest", seen));
     }
     Ok(violations)
-}
-
-fn build_annotated(evidence: &Evidence) -> Judgement {
-    annotated(run(evidence, "arm64 fails")?)
-}
-
-fn push_annotated(evidence: &Evidence) -> Judgement {
-    annotated(run(evidence, "down")?)
-}
-
-fn version_annotated(evidence: &Evidence) -> Judgement {
-    annotated(run(evidence, "v1.2")?)
-}
-
-fn build_named(evidence: &Evidence) -> Judgement {
-    named(run(evidence, "arm64 fails")?, &["arm64"])
-}
-
-fn push_named(evidence: &Evidence) -> Judgement {
-    named(run(evidence, "down")?, &["dockerhub", "docker hub", "docker.io", &evidence.address("dockerhub")])
 }
 
 /// A failed stage must leave an error annotation: that is what GitHub shows at the commit.
-fn annotated(run: &Run) -> Judgement {
-    let mut violations = super::support::failed(run);
-    for stage in run.stages.iter().filter(|stage| !stage.end.is_success()) {
-        if errors(stage).next().is_none() {
-            let expected = format!("{} of `{}` prints an annotation, `::error…::…`", shown(stage), run.name);
-            violations.push(Violation::new(expected, failure(stage)));
-        }
-    }
-    Ok(violations)
+fn annotated(evidence: &Evidence, name: &str) -> Judgement {
+    let run = run(evidence, name)?;
+    let silent = run.failed_stages().filter(|stage| errors(stage).next().is_none());
+    let expected = |stage| format!("{stage} of `{name}` prints an annotation, `::error…::…`");
+    Ok(failed(run).into_iter().chain(silent.map(|it| Violation::new(expected(it), failure(it)))).collect())
 }
 
 /// The annotations or the summary of what failed must name it: who reads them has not opened the log.
-fn named(run: &Run, names: &[&str]) -> Judgement {
-    let failed: Vec<&StageRun> = run.stages.iter().filter(|stage| !stage.end.is_success()).collect();
-    let annotations = run.stages.iter().flat_map(errors).map(str::to_owned);
-    let told: Vec<String> = annotations.chain(failed.iter().map(|stage| stage.summary.clone())).collect();
+fn named(evidence: &Evidence, run_name: &str, names: &[&str]) -> Judgement {
+    let run = run(evidence, run_name)?;
+    let annotations = run.stages.iter().flat_map(errors);
+    let told: Vec<&str> = annotations.chain(run.failed_stages().map(|stage| stage.summary.as_str())).collect();
     let told_lower = told.join("\n").to_lowercase();
-    if names.iter().any(|name| told_lower.contains(&name.to_lowercase())) {
-        return Ok(Vec::new());
-    }
-    let seen = match failed.first() {
+    let seen = match run.failed_stages().next() {
         Some(stage) => format!("annotations and summaries say: {}\n{}", told.join(" "), failure(stage)),
         None => "every stage ended with 0, and no annotation tells of an error".to_owned(),
     };
-    Ok(vec![Violation::new(
-        format!("an annotation or the summary of `{}` names {}", run.name, names.join(" or ")),
+    Ok(unless(
+        names.iter().any(|name| told_lower.contains(&name.to_lowercase())),
+        format!("an annotation or the summary of `{run_name}` names {}", names.join(" or ")),
         seen,
-    )])
+    ))
 }
 
 /// The error annotations of a stage.
@@ -126,20 +89,12 @@ fn not_overlooked(evidence: &Evidence) -> Judgement {
         if !publishing.iter().any(|(_, jobs)| jobs.iter().any(|it| std::ptr::eq(*it, job))) {
             return Vec::new();
         }
-        let expected = |place: &str| format!("{}: {place} fails the run when it fails", workflow.path);
-        let mut violations = Vec::new();
-        if job.continue_on_error != "false" {
-            violations
-                .push(Violation::new(expected(&job.id), format!("continue-on-error is {}", job.continue_on_error)));
-        }
-        for step in &job.steps {
-            if step.continue_on_error != "false" {
-                let seen = format!("continue-on-error is {}", step.continue_on_error);
-                violations.push(Violation::new(expected(&step.place), seen));
-            }
-            violations.extend(overlooked(step).map(|seen| Violation::new(expected(&step.place), seen)));
-        }
-        violations
+        let steps = job.steps.iter().map(|step| (&step.place, &step.continue_on_error));
+        let continues = [(&job.id, &job.continue_on_error)].into_iter().chain(steps).filter(|(_, it)| *it != "false");
+        let continues = continues.map(|(place, it)| (place, format!("continue-on-error is {it}")));
+        let lost = job.steps.iter().filter_map(|step| Some((&step.place, overlooked(step)?)));
+        let expected = |place| format!("{}: {place} fails the run when it fails", workflow.path);
+        continues.chain(lost).map(|(place, seen)| Violation::new(expected(place), seen)).collect()
     })
 }
 
@@ -164,15 +119,13 @@ fn overlooked(step: &Step) -> Option<String> {
     })
 }
 
-fn all_tell(evidence: &Evidence) -> Judgement {
+fn no_fail_fast(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for (workflow, jobs) in publishing_jobs(evidence)? {
         for (job, strategy) in jobs.iter().filter_map(|job| Some((job, job.strategy.as_ref()?))) {
-            if strategy.fail_fast != "false" {
-                let expected = format!("{}: {} has fail-fast: false", workflow.path, job.id);
-                violations
-                    .push(Violation::new(expected, format!("it is {}, which is the default", strategy.fail_fast)));
-            }
+            let expected = format!("{}: {} has fail-fast: false", workflow.path, job.id);
+            let seen = format!("it is {}, which is the default", strategy.fail_fast);
+            violations.extend(unless(strategy.fail_fast == "false", expected, seen));
         }
     }
     Ok(violations)
@@ -183,12 +136,11 @@ fn told(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
     for (workflow, jobs) in publishing_jobs(evidence)? {
         for job in jobs {
-            if !publisher_alone_publishes(job) && !annotated_by_step(workflow, job) && !annotated_by_job(workflow, job)
-            {
-                let expected = format!("{}: a failed {} leaves an annotation", workflow.path, job.id);
-                let seen = "no step of it and no job after it that runs after a failure writes one";
-                violations.push(Violation::new(expected, seen));
-            }
+            let told =
+                publisher_alone_publishes(job) || annotated_by_step(workflow, job) || annotated_by_job(workflow, job);
+            let expected = format!("{}: a failed {} leaves an annotation", workflow.path, job.id);
+            let seen = "no step of it and no job after it that runs after a failure writes one";
+            violations.extend(unless(told, expected, seen));
         }
     }
     Ok(violations)

@@ -1,16 +1,12 @@
 //! FR-016: a build can be started by hand, and never deletes anything.
 
 use super::{
-    published,
-    support::{after, explained, failed, requests, run, success, works},
-    workflows::{each_job, is_secret, one, publishes, started, workflows},
+    images::{of_this_build, whole},
+    prelude::*,
+    workflows::{each_job, is_secret, publishes, starts, workflows},
 };
 use crate::{
-    check::{Check, Inconclusive, Judgement},
-    evidence::Evidence,
-    history::Kind,
-    oracle::{Violation, untouched},
-    scenario::{ARM64, RESERVED, Scenario},
+    scenario::{ARM64, RESERVED},
     workflow::{Dispatch, Event, Job, Matrix, Workflow, contexts},
 };
 
@@ -19,14 +15,16 @@ const SHORT_COMMIT_MIN: usize = 7;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::workflow("it_can_be_started_by_hand", &["FR-016"], by_hand),
+    Check::workflow("it_can_be_started_by_hand", &["FR-016"], |evidence| starts(evidence, &[Event::ByHand])),
     Check::workflow("the_form_asks_for_tag_platforms_and_push", &["FR-016"], form_asks),
     Check::workflow("the_form_can_be_sent_as_it_is", &["FR-016"], form_can_be_sent),
-    Check::workflow("a_start_by_hand_publishes", &["FR-016"], by_hand_publishes),
+    Check::workflow("a_start_by_hand_publishes", &["FR-016"], |evidence| publishes(evidence, Event::ByHand)),
     Check::workflow("what_is_typed_in_is_never_run", &["FR-016", "FR-013"], never_run),
     Check::pipeline("a_build_by_hand_is_tagged_manual_and_its_commit", &["FR-016"], Scenario::Manual, default_tag),
     Check::pipeline("a_build_by_hand_takes_the_tag_it_is_given", &["FR-016"], Scenario::Manual, given_tag),
-    Check::pipeline("a_build_by_hand_builds_the_platforms_it_is_given", &["FR-016"], Scenario::Manual, given_platforms),
+    Check::pipeline("a_build_by_hand_builds_the_platforms_it_is_given", &["FR-016"], Scenario::Manual, |evidence| {
+        whole(evidence, "named", "try-1", &[ARM64])
+    }),
     Check::pipeline("without_push_nothing_is_pushed", &["FR-016"], Scenario::Manual, without_push),
     Check::pipeline("a_build_by_hand_deletes_nothing", &["FR-016"], Scenario::Manual, deletes_nothing),
     Check::pipeline("a_build_by_hand_takes_no_name_of_other_builds", &["FR-016", "SC-007"], Scenario::Manual, reserved),
@@ -37,86 +35,38 @@ fn default_tag(evidence: &Evidence) -> Judgement {
     let run = run(evidence, "by hand")?;
     let mut violations = success(run);
     if let Some(tag) = run.tag() {
-        violations.extend(published::of_this_build(evidence, "by hand", tag)?);
+        violations.extend(of_this_build(evidence, "by hand", tag)?);
     }
-    for snapshot in after(evidence, "by hand")? {
-        let short = |tag: &&String| {
-            tag.strip_prefix("manual-")
-                .is_some_and(|short| short.len() >= SHORT_COMMIT_MIN && run.commit.starts_with(short))
-        };
-        if snapshot.tags.keys().find(short).is_none() {
-            let tags: Vec<&String> = snapshot.tags.keys().collect();
-            let expected = format!("{} has the tag manual-{}", snapshot.server, &run.commit[..SHORT_COMMIT_MIN]);
-            violations.push(Violation::new(expected, format!("its tags: {tags:?}")));
-        }
-    }
-    Ok(violations)
+    let expected = format!("manual-{}", &run.commit[..SHORT_COMMIT_MIN]);
+    let is_meant = |tag: &str| {
+        tag.strip_prefix("manual-").is_some_and(|it| it.len() >= SHORT_COMMIT_MIN && run.commit.starts_with(it))
+    };
+    let tagged = after(evidence, "by hand")?.iter().flat_map(|snapshot| has_tag(snapshot, &expected, is_meant));
+    Ok(violations.into_iter().chain(tagged).collect())
 }
 
 fn given_tag(evidence: &Evidence) -> Judgement {
-    let mut violations = success(run(evidence, "named")?);
-    for snapshot in after(evidence, "named")? {
-        if !snapshot.tags.contains_key("try-1") {
-            let tags: Vec<&String> = snapshot.tags.keys().collect();
-            violations
-                .push(Violation::new(format!("{} has the tag try-1", snapshot.server), format!("its tags: {tags:?}")));
-        }
-    }
-    Ok(violations)
-}
-
-fn given_platforms(evidence: &Evidence) -> Judgement {
-    published::whole(evidence, "named", "try-1", &[ARM64])
+    let ended = success(run(evidence, "named")?);
+    let tagged = after(evidence, "named")?.iter().flat_map(|snapshot| has_tag(snapshot, "try-1", |tag| tag == "try-1"));
+    Ok(ended.into_iter().chain(tagged).collect())
 }
 
 fn without_push(evidence: &Evidence) -> Judgement {
-    let mut violations = success(run(evidence, "without push")?);
-    violations.extend(untouched(after(evidence, "named")?, after(evidence, "without push")?, &[]));
     let run = run(evidence, "without push")?;
-    let writes = super::support::during(evidence, run)
-        .filter(|(_, exchange)| {
-            let ours =
-                exchange.operation.as_ref().filter(|it| it.repository.as_deref() == Some(crate::scenario::REPOSITORY));
-            ours.is_some_and(|operation| operation.kind.writes())
-        })
-        .map(|(index, _)| index)
-        .collect::<Vec<_>>();
-    if !writes.is_empty() {
-        let seen = format!("{} writing requests", writes.len());
-        violations
-            .push(Violation::new("with skip_push nothing is written to the image's repository", seen).shown_by(writes));
-    }
-    Ok(violations)
+    let moved = untouched(after(evidence, "named")?, after(evidence, "without push")?, &[]);
+    let ours = |it: &Exchange| it.operation.as_ref().and_then(|it| it.repository.as_deref()) == Some(REPOSITORY);
+    let writes = requests(evidence, run.span_ms()).filter(|(_, it)| ours(it) && it.is(Kind::writes));
+    let written = none_of(writes, "with skip_push nothing is written to the image's repository", "writing requests");
+    Ok([success(run), moved, written].concat())
 }
 
 fn deletes_nothing(evidence: &Evidence) -> Judgement {
     works(evidence, "by hand")?;
     let mut violations = Vec::new();
-    for name in ["by hand", "named", "without push"] {
-        let (began, ended) = run(evidence, name)?.span_ms();
-        let deleting = [
-            Kind::ManifestDelete,
-            Kind::BlobDelete,
-            Kind::HubTagDelete,
-            Kind::PackageDelete,
-            Kind::PackageVersionDelete,
-        ];
-        let deletes: Vec<usize> = requests(evidence, &deleting)
-            .filter(|(_, it)| (began..=ended).contains(&it.began_ms))
-            .map(|(index, _)| index)
-            .collect();
-        if !deletes.is_empty() {
-            let seen = format!("{} deletions", deletes.len());
-            violations.push(Violation::new(format!("`{name}` deletes nothing"), seen).shown_by(deletes));
-        }
-    }
     for (before, name) in [("main", "by hand"), ("by hand", "named"), ("named", "without push")] {
-        for (old, new) in after(evidence, before)?.iter().zip(after(evidence, name)?) {
-            for gone in old.manifests.keys().filter(|digest| !new.manifests.contains_key(*digest)) {
-                let expected = format!("{}@{gone} stays", new.server);
-                violations.push(Violation::new(expected, format!("it is gone after `{name}`")));
-            }
-        }
+        let deletes = requests(evidence, run(evidence, name)?.span_ms()).filter(|(_, it)| it.is(Kind::deletes));
+        violations.extend(none_of(deletes, format!("`{name}` deletes nothing"), "deletions"));
+        violations.extend(manifests_stay(evidence, before, name)?);
     }
     Ok(violations)
 }
@@ -124,39 +74,25 @@ fn deletes_nothing(evidence: &Evidence) -> Judgement {
 fn moves_nothing(evidence: &Evidence) -> Judgement {
     works(evidence, "by hand")?;
     let short = format!("manual-{}", &run(evidence, "by hand")?.commit[..SHORT_COMMIT_MIN]);
-    let longer = |tag: &str| tag.starts_with(&short);
-    let by_hand = after(evidence, "by hand")?;
-    let manual: Vec<&str> =
-        by_hand.iter().flat_map(|it| it.tags.keys()).map(String::as_str).filter(|tag| longer(tag)).collect();
-    let first = untouched(after(evidence, "main")?, by_hand, &manual);
-    let second = untouched(by_hand, after(evidence, "named")?, &["try-1"]);
-    let first = explained(evidence, run(evidence, "by hand")?.span_ms(), first);
-    let second = explained(evidence, run(evidence, "named")?.span_ms(), second);
-    Ok([first, second].concat())
+    let tags = after(evidence, "by hand")?.iter().flat_map(|it| it.tags.keys()).map(String::as_str);
+    let manual: Vec<&str> = tags.filter(|tag| tag.starts_with(&short)).collect();
+    Ok([unmoved(evidence, "main", "by hand", &manual)?, unmoved(evidence, "by hand", "named", &["try-1"])?].concat())
 }
 
 /// `latest` is main's, and versions are releases': who may start a build by hand may not replace those.
 fn reserved(evidence: &Evidence) -> Judgement {
     works(evidence, "by hand")?;
     let mut violations = Vec::new();
-    let mut before = after(evidence, "without push")?;
+    let mut before = "without push";
     for (name, tag) in RESERVED {
-        let now = after(evidence, name)?;
-        let run = run(evidence, name)?;
-        violations.extend(failed(run));
-        let taken = explained(evidence, run.span_ms(), untouched(before, now, &[]));
-        violations.extend(
-            taken
-                .into_iter()
-                .map(|it| Violation { seen: format!("{} after a build by hand with `tag_name` {tag}", it.seen), ..it }),
-        );
-        before = now;
+        violations.extend(failed(run(evidence, name)?));
+        for it in unmoved(evidence, before, name, &[])? {
+            let seen = format!("{} after a build by hand with `tag_name` {tag}", it.seen);
+            violations.push(Violation { seen, ..it });
+        }
+        before = name;
     }
     Ok(violations)
-}
-
-fn by_hand(evidence: &Evidence) -> Judgement {
-    one(evidence, |workflow| started(workflow, Event::ByHand))
 }
 
 /// The fields of the form, and the kinds that each may be.
@@ -165,16 +101,13 @@ const FIELDS: [(&str, &[&str]); 3] =
 
 fn form_asks(evidence: &Evidence) -> Judgement {
     forms(evidence, |workflow, form| {
-        let wrong = FIELDS.iter().filter_map(|(name, kinds)| {
-            let field = form.inputs.iter().find(|input| input.name == *name);
-            let seen = match field {
-                None => "there is none".to_owned(),
-                Some(field) if !kinds.contains(&field.kind.as_str()) => format!("it is a {}", field.kind),
-                Some(_) => return None,
-            };
-            Some(Violation::new(format!("{}: the form has {name}, a {}", workflow.path, kinds.join(" or ")), seen))
-        });
-        wrong.collect()
+        let judge = |(name, kinds): (&str, &[&str])| {
+            let field = form.inputs.iter().find(|input| input.name == name);
+            let right = field.is_some_and(|field| kinds.contains(&field.kind.as_str()));
+            let seen = field.map_or_else(|| "there is none".to_owned(), |field| format!("it is a {}", field.kind));
+            unless(right, format!("{}: the form has {name}, a {}", workflow.path, kinds.join(" or ")), seen)
+        };
+        FIELDS.into_iter().flat_map(judge).collect()
     })
 }
 
@@ -186,20 +119,14 @@ fn form_can_be_sent(evidence: &Evidence) -> Judgement {
     })
 }
 
-/// Violations of the forms; if there is no form, the question is open.
+/// Violations of the forms. If there is no form, the claim is unknown.
 fn forms(evidence: &Evidence, wrong: impl Fn(&Workflow, &Dispatch) -> Vec<Violation>) -> Judgement {
     let forms: Vec<_> = workflows(evidence)?.iter().filter_map(|it| Some((it, it.dispatch.as_ref()?))).collect();
-    if forms.is_empty() {
-        return Err(Inconclusive("no workflow can be started by hand".into()));
-    }
+    require(!forms.is_empty(), "no workflow can be started by hand")?;
     Ok(forms.into_iter().flat_map(|(workflow, form)| wrong(workflow, form)).collect())
 }
 
-fn by_hand_publishes(evidence: &Evidence) -> Judgement {
-    publishes(evidence, Event::ByHand)
-}
-
-/// Contexts that hold nothing that somebody chose: GitHub or the workflow's own text sets them.
+/// Contexts that no user can choose: GitHub or the workflow's own text sets them.
 const HARMLESS: &[&str] = &[
     "github.action_path",
     "github.api_url",
@@ -237,15 +164,15 @@ fn never_run(evidence: &Evidence) -> Judgement {
         for step in &job.steps {
             let expected = format!("{}: {} gets in variables what others choose", workflow.path, step.place);
             // A variable whose value stands in the file is as harmless as what it is made of.
-            let known = |name: &String| {
-                let (_, value) =
-                    step.env.iter().find(|(it, _)| name.strip_prefix("env.") == Some(&it.to_lowercase()))?;
-                Some(contexts(value).iter().all(harmless))
+            let harmless_variable = |name: &String| {
+                let mut variables = step.env.iter();
+                let found = variables.find(|(it, _)| name.strip_prefix("env.") == Some(&it.to_lowercase()));
+                found.is_some_and(|(_, value)| contexts(value).iter().all(harmless))
             };
-            let chosen = |name: &String| !harmless(name) && known(name) != Some(true);
-            for name in contexts(step.script().unwrap_or_default()).into_iter().filter(chosen) {
-                violations.push(Violation::new(expected.clone(), format!("${{{{ {name} }}}} stands in its script")));
-            }
+            let mut chosen = contexts(step.script().unwrap_or_default());
+            chosen.retain(|name| !harmless(name) && !harmless_variable(name));
+            let seen = |name| format!("${{{{ {name} }}}} stands in its script");
+            violations.extend(chosen.into_iter().map(|name| Violation::new(&*expected, seen(name))));
         }
         violations
     })

@@ -1,12 +1,6 @@
 //! FR-019: cleaning up a `latest` that is not there is a warning, not an error.
 
-use super::support::{run, success, works};
-use crate::{
-    check::{Check, Inconclusive, Judgement},
-    evidence::Evidence,
-    oracle::Violation,
-    scenario::Scenario,
-};
+use super::prelude::*;
 
 /// Words of which one must stand in what is printed when clean-up is denied.
 const DENIAL: &[&str] = &["403", "denied", "forbidden", "permission", "not allowed"];
@@ -22,30 +16,22 @@ fn first(evidence: &Evidence) -> Judgement {
     Ok(success(run(evidence, "first")?))
 }
 
-/// Whoever expected a clean-up is told why there was none.
+/// A user who expected a clean-up is told why there was none.
 fn warned(evidence: &Evidence) -> Judgement {
-    let stages = &run(evidence, "first")?.stages;
     let warns = |line: &str| line.trim_start().starts_with("::warning") && line.to_lowercase().contains("latest");
-    if stages.iter().any(|stage| stage.printed().lines().any(warns)) {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Violation::new("an annotation warns that there was no latest to clean up", "no `::warning…` names latest")])
+    let warned = run(evidence, "first")?.stages.iter().any(|stage| stage.printed().lines().any(warns));
+    Ok(unless(warned, "an annotation warns that there was no latest to clean up", "no `::warning…` names latest"))
 }
 
 /// Whether the run then fails is the pipeline's choice; that it says nothing is not.
 fn denied(evidence: &Evidence) -> Judgement {
     works(evidence, "first")?;
-    if evidence.faults.iter().all(|fired| fired.times == 0) {
-        return Err(Inconclusive("nothing was to be deleted".into()));
-    }
-    let run = run(evidence, "second")?;
-    let printed: Vec<String> = run.stages.iter().flat_map(|stage| [stage.printed(), stage.summary.clone()]).collect();
-    let told = printed.iter().flat_map(|text| text.lines()).any(|line| {
+    any_fault_fired(evidence, "nothing was to be deleted")?;
+    let tells = |line: &str| {
         let line = line.to_lowercase();
         (line.contains("warning") || line.contains("error")) && DENIAL.iter().any(|word| line.contains(word))
-    });
-    if told {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Violation::new("a warning or an error says that the clean-up is not allowed", "no line says so")])
+    };
+    let mut stages = run(evidence, "second")?.stages.iter();
+    let told = stages.any(|stage| stage.printed().lines().chain(stage.summary.lines()).any(tells));
+    Ok(unless(told, "a warning or an error says that the clean-up is not allowed", "no line says so"))
 }

@@ -1,17 +1,16 @@
 //! FR-020: a newer build of the same ref cancels the one in progress.
 //!
-//! That GitHub sends the signal is GitHub's affair; that the workflow asks for it, and what a pipeline makes of it, is judged
-//! here.
+//! Sending the signal is up to GitHub. Judged here are what the workflow asks GitHub for, and what a pipeline does when it is
+//! signalled.
 
 use super::{
-    support::{after, explained, faults_fired, run, tag_writes, works},
+    prelude::*,
     workflows::{all, publishing_jobs, workflows},
 };
 use crate::{
-    check::{Check, Inconclusive, Judgement},
-    evidence::{Evidence, Exit},
-    oracle::{Violation, equal, untouched},
-    scenario::Scenario,
+    evidence::Exit,
+    oracle::equal,
+    scenario::Scenario::{Cancelled, CancelledLate},
     workflow::{Concurrency, Event, Job, Workflow, awaited, contexts, template},
 };
 
@@ -23,43 +22,23 @@ pub(super) const CHECKS: &[Check] = &[
     Check::workflow("a_newer_run_cancels_the_one_in_progress", &["FR-020"], cancels),
     Check::workflow("runs_of_one_ref_are_one_group", &["FR-020"], groups),
     Check::workflow("nothing_within_a_run_is_in_the_runs_own_group", &["FR-020"], not_itself),
-    Check::pipeline("a_cancelled_run_publishes_nothing", &["FR-020"], Scenario::Cancelled, nothing),
-    Check::pipeline("a_cancelled_run_ends_at_once", &["FR-020"], Scenario::Cancelled, at_once),
-    Check::pipeline("a_cancelled_run_leaves_no_process", &["FR-020"], Scenario::Cancelled, no_process),
-    Check::pipeline(
-        "a_run_cancelled_before_its_tags_move_publishes_nothing",
-        &["FR-020"],
-        Scenario::CancelledLate,
-        before_the_tags,
-    ),
+    Check::pipeline("a_cancelled_run_publishes_nothing", &["FR-020"], Cancelled, |evidence| {
+        faults_fired(evidence).and_then(|()| publishes_nothing(evidence, "cancelled"))
+    }),
+    Check::pipeline("a_cancelled_run_ends_at_once", &["FR-020"], Cancelled, at_once),
+    Check::pipeline("a_cancelled_run_leaves_no_process", &["FR-020"], Cancelled, no_process),
+    // One registry had not yet taken the list then, so that a tag could only have moved too early.
+    Check::pipeline("a_run_cancelled_before_its_tags_move_publishes_nothing", &["FR-020"], CancelledLate, |evidence| {
+        faults_fired(evidence).and_then(|()| publishes_nothing(evidence, "before the tags"))
+    }),
     Check::pipeline(
         "a_run_cancelled_between_its_tags_leaves_registries_alike",
         &["FR-020", "SC-006"],
-        Scenario::CancelledLate,
+        CancelledLate,
         between_the_tags,
     ),
-    Check::pipeline("the_run_after_a_cancelled_one_publishes", &["FR-020"], Scenario::CancelledLate, next),
+    Check::pipeline("the_run_after_a_cancelled_one_publishes", &["FR-020"], CancelledLate, next),
 ];
-
-fn nothing(evidence: &Evidence) -> Judgement {
-    publishes_nothing(evidence, "cancelled")
-}
-
-/// One registry had not yet taken the list then, so that a tag could only have moved too early.
-fn before_the_tags(evidence: &Evidence) -> Judgement {
-    publishes_nothing(evidence, "before the tags")
-}
-
-fn publishes_nothing(evidence: &Evidence, name: &str) -> Judgement {
-    works(evidence, "good")?;
-    faults_fired(evidence)?;
-    let run = run(evidence, name)?;
-    let mut violations = super::support::failed(run);
-    let moved = untouched(after(evidence, "good")?, after(evidence, name)?, &[]);
-    violations.extend(explained(evidence, run.span_ms(), moved));
-    violations.extend(tag_writes(evidence, run, &[]));
-    Ok(violations)
-}
 
 /// It may go on to the end or go back; it may not stay where it is.
 fn between_the_tags(evidence: &Evidence) -> Judgement {
@@ -70,43 +49,33 @@ fn between_the_tags(evidence: &Evidence) -> Judgement {
 
 fn at_once(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
-    let run = run(evidence, "cancelled")?;
-    let Some(signalled) = evidence.signalled_ms else {
-        return Err(Inconclusive("nobody was signalled".into()));
+    let signalled_ms = evidence.signalled_ms.ok_or_else(|| Inconclusive("no process was signalled".into()))?;
+    let stages = run(evidence, "cancelled")?.stages.iter();
+    let late = stages.filter(|stage| stage.ended_ms > signalled_ms + END_MAX_MS || stage.end == Exit::Signal(9));
+    let violation = |stage: &StageRun| {
+        let took_ms = stage.ended_ms.saturating_sub(signalled_ms);
+        let expected = format!("{stage} ends within {END_MAX_MS} ms of the signal");
+        Violation::new(expected, format!("it ended after {took_ms} ms with {:?}", stage.end))
     };
-    let late =
-        run.stages.iter().filter(|stage| stage.ended_ms > signalled + END_MAX_MS || stage.end == Exit::Signal(9));
-    Ok(late
-        .map(|stage| {
-            let expected = format!("{} ends within {END_MAX_MS} ms of the signal", super::support::shown(stage));
-            let took = stage.ended_ms.saturating_sub(signalled);
-            Violation::new(expected, format!("it ended after {took} ms with {:?}", stage.end))
-        })
-        .collect())
+    Ok(late.map(violation).collect())
 }
 
 fn no_process(evidence: &Evidence) -> Judgement {
     faults_fired(evidence)?;
-    let run = run(evidence, "cancelled")?;
-    let left = run.stages.iter().flat_map(|stage| stage.left_behind.iter().map(move |process| (stage, process)));
-    Ok(left
-        .map(|(stage, process)| {
-            Violation::new(
-                format!("{} leaves no process", super::support::shown(stage)),
-                format!("still there: {process}"),
-            )
-        })
-        .collect())
+    let mut violations = Vec::new();
+    for stage in &run(evidence, "cancelled")?.stages {
+        let left = stage.left_behind.iter().map(|process| format!("still there: {process}"));
+        violations.extend(left.map(|seen| Violation::new(format!("{stage} leaves no process"), seen)));
+    }
+    Ok(violations)
 }
 
 fn next(evidence: &Evidence) -> Judgement {
-    let mut violations = super::support::published(evidence, "next")?;
-    let (before, now) = (after(evidence, "before the tags")?, after(evidence, "next")?);
-    for (old, new) in before.iter().zip(now).filter(|(old, new)| old.tags.get("latest") == new.tags.get("latest")) {
-        violations.push(Violation::new(
-            format!("{}:latest is the image of the next run", new.server),
-            format!("it is still {:?}", old.tags.get("latest")),
-        ));
+    let mut violations = published(evidence, "next")?;
+    for (old, new) in after(evidence, "before the tags")?.iter().zip(after(evidence, "next")?) {
+        let (was, is) = (old.tags.get("latest"), new.tags.get("latest"));
+        let expected = format!("{}:latest is the image of the next run", new.server);
+        violations.extend(unless(was != is, expected, format!("it is still {was:?}")));
     }
     Ok(violations)
 }
@@ -122,40 +91,35 @@ const OF_THE_REPOSITORY: [&str; 3] = ["github.workflow", "github.repository", "g
 /// What builds must be in a group in which a newer run cancels it: the whole run, or each job that builds. A job that makes
 /// the image visible may end in peace, since it does not begin where a build was cancelled (FR-017).
 fn cancels(evidence: &Evidence) -> Judgement {
-    if workflows(evidence)?.iter().all(|workflow| EVENTS.iter().all(|event| cancels_all_of_it(workflow, *event))) {
+    let whole = |workflow: &Workflow, event| workflow.concurrency.iter().any(|it| cancels_at(workflow, event, it));
+    if workflows(evidence)?.iter().all(|workflow| EVENTS.iter().all(|event| whole(workflow, *event))) {
         return Ok(Vec::new());
     }
     let mut violations = Vec::new();
     for (workflow, jobs) in publishing_jobs(evidence)? {
         for (job, event) in building(workflow, &jobs).into_iter().flat_map(|job| EVENTS.map(|event| (job, event))) {
             let groups: Vec<&Concurrency> = workflow.concurrency.iter().chain(&job.concurrency).collect();
-            if groups.iter().any(|group| cancels_at(workflow, event, group)) {
-                continue;
-            }
-            let expected = format!("{}: {} of a newer run cancels {}", workflow.path, event.words(), job.id);
-            let told = |it: &&Concurrency| format!("cancel-in-progress of {} is {}", it.group, it.cancel_in_progress);
-            let seen: Vec<String> = groups.iter().map(told).collect();
-            let seen = if seen.is_empty() { "it is in no concurrency group".to_owned() } else { seen.join(", ") };
-            violations.push(Violation::new(expected, seen));
+            let shown = |it: &&Concurrency| format!("cancel-in-progress of {} is {}", it.group, it.cancel_in_progress);
+            let seen: Vec<String> = groups.iter().map(shown).collect();
+            violations.extend(unless(
+                groups.iter().any(|group| cancels_at(workflow, event, group)),
+                format!("{}: {} of a newer run cancels {}", workflow.path, event.words(), job.id),
+                if seen.is_empty() { "it is in no concurrency group".to_owned() } else { seen.join(", ") },
+            ));
         }
     }
     Ok(violations)
 }
 
-fn cancels_all_of_it(workflow: &Workflow, event: Event) -> bool {
-    workflow.concurrency.as_ref().is_some_and(|whole| cancels_at(workflow, event, whole))
-}
-
 fn cancels_at(workflow: &Workflow, event: Event, concurrency: &Concurrency) -> bool {
-    comes_to(workflow, event, 1, &concurrency.cancel_in_progress).as_deref() == Some("true")
+    evaluated(workflow, event, 1, &concurrency.cancel_in_progress).as_deref() == Some("true")
 }
 
 /// Of the jobs that publish, those that others of them wait for; all, if none waits.
 fn building<'a>(workflow: &'a Workflow, publishing: &[&'a Job]) -> Vec<&'a Job> {
-    let is_awaited = |job: &&&Job| {
-        publishing.iter().any(|other| awaited(workflow, other).iter().any(|awaited| awaited.id == job.id))
-    };
-    let found: Vec<&Job> = publishing.iter().filter(is_awaited).copied().collect();
+    let awaits = |other: &Job, job: &Job| awaited(workflow, other).iter().any(|awaited| awaited.id == job.id);
+    let mut found = publishing.to_vec();
+    found.retain(|job| publishing.iter().any(|other| awaits(other, job)));
     if found.is_empty() { publishing.to_vec() } else { found }
 }
 
@@ -175,25 +139,20 @@ fn groups(evidence: &Evidence) -> Judgement {
     Ok(violations)
 }
 
-fn group_of_refs(workflow: &Workflow, concurrency: &Concurrency) -> Result<Vec<Violation>, Inconclusive> {
+fn group_of_refs(workflow: &Workflow, concurrency: &Concurrency) -> Judgement {
     let named = |event: Event, run: u8| {
-        let unknown = || Inconclusive(format!("{}: nobody can tell what {} is", workflow.path, concurrency.group));
-        comes_to(workflow, event, run, &concurrency.group).ok_or_else(unknown)
+        let unknown = || Inconclusive(format!("{}: {} is known only when it runs", workflow.path, concurrency.group));
+        evaluated(workflow, event, run, &concurrency.group).ok_or_else(unknown)
     };
     let mut violations = Vec::new();
     for event in EVENTS {
         let (older, newer) = (named(event, 1)?, named(event, 2)?);
-        if older != newer {
-            let expected = format!("{}: two runs of {} are in one group", workflow.path, event.words());
-            violations.push(Violation::new(expected, format!("{older} and {newer}")));
-        }
+        let expected = format!("{}: two runs of {} are in one group", workflow.path, event.words());
+        violations.extend(unless(older == newer, expected, format!("{older} and {newer}")));
     }
     for (one, other) in [(EVENTS[0], EVENTS[1]), (EVENTS[1], EVENTS[2])] {
-        let shared = named(one, 1)?;
-        if shared == named(other, 1)? {
-            let expected = format!("{}: {} and {} are in two groups", workflow.path, one.words(), other.words());
-            violations.push(Violation::new(expected, shared));
-        }
+        let expected = format!("{}: {} and {} are in two groups", workflow.path, one.words(), other.words());
+        violations.extend(unless(named(one, 1)? != named(other, 1)?, expected, named(one, 1)?));
     }
     Ok(violations)
 }
@@ -202,21 +161,20 @@ fn group_of_refs(workflow: &Workflow, concurrency: &Concurrency) -> Result<Vec<V
 /// the jobs of one matrix in one group.
 fn not_itself(evidence: &Evidence) -> Judgement {
     all(evidence, |workflow| {
+        let group =
+            |it: &Concurrency| evaluated(workflow, Event::MAIN, 1, &it.group).unwrap_or_else(|| it.group.clone());
         let mut violations = Vec::new();
         for job in &workflow.jobs {
-            let group =
-                |it: &Concurrency| comes_to(workflow, Event::MAIN, 1, &it.group).unwrap_or_else(|| it.group.clone());
             let around: Vec<&Concurrency> = workflow.concurrency.iter().chain(&job.concurrency).collect();
             for (number, inner) in around.iter().enumerate() {
-                if around[..number].iter().any(|outer| group(outer) == group(inner)) {
-                    let expected = format!("{}: {} has another group than what it is in", workflow.path, inner.place);
-                    violations.push(Violation::new(expected, inner.group.clone()));
-                }
+                let twice = around[..number].iter().any(|outer| group(outer) == group(inner));
+                let expected = format!("{}: {} has another group than what it is in", workflow.path, inner.place);
+                violations.extend(unless(!twice, expected, &*inner.group));
             }
-            let own = job.concurrency.last().filter(|it| it.place == job.id && job.strategy.is_some());
-            if let Some(own) = own.filter(|it| !contexts(&it.group).iter().any(|name| varies(name))) {
+            if let Some(own) = job.concurrency.last().filter(|it| it.place == job.id && job.strategy.is_some()) {
+                let differs = contexts(&own.group).iter().any(|name| varies(name));
                 let expected = format!("{}: each job of the matrix {} has a group of its own", workflow.path, job.id);
-                violations.push(Violation::new(expected, own.group.clone()));
+                violations.extend(unless(differs, expected, &*own.group));
             }
         }
         violations
@@ -228,8 +186,8 @@ fn varies(name: &str) -> bool {
     name.starts_with("matrix.") || name.starts_with("strategy.job-index")
 }
 
-/// What a text comes to in one of several runs. Of a matrix any job will do.
-fn comes_to(workflow: &Workflow, event: Event, run: u8, text: &str) -> Option<String> {
+/// The value of a text in one of several runs. Of a matrix any job will do.
+fn evaluated(workflow: &Workflow, event: Event, run: u8, text: &str) -> Option<String> {
     template(text, &|name| {
         if OF_THE_RUN.contains(&name) {
             Some(format!("'{run}'"))

@@ -1,43 +1,34 @@
 //! SC-001: pushing to main is all that a deployment takes.
 
-use super::workflows::{publishing_jobs, seen, workflows};
-use crate::{
-    check::{Check, Inconclusive, Judgement},
-    evidence::Evidence,
-    oracle::Violation,
+use super::{
+    prelude::*,
+    workflows::{all, publishing_jobs},
 };
 
-/// Actions that wait until somebody agrees.
+/// Actions that wait for an approval.
 const WAITING: &[&str] =
     &["trstringer/manual-approval", "akefirad/manual-approval-action", "hmarr/auto-approve-action"];
 
 /// The checks of this requirement.
-pub(super) const CHECKS: &[Check] = &[Check::workflow("nobody_has_to_agree", &["SC-001"], nobody_agrees)];
+pub(super) const CHECKS: &[Check] = &[Check::workflow("nobody_has_to_agree", &["SC-001"], no_approval)];
 
-/// Whether an environment asks for somebody stands in the repository's settings, not in the file.
-fn nobody_agrees(evidence: &Evidence) -> Judgement {
-    let mut violations = Vec::new();
-    for workflow in workflows(evidence)? {
-        for (place, uses) in &workflow.used {
-            let name = uses.split('@').next().unwrap_or_default().to_lowercase();
-            if WAITING.contains(&name.as_str()) {
-                let expected = format!("{}: nothing waits for somebody", workflow.path);
-                violations.push(Violation::new(expected, format!("{place} uses {uses}")));
-            }
-        }
+/// Whether an environment asks for an approval stands in the repository's settings, not in the file.
+fn no_approval(evidence: &Evidence) -> Judgement {
+    let violations = all(evidence, |workflow| {
+        let name = |uses: &str| uses.split('@').next().unwrap_or_default().to_lowercase();
+        let waiting = workflow.used.iter().filter(|(_, uses)| WAITING.contains(&name(uses).as_str()));
+        let expected = format!("{}: nothing waits for an approval", workflow.path);
+        waiting.map(|(place, uses)| Violation::new(&*expected, format!("{place} uses {uses}"))).collect()
+    })?;
+    if !violations.is_empty() {
+        return Ok(violations);
     }
-    if violations.is_empty() {
-        seen(evidence)?;
-        let jobs = publishing_jobs(evidence)?;
-        if let Some((job, name)) =
-            jobs.iter().flat_map(|(_, jobs)| jobs).find_map(|job| Some((job, job.environment.as_ref()?)))
-        {
-            let cause = format!(
-                "{} is in the environment {name}: whether that asks for somebody is a setting of GitHub",
-                job.id
-            );
-            return Err(Inconclusive(cause));
-        }
+    let jobs = publishing_jobs(evidence)?.into_iter().flat_map(|(_, jobs)| jobs);
+    match jobs.into_iter().find_map(|job| Some((job, job.environment.as_ref()?))) {
+        None => Ok(violations),
+        Some((job, name)) => Err(Inconclusive(format!(
+            "{} is in the environment {name}: whether that asks for an approval is a setting of GitHub",
+            job.id
+        ))),
     }
-    Ok(violations)
 }

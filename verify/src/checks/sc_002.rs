@@ -1,11 +1,12 @@
 //! SC-002: images can be pulled from both registries.
 
-use super::support::{absent, containers, publications};
-use crate::{
-    check::{Check, Inconclusive, Judgement},
-    evidence::Evidence,
-    oracle::Violation,
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    images::{absent, containers, publications},
+    prelude::*,
 };
+use crate::harness::podman::ContainerRun;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
@@ -16,31 +17,20 @@ pub(super) const CHECKS: &[Check] = &[
 fn same_digest(evidence: &Evidence) -> Judgement {
     let mut violations = absent(evidence)?;
     let publications = publications(evidence)?;
-    let mut references: Vec<&str> = publications.iter().map(|it| it.reference.as_str()).collect();
-    references.sort_unstable();
-    references.dedup();
-    if publications.len() == references.len() {
-        return Err(Inconclusive("each reference was looked at on one registry alone".into()));
+    let mut references: BTreeMap<&str, BTreeMap<&str, Option<&str>>> = BTreeMap::new();
+    for it in publications {
+        references.entry(&it.reference).or_default().insert(&it.server, it.digest());
     }
-    for reference in references {
-        let digests: std::collections::BTreeMap<_, _> = publications
-            .iter()
-            .filter(|it| it.reference == reference)
-            .map(|it| (it.server.as_str(), it.digest()))
-            .collect();
-        let different: std::collections::BTreeSet<_> = digests.values().collect();
-        if different.len() > 1 {
-            violations.push(Violation::new(format!("{reference} is the same everywhere"), format!("{digests:?}")));
-        }
+    require(publications.len() > references.len(), "each reference was looked at on one registry alone")?;
+    for (reference, digests) in references {
+        let same = digests.values().collect::<BTreeSet<_>>().len() == 1;
+        violations.extend(unless(same, format!("{reference} is the same everywhere"), format!("{digests:?}")));
     }
     Ok(violations)
 }
 
 fn pulled(evidence: &Evidence) -> Judgement {
     let failed = containers(evidence)?.iter().filter_map(|it| Some((it, it.pulled.as_ref().err()?)));
-    Ok(failed
-        .map(|(it, error)| {
-            Violation::new(format!("podman pulls {}:{} for {}", it.server, it.reference, it.platform), error.clone())
-        })
-        .collect())
+    let expected = |it: &ContainerRun| format!("podman pulls {}:{} for {}", it.server, it.reference, it.platform);
+    Ok(failed.map(|(it, error)| Violation::new(expected(it), error)).collect())
 }

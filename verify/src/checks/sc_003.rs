@@ -1,11 +1,6 @@
 //! SC-003: the same tag works on amd64 and on arm64 hosts.
 
-use super::support::{PLATFORMS, containers};
-use crate::{
-    check::{Check, Judgement},
-    evidence::Evidence,
-    oracle::Violation,
-};
+use super::{images::containers, prelude::*};
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] =
@@ -13,18 +8,13 @@ pub(super) const CHECKS: &[Check] =
 
 /// Each image, run for a platform, must find itself on that platform's machine.
 fn runs(evidence: &Evidence) -> Judgement {
-    let containers = containers(evidence)?;
     let mut violations = Vec::new();
-    for platform in PLATFORMS {
-        let machine = if platform == "linux/amd64" { "x86_64" } else { "aarch64" };
-        for container in containers.iter().filter(|it| it.platform == platform) {
-            if container.machine.as_deref() != Some(machine) {
-                let expected = format!("{}:{} runs on {platform} as {machine}", container.server, container.reference);
-                violations.push(Violation::new(expected, format!("{:?}", container.machine)));
-            }
-        }
-        if !containers.iter().any(|it| it.platform == platform) {
-            violations.push(Violation::new(format!("some image is run for {platform}"), "none was"));
+    for (platform, machine) in PLATFORMS.into_iter().zip(["x86_64", "aarch64"]) {
+        let runs: Vec<_> = containers(evidence)?.iter().filter(|it| it.platform == platform).collect();
+        violations.extend(unless(!runs.is_empty(), format!("some image is run for {platform}"), "none was"));
+        for it in runs {
+            let expected = format!("{}:{} runs on {platform} as {machine}", it.server, it.reference);
+            violations.extend(unless(it.machine.as_deref() == Some(machine), expected, format!("{:?}", it.machine)));
         }
     }
     Ok(violations)

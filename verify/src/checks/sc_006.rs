@@ -1,63 +1,52 @@
 //! SC-006: exactly one `latest` exists in each registry at any time.
 
-use super::support::{after, during, explained, never_seen, run, works};
+use super::prelude::*;
 use crate::{
-    check::{Check, Judgement},
-    evidence::{Evidence, Run},
-    history::{Exchange, Operation},
-    oracle::{Violation, continuity, equal},
-    scenario::Scenario,
+    history::Operation,
+    oracle::{continuity, equal},
+    scenario::Scenario::{Accumulation, Releases, StaleReads},
 };
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
-    Check::pipeline("latest_resolves_at_every_moment", &["SC-006"], Scenario::Releases, every_moment),
+    Check::pipeline("latest_resolves_at_every_moment", &["SC-006"], Releases, every_moment),
     Check::pipeline(
         "latest_resolves_at_every_moment_while_old_ones_are_removed",
         &["SC-006", "FR-009"],
-        Scenario::Accumulation,
+        Accumulation,
         every_moment,
     ),
-    Check::pipeline("latest_is_the_same_on_all_registries", &["SC-006", "FR-011"], Scenario::Releases, same),
-    Check::pipeline(
-        "a_registry_that_shows_late_what_it_took_is_waited_for",
-        &["SC-006"],
-        Scenario::StaleReads,
-        waited_for,
-    ),
+    Check::pipeline("latest_is_the_same_on_all_registries", &["SC-006", "FR-011"], Releases, same),
+    Check::pipeline("a_registry_that_shows_late_what_it_took_is_waited_for", &["SC-006"], StaleReads, waited_for),
 ];
 
 /// A poller asked all the while: from its first appearance on `latest` is never absent and never half an image.
 fn every_moment(evidence: &Evidence) -> Judgement {
     let violations = never_seen(evidence)?;
-    if !violations.is_empty() {
-        return Ok(violations);
-    }
-    Ok(explained(evidence, (0, u64::MAX), continuity(&evidence.samples_of("latest"))))
+    let wrong = explained(evidence, &ALWAYS, continuity(&evidence.samples_of("latest")));
+    Ok([violations, wrong].concat())
 }
 
 fn same(evidence: &Evidence) -> Judgement {
     works(evidence, "first main")?;
     let mut violations = Vec::new();
-    for name in ["first main", "release v1.2.0", "second main"] {
+    for (name, _) in RELEASES {
         violations.extend(equal(after(evidence, name)?, "latest"));
     }
     Ok(violations)
 }
 
-/// The run must succeed, and must not end before it has seen that the registry shows the new image: who says that it is
-/// published while users get the old one is wrong, if only for a moment.
+/// The run must succeed, and must not end before it has seen that the registry shows the new image. A run that says that it
+/// has published while users get the old image is wrong, if only for a moment.
 fn waited_for(evidence: &Evidence) -> Judgement {
-    super::support::faults_fired(evidence)?;
-    let run = run(evidence, "stale")?;
-    let mut violations = super::support::published(evidence, "stale")?;
+    faults_fired(evidence)?;
+    let mut violations = published(evidence, "stale")?;
     for (old, new) in after(evidence, "good")?.iter().zip(after(evidence, "stale")?) {
-        if old.tags.get("latest") == new.tags.get("latest") {
-            violations.push(Violation::new(format!("{}:latest moves", new.server), "it did not"));
-        }
+        let moved = old.tags.get("latest") != new.tags.get("latest");
+        violations.extend(unless(moved, format!("{}:latest moves", new.server), "it did not"));
     }
     if violations.is_empty() {
-        violations.extend(not_seen(evidence, run));
+        violations.extend(not_seen(evidence, run(evidence, "stale")?));
     }
     Ok(violations)
 }
@@ -66,9 +55,8 @@ fn waited_for(evidence: &Evidence) -> Judgement {
 fn not_seen(evidence: &Evidence, run: &Run) -> Option<Violation> {
     let of_latest =
         |it: &Exchange| it.server == "ghcr" && it.operation.as_ref().and_then(Operation::tag) == Some("latest");
-    let asked: Vec<(usize, &Exchange)> = during(evidence, run).filter(|(_, it)| of_latest(it)).collect();
-    let is_put = |it: &Exchange| it.method == "PUT" && it.status == Some(201);
-    let at = asked.iter().rposition(|(_, it)| is_put(it))?;
+    let asked: Vec<_> = requests(evidence, run.span_ms()).filter(|(_, it)| of_latest(it)).collect();
+    let at = asked.iter().rposition(|(_, it)| it.method == "PUT" && it.status == Some(201))?;
     let shows = |it: &Exchange| it.answer_headers.get("docker-content-digest") == asked[at].1.digest.as_ref();
     if asked[at + 1..].iter().any(|(_, it)| shows(it)) {
         return None;

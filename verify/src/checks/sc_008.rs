@@ -1,16 +1,10 @@
 //! SC-008: every build yields both architectures or nothing.
 
 use super::{
-    published::{self, usual},
-    support::{PLATFORMS, never_seen},
+    images::{covers_platforms, usual},
+    prelude::*,
 };
-use crate::{
-    check::{Check, Judgement},
-    client::Sample,
-    evidence::Evidence,
-    oracle::Violation,
-    scenario::Scenario,
-};
+use crate::client::Sample;
 
 /// The checks of this requirement.
 pub(super) const CHECKS: &[Check] = &[
@@ -21,14 +15,12 @@ pub(super) const CHECKS: &[Check] = &[
 /// Every list that was ever seen under `latest` names both platforms.
 fn never_half(evidence: &Evidence) -> Judgement {
     let mut violations = never_seen(evidence)?;
-    let seen = evidence.samples_of("latest").into_iter().filter(|sample| sample.digest.is_some());
     let named = |sample: &Sample, platform: &str| sample.platforms.iter().any(|it| usual(it) == platform);
-    let half = seen.filter(|sample| !PLATFORMS.iter().all(|platform| named(sample, platform)));
-    violations.extend(half.map(|sample| {
-        let digest = sample.digest.as_deref().unwrap_or_default();
+    for (sample, digest) in evidence.samples_of("latest").into_iter().filter_map(|it| Some((it, it.digest.as_ref()?))) {
+        let both = PLATFORMS.iter().all(|platform| named(sample, platform));
         let seen = format!("{digest} with {:?}, {} ms after the start", sample.platforms, sample.at_ms);
-        Violation::new(format!("{}:latest always has both platforms", sample.server), seen)
-    }));
+        violations.extend(unless(both, format!("{}:latest always has both platforms", sample.server), seen));
+    }
     violations.dedup_by(|a, b| a.expected == b.expected);
     Ok(violations)
 }
@@ -36,8 +28,8 @@ fn never_half(evidence: &Evidence) -> Judgement {
 /// The tag of each run names one image for each platform. Attestations are no images.
 fn two_each(evidence: &Evidence) -> Judgement {
     let mut violations = Vec::new();
-    for (name, tag) in [("first main", "latest"), ("release v1.2.0", "1.2.0"), ("second main", "latest")] {
-        violations.extend(published::covers_platforms(evidence, name, tag)?);
+    for (name, tag) in RELEASES {
+        violations.extend(covers_platforms(evidence, name, tag)?);
     }
     Ok(violations)
 }

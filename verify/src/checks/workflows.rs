@@ -1,32 +1,29 @@
-//! What judges of workflows ask of them.
+//! What checks of workflows ask of them.
 
 use std::collections::BTreeSet;
 
-use crate::{
-    check::{Inconclusive, Judgement},
-    evidence::Evidence,
-    oracle::Violation,
-    workflow::{Access, Command, Event, Filter, Job, Outcome, Step, Workflow, commands, contexts, outcomes},
-};
+use super::prelude::*;
+use crate::workflow::{Access, Command, Event, Filter, Job, Outcome, Step, Workflow, commands, contexts, outcomes};
 
 /// The secret without which nothing is put on Docker Hub.
 pub(super) const DOCKERHUB_TOKEN: &str = "secrets.dockerhub_token";
 /// The names of the workflow's own token.
 pub(super) const GITHUB_TOKEN: [&str; 2] = ["secrets.github_token", "github.token"];
 
-/// The workflows that were read; if none was, the question is open.
+/// The workflows that were read. The claim is unknown if none was.
 pub(super) fn workflows(evidence: &Evidence) -> Result<&[Workflow], Inconclusive> {
-    if evidence.workflows.is_empty() {
-        Err(Inconclusive("no workflow was read".into()))
-    } else {
-        Ok(&evidence.workflows)
-    }
+    require(!evidence.workflows.is_empty(), "no workflow was read")?;
+    Ok(&evidence.workflows)
 }
 
 /// For what one of a pipeline's workflows must do: the violations of all, unless one has none.
 pub(super) fn one(evidence: &Evidence, violations: impl Fn(&Workflow) -> Vec<Violation>) -> Judgement {
     let each: Vec<Vec<Violation>> = workflows(evidence)?.iter().map(violations).collect();
-    Ok(if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() })
+    Ok(unless_one_is_right(&each))
+}
+
+fn unless_one_is_right(each: &[Vec<Violation>]) -> Vec<Violation> {
+    if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() }
 }
 
 /// For what all workflows must do: the violations of all.
@@ -34,7 +31,7 @@ pub(super) fn all(evidence: &Evidence, violations: impl Fn(&Workflow) -> Vec<Vio
     Ok(workflows(evidence)?.iter().flat_map(violations).collect())
 }
 
-/// For what all jobs must do, of all workflows. If none is broken, those that cannot be seen leave the question open.
+/// For what all jobs must do, of all workflows. If none is broken and some cannot be read, the claim is unknown.
 pub(super) fn each_job(evidence: &Evidence, violations: impl Fn(&Workflow, &Job) -> Vec<Violation>) -> Judgement {
     let found = all(evidence, |workflow| workflow.jobs.iter().flat_map(|job| violations(workflow, job)).collect())?;
     if found.is_empty() {
@@ -48,38 +45,41 @@ pub(super) fn each_step(evidence: &Evidence, violations: impl Fn(&Workflow, &Ste
     each_job(evidence, |workflow, job| job.steps.iter().flat_map(|step| violations(workflow, step)).collect())
 }
 
-/// Leaves the question open if jobs cannot be seen, or if there are none.
+/// Makes the claim unknown if jobs cannot be read, or if there are none.
 pub(super) fn seen(evidence: &Evidence) -> Result<(), Inconclusive> {
-    let workflows = workflows(evidence)?;
-    if let Some(unseen) = workflows.iter().find_map(|it| it.unseen.first()) {
-        let cause = format!("{unseen} is not on this machine; --repository OWNER/NAME=FOLDER says where it is");
-        return Err(Inconclusive(cause));
+    for workflow in workflows(evidence)? {
+        if let Some(unseen) = workflow.unseen.first() {
+            let cause = format!("{unseen} is not on this machine; --repository OWNER/NAME=FOLDER says where it is");
+            return Err(Inconclusive(cause));
+        }
+        require(!workflow.jobs.is_empty(), format!("{} has no jobs", workflow.path))?;
     }
-    match workflows.iter().find(|workflow| workflow.jobs.is_empty()) {
-        Some(workflow) => Err(Inconclusive(format!("{} has no jobs", workflow.path))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The jobs that put images on registries: they have Docker Hub's token, and may write packages or do not say what they may.
 /// Where no job has both, what has one of the two.
-pub(super) fn publishing(workflow: &Workflow) -> Vec<&Job> {
-    let chosen =
-        |meant: &dyn Fn(&Job) -> bool| -> Vec<&Job> { workflow.jobs.iter().filter(|job| meant(job)).collect() };
+fn publishing(workflow: &Workflow) -> Vec<&Job> {
+    let has_token = |job: &Job| holds(job, &[DOCKERHUB_TOKEN]);
     let could_write = |job: &Job| job.permissions.of("packages").is_none_or(|access| access == Access::Write);
-    let both = chosen(&|job| could_write(job) && holds(job, &[DOCKERHUB_TOKEN]));
-    let either: [&dyn Fn(&Job) -> bool; 2] = [&|job| holds(job, &[DOCKERHUB_TOKEN]), &may_write_packages];
-    either.iter().fold(both, |found, meant| if found.is_empty() { chosen(meant) } else { found })
+    let kinds: [&dyn Fn(&Job) -> bool; 3] =
+        [&|job| could_write(job) && has_token(job), &has_token, &may_write_packages];
+    let chosen = kinds.iter().map(|is_meant| workflow.jobs.iter().filter(|job| is_meant(job)).collect());
+    chosen.into_iter().find(|jobs: &Vec<&Job>| !jobs.is_empty()).unwrap_or_default()
 }
 
-/// The same of all workflows, each with its own; if there is none, the question is open.
+/// The same of all workflows, each with its own. The claim is unknown if there are none.
 pub(super) fn publishing_jobs(evidence: &Evidence) -> Result<Vec<(&Workflow, Vec<&Job>)>, Inconclusive> {
     seen(evidence)?;
     let jobs: Vec<_> = workflows(evidence)?.iter().map(|workflow| (workflow, publishing(workflow))).collect();
-    if jobs.iter().all(|(_, jobs)| jobs.is_empty()) {
-        return Err(Inconclusive("no job may write packages or has Docker Hub's token: which one publishes?".into()));
-    }
+    let found = jobs.iter().any(|(_, jobs)| !jobs.is_empty());
+    require(found, "no job may write packages or has Docker Hub's token: which one publishes?")?;
     Ok(jobs)
+}
+
+/// The names of jobs.
+pub(super) fn ids<'a>(jobs: &[&'a Job]) -> Vec<&'a str> {
+    jobs.iter().map(|job| job.id.as_str()).collect()
 }
 
 /// Whether a job's token may write packages.
@@ -89,12 +89,8 @@ pub(super) fn may_write_packages(job: &Job) -> bool {
 
 /// Whether any of a job's steps is handed one of some contexts.
 pub(super) fn holds(job: &Job, names: &[&str]) -> bool {
-    job.steps.iter().any(|step| step_holds(step, names))
-}
-
-/// Whether a step is handed one of some contexts.
-pub(super) fn step_holds(step: &Step, names: &[&str]) -> bool {
-    step.handed().any(|(_, value)| contexts(value).iter().any(|context| names.contains(&context.as_str())))
+    let mut values = job.steps.iter().flat_map(Step::handed);
+    values.any(|(_, value)| contexts(value).iter().any(|context| names.contains(&context.as_str())))
 }
 
 /// Whether a value is one of some contexts, and nothing else.
@@ -119,11 +115,12 @@ pub(super) fn secret_variables(step: &Step) -> BTreeSet<&str> {
     step.env.iter().filter(|(_, value)| secret(value)).map(|(name, _)| name.as_str()).collect()
 }
 
-/// A violation unless an event starts a workflow.
-pub(super) fn started(workflow: &Workflow, event: Event) -> Vec<Violation> {
-    if event.starts(workflow) {
-        return Vec::new();
-    }
+/// Violations unless each of some events starts one workflow.
+pub(super) fn starts(evidence: &Evidence, events: &[Event]) -> Judgement {
+    one(evidence, |workflow| events.iter().flat_map(|event| started(workflow, *event)).collect())
+}
+
+fn started(workflow: &Workflow, event: Event) -> Vec<Violation> {
     let seen = match (&workflow.push, event) {
         (_, Event::ByHand) => format!("it is started by {}", workflow.events.join(", ")),
         (None, _) => format!("no push does; it is started by {}", workflow.events.join(", ")),
@@ -132,30 +129,28 @@ pub(super) fn started(workflow: &Workflow, event: Event) -> Vec<Violation> {
             format!("only these pushes do: branches {}, tags {}", shown(&push.branches), shown(&push.tags))
         }
     };
-    vec![Violation::new(format!("{}: {} starts it", workflow.path, event.words()), seen)]
+    unless(event.starts(workflow), format!("{}: {} starts it", workflow.path, event.words()), seen)
 }
 
 /// Violations unless an event makes a workflow publish: of the jobs that publish for all platforms together, it must not be
 /// certain that none runs.
 pub(super) fn publishes(evidence: &Evidence, event: Event) -> Judgement {
-    let jobs = publishing_jobs(evidence)?;
-    let started: Vec<_> = jobs.into_iter().filter(|(workflow, _)| event.starts(workflow)).collect();
-    if started.is_empty() {
-        return Err(Inconclusive(format!("{} starts nothing", event.words())));
-    }
-    let each = started.into_iter().map(|(workflow, jobs)| {
+    let mut jobs = publishing_jobs(evidence)?;
+    jobs.retain(|(workflow, _)| event.starts(workflow));
+    require(!jobs.is_empty(), format!("{} starts nothing", event.words()))?;
+    let judge = |(workflow, jobs): (&Workflow, Vec<&Job>)| {
         let outcomes = outcomes(workflow, event, None);
-        let last: Vec<&&Job> = jobs.iter().filter(|job| job.strategy.is_none()).collect();
-        let last = if last.is_empty() { jobs.iter().collect() } else { last };
-        if last.iter().any(|job| outcomes.get(job.id.as_str()) != Some(&Outcome::Skipped)) {
-            return Vec::new();
-        }
-        let names: Vec<&str> = last.iter().map(|job| job.id.as_str()).collect();
-        let expected = format!("{}: {} runs at {}", workflow.path, names.join(" or "), event.words());
-        vec![Violation::new(expected, "it is skipped: its condition, or that of what it needs, rules that out")]
-    });
-    let each: Vec<Vec<Violation>> = each.collect();
-    Ok(if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() })
+        let mut last = jobs.clone();
+        last.retain(|job| job.strategy.is_none());
+        let last = if last.is_empty() { jobs } else { last };
+        unless(
+            ids(&last).iter().any(|id| outcomes[id] != Outcome::Skipped),
+            format!("{}: {} runs at {}", workflow.path, ids(&last).join(" or "), event.words()),
+            "it is skipped: its condition, or that of what it needs, rules that out",
+        )
+    };
+    let each: Vec<Vec<Violation>> = jobs.into_iter().map(judge).collect();
+    Ok(unless_one_is_right(&each))
 }
 
 /// Whether a script uses a variable's value, in quotes that let it through.

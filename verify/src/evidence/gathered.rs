@@ -92,16 +92,6 @@ pub struct Moment {
 }
 
 impl Evidence {
-    /// A run by its name.
-    pub fn run(&self, name: &str) -> Option<&Run> {
-        self.runs.iter().find(|run| run.name == name)
-    }
-
-    /// What the registries held after a run, or at the `start`.
-    pub fn after(&self, name: &str) -> Option<&[Snapshot]> {
-        self.moments.iter().find(|moment| moment.after == name).map(|moment| moment.snapshots.as_slice())
-    }
-
     /// The first request of no known kind: one that may have changed something, if there is any.
     pub fn unknown_request(&self) -> Option<&Exchange> {
         let unknown = || self.history.iter().filter(|it| it.operation.is_none());

@@ -1,6 +1,6 @@
 //! What a pipeline under test did: runs, their stages, and what was seen of each.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,11 @@ impl StageRun {
     pub fn printed(&self) -> String {
         format!("{}\n{}", self.stdout, self.stderr)
     }
+
+    /// When it began and ended, in milliseconds since the scenario began.
+    pub const fn span_ms(&self) -> RangeInclusive<u64> {
+        self.began_ms..=self.ended_ms
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +109,14 @@ impl StageRun {
             leaks: Vec::new(),
             left_behind: Vec::new(),
         }
+    }
+}
+
+/// `build linux/arm64`
+impl fmt::Display for StageRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.stage.name())?;
+        self.platform.iter().try_for_each(|platform| write!(f, " {platform}"))
     }
 }
 
@@ -163,10 +176,15 @@ impl Run {
         outputs.get("tag").map(String::as_str).filter(|tag| !tag.is_empty())
     }
 
+    /// The stages that failed.
+    pub fn failed_stages(&self) -> impl Iterator<Item = &StageRun> {
+        self.stages.iter().filter(|stage| !stage.end.is_success())
+    }
+
     /// When it began and ended, in milliseconds since the scenario began.
-    pub fn span_ms(&self) -> (u64, u64) {
+    pub fn span_ms(&self) -> RangeInclusive<u64> {
         let began = self.stages.iter().map(|stage| stage.began_ms).min().unwrap_or_default();
         let ended = self.stages.iter().map(|stage| stage.ended_ms).max().unwrap_or_default();
-        (began, ended)
+        began..=ended
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Operation;
+use super::{Kind, Operation};
 
 /// One request and what came of it. Times are milliseconds since the recorder was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,16 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether it is of such a kind; a request of no known kind never is.
+    pub fn is(&self, kind: impl Fn(Kind) -> bool) -> bool {
+        self.operation.as_ref().is_some_and(|operation| kind(operation.kind))
+    }
+
+    /// Whether the client was told that it succeeded.
+    pub fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
     /// Whether it cannot have changed anything, whatever it is for (RFC 9110, section 9.2.1).
     pub fn only_reads(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")

@@ -4,7 +4,6 @@
 mod answer;
 mod attempts;
 mod continuity;
-mod deletions;
 mod graph;
 mod operations;
 mod snapshot;
@@ -18,10 +17,9 @@ mod within;
 
 pub use attempts::{attempts, permanent_errors};
 pub use continuity::{changes, continuity};
-pub use deletions::deleted_early;
 pub use graph::{equal, leftovers, reachable, untouched};
 pub use snapshot::{Snapshot, is_referrers_tag};
-pub use staging::staging;
+pub use staging::{deleted_early, staging};
 pub use violation::Violation;
 pub use waits::{Growth, growth, requested_waits, shortest_waits, waits};
 pub use within::within;

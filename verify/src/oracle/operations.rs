@@ -20,59 +20,44 @@ use super::{
     answer::{Answered, Failure, answered},
     uploads::Uploads,
 };
-use crate::history::{Exchange, Kind};
+use crate::history::{Exchange, Kind, Operation as Asked};
 
-/// What an operation is about.
+/// What an operation is about: two requests about the same belong to the same operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subject {
     server: String,
+    repository: String,
     what: What,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum What {
     /// The upload of a blob, by its digest if anything tells it.
-    Blob { repository: String, digest: Option<String> },
-    /// A mount of a blob.
-    Mount { repository: String, digest: String },
+    Blob(Option<String>),
     /// A manifest with these bytes under this reference.
-    Manifest { repository: String, reference: String, bytes: Option<String> },
-    /// A deletion.
-    Deletion { repository: String, reference: String },
-    /// A token, by all that was asked for.
-    Token { path: String },
-    /// Something that is asked for: `HEAD /v2/acme/hello/manifests/latest`.
-    Read { what: String },
+    Manifest(String, Option<String>),
+    /// A deletion of this reference.
+    Deletion(String),
+    /// Anything else, in words: a mount, a token, something that is read.
+    Other(String),
 }
 
 impl Subject {
     /// Whether it is a deletion, which may be refused until something else is gone.
     pub(super) const fn is_deletion(&self) -> bool {
-        matches!(self.what, What::Deletion { .. })
-    }
-
-    const fn is_unnamed(&self) -> bool {
-        matches!(self.what, What::Blob { digest: None, .. })
+        matches!(self.what, What::Deletion(_))
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = &self.server;
-        match &self.what {
-            What::Blob { repository, digest: Some(digest) } => {
-                write!(f, "{server}: the upload of {digest} to {repository}")
-            }
-            What::Blob { repository, digest: None } => write!(f, "{server}: the upload of a blob to {repository}"),
-            What::Mount { repository, digest } => write!(f, "{server}: the mount of {digest} in {repository}"),
-            What::Manifest { repository, reference, .. } => {
-                write!(f, "{server}: the manifest {reference} of {repository}")
-            }
-            What::Deletion { repository, reference } => {
-                write!(f, "{server}: the deletion of {reference} in {repository}")
-            }
-            What::Token { path } => write!(f, "{server}: the token of {path}"),
-            What::Read { what } => write!(f, "{server}: {what}"),
+        let Self { server, repository, what } = self;
+        match what {
+            What::Blob(Some(digest)) => write!(f, "{server}: the upload of {digest} to {repository}"),
+            What::Blob(None) => write!(f, "{server}: the upload of a blob to {repository}"),
+            What::Manifest(reference, _) => write!(f, "{server}: the manifest {reference} of {repository}"),
+            What::Deletion(reference) => write!(f, "{server}: the deletion of {reference} in {repository}"),
+            What::Other(what) => write!(f, "{server}: {what}"),
         }
     }
 }
@@ -164,8 +149,7 @@ impl Reader {
 
     /// Notes a blob that the client is going to send.
     fn want(&mut self, exchange: &Exchange) {
-        let Some((Some(repository), Some(digest))) =
-            exchange.operation.as_ref().map(|asked| (asked.repository.clone(), asked.reference.clone()))
+        let Some(Asked { repository: Some(repository), reference: Some(digest), .. }) = exchange.operation.clone()
         else {
             return;
         };
@@ -182,27 +166,26 @@ impl Reader {
         let reference = asked.reference.clone();
         let what = match asked.kind {
             Kind::UploadBegin | Kind::UploadAppend | Kind::UploadFinish | Kind::UploadWhole => {
-                let digest = reference.or_else(|| upload.and_then(|upload| self.uploads.digest(upload)));
-                What::Blob { repository, digest }
+                What::Blob(reference.or_else(|| self.uploads.digest(upload?)))
             }
             // What could not be mounted is sent.
-            Kind::UploadMount if upload.is_some() => What::Blob { repository, digest: reference },
-            Kind::UploadMount => What::Mount { repository, digest: reference? },
-            Kind::ManifestPut => What::Manifest { repository, reference: reference?, bytes: exchange.digest.clone() },
-            Kind::Token | Kind::HubLogin => What::Token { path: exchange.path.clone() },
-            kind if kind.reads() => What::Read { what: format!("{} {}", exchange.method, exchange.path) },
-            kind if kind.deletes() => What::Deletion { repository, reference: reference.unwrap_or_default() },
+            Kind::UploadMount if upload.is_some() => What::Blob(reference),
+            Kind::UploadMount => What::Other(format!("the mount of {} in {repository}", reference?)),
+            Kind::ManifestPut => What::Manifest(reference?, exchange.digest.clone()),
+            Kind::Token | Kind::HubLogin => What::Other(format!("the token of {}", exchange.path)),
+            kind if kind.reads() => What::Other(format!("{} {}", exchange.method, exchange.path)),
+            kind if kind.deletes() => What::Deletion(reference.unwrap_or_default()),
             _ => return None,
         };
-        Some(Subject { server: exchange.server.clone(), what })
+        Some(Subject { server: exchange.server.clone(), repository, what })
     }
 
     /// The operation that a request goes on with, or a new one.
     fn place(&mut self, exchange: &Exchange, mut subject: Subject) -> usize {
         let mut guessed = false;
-        if let What::Blob { repository, digest } = &mut subject.what {
-            let others = self.waiting_blobs(exchange, repository).next().is_some();
-            let wanted = self.wanted.get_mut(&(subject.server.clone(), repository.clone()));
+        if let What::Blob(digest) = &mut subject.what {
+            let others = self.waiting_blobs(exchange, &subject.repository).next().is_some();
+            let wanted = self.wanted.get_mut(&(subject.server.clone(), subject.repository.clone()));
             if let Some(digest) = digest {
                 if let Some(wanted) = wanted {
                     wanted.retain(|other| other != digest);
@@ -211,12 +194,12 @@ impl Reader {
                 // Blobs that are sent side by side need not be sent in the order in which they were asked for.
                 guessed = others || wanted.len() > 1;
                 *digest = Some(wanted.remove(0));
-            } else if let Some(place) = self.guess(exchange, repository) {
+            } else if let Some(place) = self.guess(exchange, &subject.repository) {
                 return place;
             }
         }
         // Two blobs that nothing names are not the same.
-        let same = |of: &Operation| of.subject == subject && !of.subject.is_unnamed();
+        let same = |of: &Operation| of.subject == subject && of.subject.what != What::Blob(None);
         let waiting = self.waiting(exchange, same);
         if let Some((place, _)) = waiting.min_by_key(|(place, of)| (of.state.awaits_since(), *place)) {
             self.operations[place].guessed |= guessed;
@@ -242,8 +225,8 @@ impl Reader {
     /// The blobs of a repository that await another request, and can have got it with this one.
     fn waiting_blobs(&self, exchange: &Exchange, repository: &str) -> impl Iterator<Item = (usize, &Operation)> {
         self.waiting(exchange, move |of| {
-            let blob = matches!(&of.subject.what, What::Blob { repository: other, .. } if other == repository);
-            blob && of.subject.server == exchange.server
+            let Subject { server, repository: other, what } = &of.subject;
+            matches!(what, What::Blob(_)) && other == repository && *server == exchange.server
         })
     }
 
@@ -266,16 +249,15 @@ impl Operation {
             _ => exchange.began_ms,
         };
         let ended_ms = exchange.ended_ms;
+        let refused_token = Failure { permanent: true, retry_after: None };
         let failure = match (answered, self.state) {
             (Answered::Challenge, _) => return,
             (Answered::Onward, _) => {
                 self.state = State::UnderWay(began_ms);
                 return;
             }
-            (Answered::Expired, State::Expired(_)) => Some(Failure { permanent: true, retry_after: None }),
-            (Answered::Expired, State::Failed(_)) if self.refused_token() => {
-                Some(Failure { permanent: true, retry_after: None })
-            }
+            (Answered::Expired, State::Expired(_)) => Some(refused_token),
+            (Answered::Expired, State::Failed(_)) if self.refused_token() => Some(refused_token),
             (Answered::Expired, _) => {
                 self.state = State::Expired(ended_ms);
                 return;

@@ -43,17 +43,10 @@ impl From<&Publication> for Looked {
     }
 }
 
-impl Looked {
-    /// Its digest, shortened, or that it is not there.
-    pub(super) fn short_digest(&self) -> &str {
-        self.digest.as_deref().map_or("not there", short)
-    }
-}
-
 impl LookedImage {
     /// `linux/arm64 sha256:705ad3373fed`
     pub(super) fn short(&self) -> String {
-        format!("{} {}", self.platform, self.digest.as_deref().map_or("not there", short))
+        format!("{} {}", self.platform, short(self.digest.as_deref()))
     }
 }
 
@@ -61,11 +54,8 @@ impl LookedImage {
 pub(super) fn wait_text(wait: &Wait) -> String {
     #[expect(clippy::cast_precision_loss, reason = "for people, in seconds")]
     let seconds = wait.waited_ms as f64 / 1000.0;
-    if wait.came {
-        format!("{}: waited {seconds:.1} s until {}", wait.place, wait.until)
-    } else {
-        format!("{}: waited {seconds:.1} s in vain until {}", wait.place, wait.until)
-    }
+    let in_vain = if wait.came { "" } else { " in vain" };
+    format!("{}: waited {seconds:.1} s{in_vain} until {}", wait.place, wait.until)
 }
 
 /// What was looked at and waited for, as lines; nothing where nothing was.
@@ -73,7 +63,7 @@ pub(super) fn looked_text(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     for looked in &report.looked {
-        let _ = writeln!(text, "looked at {}  {}", looked.reference, looked.short_digest());
+        let _ = writeln!(text, "looked at {}  {}", looked.reference, short(looked.digest.as_deref()));
         for image in &looked.images {
             let _ = writeln!(text, "  {}", image.short());
         }
@@ -84,6 +74,7 @@ pub(super) fn looked_text(report: &Report) -> String {
     if text.is_empty() { text } else { text + "\n" }
 }
 
-fn short(digest: &str) -> &str {
-    digest.get(..SHORT_CHARS).unwrap_or(digest)
+/// A digest, shortened, or that it is not there.
+fn short(digest: Option<&str>) -> &str {
+    digest.map_or("not there", |digest| digest.get(..SHORT_CHARS).unwrap_or(digest))
 }

@@ -123,10 +123,7 @@ fn show(evidence: &Evidence, indexes: &[usize]) -> Shown {
 
 /// The name of the run that was going on; nothing if there was none.
 fn run_of<'a>(evidence: &'a Evidence, exchange: &Exchange) -> &'a str {
-    let during = |run: &&Run| {
-        let (began, ended) = run.span_ms();
-        (began..=ended).contains(&exchange.began_ms)
-    };
+    let during = |run: &&Run| run.span_ms().contains(&exchange.began_ms);
     evidence.runs.iter().find(during).map_or("", |run| run.name.as_str())
 }
 

@@ -87,13 +87,10 @@ fn request(exchange: &Exchange) -> Mark {
 }
 
 fn stages(run: &Run) -> impl Iterator<Item = Mark> + '_ {
-    run.stages.iter().map(|stage| {
-        let platform = stage.platform.as_deref().map(|platform| format!(" {platform}")).unwrap_or_default();
-        Mark {
-            began_ms: stage.began_ms,
-            ended_ms: stage.ended_ms,
-            text: format!("{}: {}{platform}, {:?}", run.name, stage.stage.name(), stage.end),
-            kind: if stage.end.is_success() { MarkKind::Good } else { MarkKind::Bad },
-        }
+    run.stages.iter().map(|stage| Mark {
+        began_ms: stage.began_ms,
+        ended_ms: stage.ended_ms,
+        text: format!("{}: {stage}, {:?}", run.name, stage.end),
+        kind: if stage.end.is_success() { MarkKind::Good } else { MarkKind::Bad },
     })
 }

@@ -12,4 +12,4 @@ pub use live::{Live, LiveOptions};
 pub use local::{Local, LocalOptions, judge, scenarios};
 pub use reference::{Reference, ReferenceError, checked_digest};
 pub use shared::Shared;
-pub use workflows::Workflows;
+pub use workflows::{judge_workflows, read_workflows};

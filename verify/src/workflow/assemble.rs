@@ -1,25 +1,21 @@
 //! Files → one workflow: called workflows and composite actions take the place of what calls them.
+//!
+//! Files are read as YAML values. Their form was checked when they were read; `value["name"]` is null where nothing stands.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use github_actions_models::{
-    action,
-    common::{Env, Uses, expr::LoE},
-    workflow::{self as models, job},
-};
+use yaml_serde::Value;
 
 use super::{
     Concurrency, Does, Gate, Job, Permissions, Repositories, Step, Strategy, Workflow,
-    expression::as_expression,
     matrix::expanded,
-    read::{self, Document, repository, typed},
+    read,
     scope::Scope,
-    step::{Body, Raw, of_action, of_job},
-    terms::{concurrency, defaults, expressed, given, permissions, values, variables, written},
     trigger::started_by,
+    values::{arguments, concurrency, entries, given, inputs, list, permissions, setting, text, variables},
 };
 use crate::harness::HarnessError;
 
@@ -31,17 +27,19 @@ const CALLS_MAX: usize = 10;
 /// # Errors
 /// Files that cannot be read, or are neither workflows nor actions.
 pub fn workflow(path: &Path, repositories: &Repositories) -> Result<Workflow, HarnessError> {
-    let document = Document::read(path)?;
-    let mut workflow = Workflow { path: path.display().to_string(), ..started_by(&document) };
-    let own = document.workflow.concurrency.as_ref();
-    workflow.concurrency = own.map(|it| concurrency(&workflow.path, it, &Scope::default()));
-    let home = repository(path);
-    let mut assembly = Assembly { repositories, workspace: home.clone(), workflow };
-    assembly.jobs(&document, &Caller::new(home))?;
+    let document = read::workflow(path)?;
+    let name = path.display().to_string();
+    let concurrency = concurrency(&name, &document["concurrency"], &Scope::default());
+    let workflow = Workflow { path: name, concurrency, ..started_by(&document["on"]) };
+    let workspace = read::repository(path);
+    let caller = Caller { home: workspace.clone(), ..Caller::default() };
+    let mut assembly = Assembly { repositories, workspace, workflow };
+    assembly.jobs(&document, &caller)?;
     Ok(assembly.workflow)
 }
 
-/// What a workflow's jobs have from who calls it.
+/// What a job has from its workflow and from the jobs that call that. Nothing calls the workflow that is started.
+#[derive(Default)]
 struct Caller {
     /// The folder of the repository that the workflow stands in.
     home: PathBuf,
@@ -54,25 +52,11 @@ struct Caller {
     depth: usize,
 }
 
-impl Caller {
-    /// Nobody calls it.
-    fn new(home: PathBuf) -> Self {
-        Self {
-            home,
-            prefix: String::new(),
-            gates: Vec::new(),
-            concurrency: Vec::new(),
-            permissions: Permissions::Unstated,
-            scope: Scope::default(),
-            depth: 0,
-        }
-    }
-}
-
-/// What a step has from around it.
-struct Around<'a> {
+/// What a step has from its job and from the steps that call its action.
+#[derive(Clone)]
+struct Around {
     /// The folder of the repository that the step's file stands in.
-    home: &'a Path,
+    home: PathBuf,
     /// `publish/build`, or `publish/build, step 2 (Set up)`.
     place: String,
     conditions: Vec<String>,
@@ -91,40 +75,29 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn jobs(&mut self, document: &Document, caller: &Caller) -> Result<(), HarnessError> {
-        let workflow = &document.workflow;
-        let permissions = permissions(&workflow.permissions, &caller.permissions);
-        let env = variables(&workflow.env, &caller.scope);
+    fn jobs(&mut self, workflow: &Value, caller: &Caller) -> Result<(), HarnessError> {
+        let env = variables(&workflow["env"], &caller.scope);
         let scope = caller.scope.with_env(&env);
-        for (name, job) in &workflow.jobs {
+        let outer = permissions(&workflow["permissions"], &caller.permissions);
+        for (name, job) in entries(&workflow["jobs"]) {
             let id = format!("{}{name}", caller.prefix);
-            let own = document.at(&["jobs", name, "concurrency"]).and_then(|it| typed(it).ok());
-            let mut groups = caller.concurrency.clone();
-            groups.extend(own.map(|own| concurrency(&id, &own, &scope)));
-            let (needs, condition) = match job {
-                models::Job::NormalJob(job) => (&job.needs, &job.r#if),
-                models::Job::ReusableWorkflowCallJob(job) => (&job.needs, &job.r#if),
-            };
-            let condition = condition.as_ref().map(|it| scope.condition(&written(it)));
-            let mut gates = caller.gates.clone();
-            gates.push(Gate { prefix: caller.prefix.clone(), needs: needs.clone(), condition });
+            let condition = given(&job["if"]).map(|it| scope.condition(&text(it)));
+            let gate = Gate { prefix: caller.prefix.clone(), needs: list(&job["needs"]), condition };
+            let group = concurrency(&id, &job["concurrency"], &scope);
             let within = Caller {
                 home: caller.home.clone(),
                 prefix: format!("{id}/"),
-                gates,
-                concurrency: groups,
-                permissions: permissions.clone(),
+                gates: caller.gates.iter().cloned().chain([gate]).collect(),
+                concurrency: caller.concurrency.iter().cloned().chain(group).collect(),
+                permissions: permissions(&job["permissions"], &outer),
                 scope: scope.clone(),
                 depth: caller.depth + 1,
             };
-            match job {
-                models::Job::NormalJob(job) => {
-                    let defaults = job.defaults.as_ref().or(workflow.defaults.as_ref());
-                    let shell = defaults.and_then(|it| it.run.as_ref()?.shell.as_ref()).map(expressed);
-                    let job = self.job(id, job, &env, shell, within)?;
-                    self.workflow.jobs.push(job);
-                }
-                models::Job::ReusableWorkflowCallJob(job) => self.call(id, job, within)?,
+            if job["uses"].is_null() {
+                let shell = [job, workflow].into_iter().find_map(|it| it["defaults"]["run"]["shell"].as_str());
+                self.job(id, job, env.clone(), shell, within)?;
+            } else {
+                self.call(id, job, within)?;
             }
         }
         Ok(())
@@ -133,183 +106,154 @@ impl Assembly<'_> {
     fn job(
         &mut self,
         id: String,
-        job: &job::NormalJob,
-        outer: &BTreeMap<String, String>,
-        shell: Option<String>,
+        job: &Value,
+        mut env: BTreeMap<String, String>,
+        shell: Option<&str>,
         caller: Caller,
-    ) -> Result<Job, HarnessError> {
-        let mut env = outer.clone();
-        env.extend(variables(&job.env, &caller.scope));
+    ) -> Result<(), HarnessError> {
+        env.extend(variables(&job["env"], &caller.scope));
         let scope = caller.scope.with_env(&env);
         let around = Around {
-            home: &caller.home,
+            home: caller.home,
             place: id.clone(),
             conditions: Vec::new(),
             scope: scope.clone(),
             env,
             continue_on_error: "false".to_owned(),
-            shell,
+            shell: shell.map(str::to_owned),
             depth: caller.depth,
         };
         let mut steps = Vec::new();
-        let raw: Vec<Raw<'_>> = job.steps.iter().flat_map(of_job).collect();
-        self.steps(&raw, &around, &mut steps)?;
-        let strategy = job.strategy.as_ref().and_then(|strategy| {
-            let fail_fast = strategy.fail_fast.as_ref().map_or_else(|| "true".to_owned(), expressed);
-            Some(Strategy { matrix: expanded(strategy.matrix.as_ref()?), fail_fast })
+        self.steps(&job["steps"], &around, &mut steps)?;
+        let strategy = given(&job["strategy"]["matrix"]).map(|matrix| Strategy {
+            matrix: expanded(matrix),
+            fail_fast: setting(&job["strategy"]["fail-fast"], "true"),
         });
-        let labels = match &job.runs_on {
-            LoE::Expr(expression) => vec![expression.as_curly().to_owned()],
-            LoE::Literal(job::RunsOn::Target(labels) | job::RunsOn::Group { labels, .. }) => labels.clone(),
-        };
-        let environment = job.environment.as_ref().map(|environment| match environment {
-            job::DeploymentEnvironment::Name(name) | job::DeploymentEnvironment::NameURL { name, .. } => name.clone(),
-        });
-        Ok(Job {
+        let labels = if job["runs-on"].is_mapping() { &job["runs-on"]["labels"] } else { &job["runs-on"] };
+        let environment =
+            if job["environment"].is_mapping() { &job["environment"]["name"] } else { &job["environment"] };
+        self.workflow.jobs.push(Job {
             id,
             gates: caller.gates,
-            runs_on: labels.iter().map(|label| scope.text(label)).collect(),
+            runs_on: list(labels).iter().map(|label| scope.text(label)).collect(),
             concurrency: caller.concurrency,
-            permissions: permissions(&job.permissions, &caller.permissions),
+            permissions: caller.permissions,
             strategy,
-            timeout_minutes: job.timeout_minutes.as_ref().map(expressed),
-            continue_on_error: expressed(&job.continue_on_error),
-            environment,
+            timeout_minutes: given(&job["timeout-minutes"]).map(text),
+            continue_on_error: setting(&job["continue-on-error"], "false"),
+            environment: given(environment).map(text),
             steps,
-        })
+        });
+        Ok(())
     }
 
-    fn call(&mut self, id: String, job: &job::ReusableWorkflowCallJob, caller: Caller) -> Result<(), HarnessError> {
-        let (path, home) = match &job.uses {
-            Uses::Local(uses) => (caller.home.join(local(uses.raw())), caller.home.clone()),
-            Uses::Repository(uses) => {
-                self.workflow.used.push((id, uses.raw().to_owned()));
-                let Some(folder) = self.repositories.folder(uses) else {
-                    self.workflow.unseen.push(uses.raw().to_owned());
-                    return Ok(());
-                };
-                (folder.join(uses.subpath().unwrap_or_default()), folder.to_owned())
-            }
-            Uses::Docker(_) => return Ok(()),
+    /// The jobs of a called workflow.
+    fn call(&mut self, id: String, job: &Value, caller: Caller) -> Result<(), HarnessError> {
+        let uses = setting(&job["uses"], "");
+        if !is_local(&uses) {
+            self.workflow.used.push((id, uses.clone()));
+        }
+        let Some((path, home)) = self.locate(&uses, &caller.home, &caller.home) else {
+            self.workflow.unseen.push(uses);
+            return Ok(());
         };
         if caller.depth > CALLS_MAX {
             let cause = format!("{} is called by itself, or too deep", path.display());
             return Err(HarnessError::other("cannot follow a call")(cause));
         }
-        let document = Document::read(&path)?;
-        let own = document.workflow.concurrency.as_ref();
-        let own = own.map(|own| concurrency(&path.display().to_string(), own, &caller.scope));
-        let mut inputs = defaults(&document);
-        inputs.extend(given(&job.with, &caller.scope));
-        let secrets = match &job.secrets {
-            Some(job::Secrets::Inherit) => caller.scope.secrets.clone(),
-            Some(job::Secrets::Env(secrets)) => Some(values(secrets, &caller.scope)),
-            None => Some(BTreeMap::new()),
+        let document = read::workflow(&path)?;
+        let group = concurrency(&path.display().to_string(), &document["concurrency"], &caller.scope);
+        let inputs = inputs(&document["on"]["workflow_call"]["inputs"], &job["with"], &caller.scope);
+        let secrets = match job["secrets"].as_str() {
+            Some("inherit") => caller.scope.secrets.clone(),
+            _ => Some(arguments(&job["secrets"], &caller.scope)),
         };
         let within = Caller {
             home,
-            permissions: permissions(&job.permissions, &caller.permissions),
             scope: Scope { inputs: Some(inputs), secrets, env: BTreeMap::new() },
-            concurrency: caller.concurrency.into_iter().chain(own).collect(),
+            concurrency: caller.concurrency.into_iter().chain(group).collect(),
             ..caller
         };
         self.jobs(&document, &within)
     }
 
-    fn steps(&mut self, raw: &[Raw<'_>], around: &Around<'_>, steps: &mut Vec<Step>) -> Result<(), HarnessError> {
-        for (number, step) in raw.iter().enumerate() {
-            let name = step.name.map(|name| format!(" ({name})")).unwrap_or_default();
-            let mut env = around.env.clone();
-            env.extend(variables(step.env, &around.scope));
-            let mut conditions = around.conditions.clone();
-            conditions.extend(step.condition.map(|it| around.scope.condition(&written(it))));
-            let own = expressed(step.continue_on_error);
-            let within = Around {
-                home: around.home,
-                place: format!("{}, step {}{name}", around.place, number + 1),
-                conditions,
-                scope: around.scope.with_env(&env),
-                env,
-                continue_on_error: if own == "false" { around.continue_on_error.clone() } else { own },
-                shell: around.shell.clone(),
-                depth: around.depth + 1,
-            };
-            self.step(&step.body, within, steps)?;
+    fn steps(&mut self, all: &Value, around: &Around, steps: &mut Vec<Step>) -> Result<(), HarnessError> {
+        // Steps that are run at the same time are listed in turn; those that only wait for others do nothing.
+        let each = all.as_sequence().into_iter().flatten();
+        let each =
+            each.flat_map(|step| step["parallel"].as_sequence().map_or(std::slice::from_ref(step), Vec::as_slice));
+        let each = each.filter(|step| !step["run"].is_null() || !step["uses"].is_null());
+        for (number, step) in (1..).zip(each) {
+            let name = given(&step["name"]).map(|name| format!(" ({})", text(name))).unwrap_or_default();
+            let mut within = around.clone();
+            within.place = format!("{}, step {number}{name}", around.place);
+            within.conditions.extend(given(&step["if"]).map(|it| around.scope.condition(&text(it))));
+            within.env.extend(variables(&step["env"], &around.scope));
+            within.scope = around.scope.with_env(&within.env);
+            within.depth += 1;
+            let own = setting(&step["continue-on-error"], "false");
+            if own != "false" {
+                within.continue_on_error = own;
+            }
+            self.step(step, within, steps)?;
         }
         Ok(())
     }
 
-    fn step(&mut self, body: &Body<'_>, around: Around<'_>, steps: &mut Vec<Step>) -> Result<(), HarnessError> {
-        let does = match body {
-            Body::Run(script, shell) => {
-                let shell = shell.map(expressed).or(around.shell);
-                Does::Run { script: (*script).to_owned(), shell }
+    fn step(&mut self, step: &Value, around: Around, steps: &mut Vec<Step>) -> Result<(), HarnessError> {
+        let does = if step["uses"].is_null() {
+            Does::Run { script: text(&step["run"]), shell: given(&step["shell"]).map(text).or(around.shell) }
+        } else {
+            let uses = setting(&step["uses"], "");
+            if !is_local(&uses) {
+                self.workflow.used.push((around.place.clone(), uses.clone()));
             }
-            Body::Use(uses, with) => {
-                if !matches!(uses, Uses::Local(_)) {
-                    let raw = if matches!(uses, Uses::Docker(_)) {
-                        format!("docker://{}", uses.raw())
-                    } else {
-                        uses.raw().to_owned()
-                    };
-                    self.workflow.used.push((around.place.clone(), raw));
+            if let Some((folder, home)) = self.locate(&uses, &self.workspace, &around.home) {
+                let action = read::action(&folder)?;
+                if !action["runs"]["steps"].is_null() {
+                    return self.composite(&action, &step["with"], Around { home, ..around }, steps);
                 }
-                if let Some((folder, home)) = self.action(uses, around.home) {
-                    let action = read::action(&folder)?;
-                    if let action::Runs::Composite(composite) = &action.runs {
-                        return self.composite(&action, composite, with, Around { home: &home, ..around }, steps);
-                    }
-                }
-                Does::Use { action: uses.raw().to_owned(), with: variables(with, &around.scope) }
             }
+            Does::Use { action: uses, with: variables(&step["with"], &around.scope) }
         };
         let Around { place, conditions, env, continue_on_error, .. } = around;
         steps.push(Step { place, conditions, does, env, continue_on_error });
         Ok(())
     }
 
-    /// Where an action lies, and the repository that it stands in, if they are on this machine.
-    fn action(&self, uses: &Uses, home: &Path) -> Option<(PathBuf, PathBuf)> {
-        match uses {
-            Uses::Local(uses) => {
-                let home = if uses.is_self_repository() { home } else { &self.workspace };
-                Some((home.join(local(uses.raw())), home.to_owned()))
-            }
-            Uses::Repository(uses) => {
-                let folder = self.repositories.folder(uses)?;
-                Some((folder.join(uses.subpath().unwrap_or_default()), folder.to_owned()))
-            }
-            Uses::Docker(_) => None,
-        }
-    }
-
+    /// The steps of a composite action.
     fn composite(
         &mut self,
-        action: &action::Action,
-        composite: &action::Composite,
-        with: &LoE<Env>,
-        around: Around<'_>,
+        action: &Value,
+        with: &Value,
+        around: Around,
         steps: &mut Vec<Step>,
     ) -> Result<(), HarnessError> {
         if around.depth > CALLS_MAX {
-            return Err(HarnessError::other("cannot follow an action")(format!(
-                "{}: it uses itself, or too deep",
-                around.place
-            )));
+            let cause = format!("{}: it uses itself, or too deep", around.place);
+            return Err(HarnessError::other("cannot follow an action")(cause));
         }
-        let default = |(name, input): (&String, &action::Input)| {
-            Some((name.to_ascii_lowercase(), as_expression(input.default.as_ref()?)))
-        };
-        let mut inputs: BTreeMap<String, String> = action.inputs.iter().filter_map(default).collect();
-        inputs.extend(given(with, &around.scope));
         // Actions see no secrets but those that they are given.
-        let scope = Scope { inputs: Some(inputs), secrets: Some(BTreeMap::new()), env: around.scope.env.clone() };
-        let raw: Vec<Raw<'_>> = composite.steps.iter().map(of_action).collect();
-        self.steps(&raw, &Around { scope, shell: None, ..around }, steps)
+        let scope = Scope {
+            inputs: Some(inputs(&action["inputs"], with, &around.scope)),
+            secrets: Some(BTreeMap::new()),
+            env: around.scope.env.clone(),
+        };
+        self.steps(&action["runs"]["steps"], &Around { scope, shell: None, ..around }, steps)
+    }
+
+    /// Where a workflow or action lies, and the repository that it stands in, if they are on this machine. `./` is `here`, `$/`
+    /// the repository of the file that uses it.
+    fn locate(&self, uses: &str, here: &Path, home: &Path) -> Option<(PathBuf, PathBuf)> {
+        let local = [("./", here), ("$/", home)];
+        let local = local.into_iter().find_map(|(prefix, folder)| Some((uses.strip_prefix(prefix)?, folder)));
+        match local {
+            Some((path, folder)) => Some((folder.join(path), folder.to_owned())),
+            None => self.repositories.find(uses),
+        }
     }
 }
 
-/// A path within a repository: what follows `./` or `$/`.
-fn local(raw: &str) -> &str {
-    raw.get(2..).unwrap_or_default()
+fn is_local(uses: &str) -> bool {
+    uses.starts_with("./") || uses.starts_with("$/")
 }

@@ -56,22 +56,16 @@ impl Event {
     /// What a context is in a run that it starts, as an expression; none if that is not known.
     pub fn known(self, workflow: &Workflow, name: &str) -> Option<String> {
         let reference = self.reference();
-        let (is_tag, event) = match self {
-            Self::Branch(_) => (false, "push"),
-            Self::Tag(_) => (true, "push"),
-            Self::ByHand => (false, "workflow_dispatch"),
+        let (event, ref_type) = match self {
+            Self::Branch(_) => ("push", "branch"),
+            Self::Tag(_) => ("push", "tag"),
+            Self::ByHand => ("workflow_dispatch", "branch"),
         };
         let value = match name {
             "github.event_name" => event,
             "github.ref" => &reference,
             "github.ref_name" => reference.rsplit('/').next().unwrap_or_default(),
-            "github.ref_type" => {
-                if is_tag {
-                    "tag"
-                } else {
-                    "branch"
-                }
-            }
+            "github.ref_type" => ref_type,
             "github.event.repository.default_branch" => "main",
             "github.head_ref" | "github.base_ref" => "",
             // No pull request starts it.
@@ -95,7 +89,7 @@ impl Event {
     }
 }
 
-/// What a field is when nobody touched it. The event tells all fields as texts.
+/// The value of a field that was left as it is. In the event, all fields are texts.
 fn sent(input: &Input, as_text: bool) -> String {
     let is_boolean = input.kind == "boolean";
     let value = input.default.clone().unwrap_or_else(|| if is_boolean { "false".into() } else { String::new() });

@@ -3,8 +3,10 @@
 //! What is known of contexts is written in their place, as a literal; an expression of literals alone has a value. So there
 //! is one mechanism for the terms of called workflows and for the values of an event.
 
+use std::cell::Cell;
+
 use github_actions_expressions::{
-    Evaluation, Expr, Origin, SpannedExpr,
+    Expr, Origin, SpannedExpr,
     call::{Call, Function},
     context::Context,
     op::{BinExpr, BinOp, UnOp},
@@ -133,20 +135,12 @@ const fn status(function: Function) -> Option<&'static str> {
 
 /// Whether a condition asks how others fared. One that does not means `success() && …`.
 pub(super) fn asks_status(condition: &str) -> bool {
-    fn asks(expression: &SpannedExpr<'_>) -> bool {
-        match &expression.inner {
-            Expr::Call(call) => status(call.func).is_some() || call.args.iter().any(asks),
-            Expr::Index(inner) => asks(inner),
-            Expr::UnExpr { expr, .. } => asks(expr),
-            Expr::BinExpr(BinExpr { lhs, rhs, .. }) => asks(lhs) || asks(rhs),
-            _ => false,
-        }
-    }
-    let bare = |text: &str| Expr::parse(text).is_ok_and(|expression| asks(&expression));
-    if !condition.contains("${{") {
-        return bare(condition);
-    }
-    parts(condition).iter().any(|part| matches!(part, Part::Expression(text) if bare(text)))
+    let asked = Cell::new(false);
+    condition_rewritten(condition, &|name| {
+        asked.set(asked.get() || name.ends_with("()"));
+        None
+    });
+    asked.get()
 }
 
 /// A condition without the `${{ }}` around it.
@@ -169,33 +163,34 @@ pub(super) fn holds(condition: &str, known: Known<'_>) -> Option<bool> {
 
 fn truth(expression: &SpannedExpr<'_>) -> Option<bool> {
     match &expression.inner {
-        Expr::BinExpr(BinExpr { lhs, op: BinOp::And, rhs }) => match (truth(lhs), truth(rhs)) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        },
-        Expr::BinExpr(BinExpr { lhs, op: BinOp::Or, rhs }) => match (truth(lhs), truth(rhs)) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        },
-        Expr::UnExpr { op: UnOp::Not, expr } => truth(expr).map(|holds| !holds),
+        Expr::BinExpr(BinExpr { lhs, op: BinOp::And, rhs }) => all([truth(lhs), truth(rhs)]),
+        // That one of them holds is that not both fail.
+        Expr::BinExpr(BinExpr { lhs, op: BinOp::Or, rhs }) => not(all([not(truth(lhs)), not(truth(rhs))])),
+        Expr::UnExpr { op: UnOp::Not, expr } => not(truth(expr)),
         other => other.consteval().map(|value| value.as_boolean()),
     }
+}
+
+fn not(holds: Option<bool>) -> Option<bool> {
+    holds.map(|holds| !holds)
+}
+
+/// Whether all of some conditions hold. One that does not decides; else one that is not known leaves it open.
+pub(super) fn all(conditions: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let and = |one: Option<bool>, other: Option<bool>| match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (one, other) => one.and(other),
+    };
+    conditions.into_iter().fold(Some(true), and)
 }
 
 /// What a text comes to; none if that is not known.
 pub fn template(text: &str, known: Known<'_>) -> Option<String> {
     let part = |part: Part<'_>| match part {
         Part::Text(text) => Some(text.to_owned()),
-        Part::Expression(text) => value(text, known).map(|value| value.sema().to_string()),
+        Part::Expression(text) => Some(Expr::parse(&bare_rewritten(text, known)).ok()?.consteval()?.sema().to_string()),
     };
     parts(text).into_iter().map(part).collect()
-}
-
-fn value(text: &str, known: Known<'_>) -> Option<Evaluation> {
-    let rewritten = bare_rewritten(text, known);
-    Expr::parse(&rewritten).ok()?.consteval()
 }
 
 /// A text as a literal.

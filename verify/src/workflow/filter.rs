@@ -55,9 +55,8 @@ fn expression(pattern: &str) -> String {
         match character {
             '*' if characters.next_if_eq(&'*').is_some() => expression.push_str(".*"),
             '*' => expression.push_str("[^/]*"),
-            '?' | '+' | '[' | ']' => expression.push(character),
+            '?' | '+' | '[' | ']' | '-' => expression.push(character),
             '\\' => expression.push_str(&regex::escape(&characters.next().map(String::from).unwrap_or_default())),
-            '-' => expression.push('-'),
             other => expression.push_str(&regex::escape(&other.to_string())),
         }
     }

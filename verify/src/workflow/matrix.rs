@@ -2,49 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use github_actions_models::{common::expr::LoE, workflow::job};
 use yaml_serde::Value;
 
-use super::Matrix;
+use super::{
+    Matrix,
+    values::{entries, list, text},
+};
 
 type Values = BTreeMap<String, String>;
 
 /// All combinations, without those that are left out, with those that are added.
-pub(super) fn expanded(matrix: &LoE<job::Matrix>) -> Matrix {
-    let matrix = match matrix {
-        LoE::Literal(matrix) => matrix,
-        LoE::Expr(expression) => return Matrix::Computed(expression.as_curly().to_owned()),
-    };
-    match (dimensions(matrix), entries(&matrix.include), entries(&matrix.exclude)) {
-        (Ok(dimensions), Ok(include), Ok(exclude)) => Matrix::Written(combined(&dimensions, include, &exclude)),
-        (Err(expression), ..) | (_, Err(expression), _) | (.., Err(expression)) => Matrix::Computed(expression),
+pub(super) fn expanded(matrix: &Value) -> Matrix {
+    // The matrix or a part of it may be an expression.
+    let mut parts = [matrix].into_iter().chain(entries(matrix).map(|(_, part)| part));
+    if let Some(expression) = parts.find_map(Value::as_str) {
+        return Matrix::Computed(expression.trim().to_owned());
     }
-}
-
-/// The values of each dimension, or the first expression that has to be computed.
-fn dimensions(matrix: &job::Matrix) -> Result<Vec<(String, Vec<String>)>, String> {
-    let dimensions = match &matrix.dimensions {
-        LoE::Literal(dimensions) => dimensions,
-        LoE::Expr(expression) => return Err(expression.as_curly().to_owned()),
-    };
-    let dimension = |(name, values): (&String, &LoE<Vec<Value>>)| match values {
-        LoE::Literal(values) => Ok((name.clone(), values.iter().map(text).collect())),
-        LoE::Expr(expression) => Err(expression.as_curly().to_owned()),
-    };
-    dimensions.iter().map(dimension).collect()
-}
-
-fn entries<'a, M>(entries: &'a LoE<Vec<M>>) -> Result<Vec<Values>, String>
-where
-    &'a M: IntoIterator<Item = (&'a String, &'a Value)>,
-{
-    match entries {
-        LoE::Literal(entries) => Ok(entries
-            .iter()
-            .map(|entry| entry.into_iter().map(|(name, value)| (name.clone(), text(value))).collect())
-            .collect()),
-        LoE::Expr(expression) => Err(expression.as_curly().to_owned()),
-    }
+    let values = |entry: &Value| entries(entry).map(|(name, value)| (name, text(value))).collect();
+    let jobs = |name: &str| -> Vec<Values> { matrix[name].as_sequence().into_iter().flatten().map(values).collect() };
+    let dimensions = entries(matrix).filter(|(name, _)| !matches!(name.as_str(), "include" | "exclude"));
+    let dimensions: Vec<_> = dimensions.map(|(name, values)| (name, list(values))).collect();
+    Matrix::Written(combined(&dimensions, jobs("include"), &jobs("exclude")))
 }
 
 fn combined(dimensions: &[(String, Vec<String>)], include: Vec<Values>, exclude: &[Values]) -> Vec<Values> {
@@ -72,17 +50,6 @@ fn combined(dimensions: &[(String, Vec<String>)], include: Vec<Values>, exclude:
         }
     }
     jobs
-}
-
-/// A value as texts show it.
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Number(number) => number.to_string(),
-        other => yaml_serde::to_string(other).unwrap_or_default(),
-    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,8 @@ mod outcome;
 mod read;
 mod scope;
 mod shell;
-mod step;
-mod terms;
 mod trigger;
+mod values;
 
 pub use assemble::workflow;
 pub use event::Event;

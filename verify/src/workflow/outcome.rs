@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Event, Gate, Job, Step, Workflow,
-    expression::{asks_status, holds, literal},
+    expression::{all, asks_status, holds, literal},
 };
 
 /// The outcome of a job.
@@ -63,25 +63,22 @@ pub fn outcomes<'a>(
 }
 
 fn outcome(workflow: &Workflow, job: &Job, event: Event, outcomes: &BTreeMap<&str, Outcome>) -> Outcome {
-    let passed: Vec<Option<bool>> = job.gates.iter().map(|gate| passes(workflow, gate, event, outcomes)).collect();
-    if passed.contains(&Some(false)) {
-        Outcome::Skipped
-    } else if passed.contains(&None) {
-        Outcome::Open
-    } else {
-        Outcome::Runs
+    match all(job.gates.iter().map(|gate| passes(workflow, gate, event, outcomes))) {
+        Some(true) => Outcome::Runs,
+        Some(false) => Outcome::Skipped,
+        None => Outcome::Open,
     }
 }
 
 fn passes(workflow: &Workflow, gate: &Gate, event: Event, outcomes: &BTreeMap<&str, Outcome>) -> Option<bool> {
     let ancestors = awaited(workflow, &Job { gates: vec![gate.clone()], ..Job::default() });
     let outcome = |job: &&Job| outcomes.get(job.id.as_str()).copied().unwrap_or(Outcome::Open);
-    let all: Vec<Outcome> = ancestors.iter().map(outcome).collect();
+    let earlier: Vec<Outcome> = ancestors.iter().map(outcome).collect();
     let known = |name: &str| match name {
         "always()" => Some("true".to_owned()),
-        "cancelled()" => Some(all.contains(&Outcome::Cancelled).to_string()),
-        "success()" => succeeded(&all).map(|truth| truth.to_string()),
-        "failure()" => failed(&all).map(|truth| truth.to_string()),
+        "cancelled()" => Some(earlier.contains(&Outcome::Cancelled).to_string()),
+        "success()" => succeeded(&earlier).map(|truth| truth.to_string()),
+        "failure()" => failed(&earlier).map(|truth| truth.to_string()),
         "needs.*.result" => {
             let results: Option<Vec<String>> =
                 gate.needs.iter().map(|need| result(workflow, gate, need, outcomes)).collect();
@@ -93,35 +90,20 @@ fn passes(workflow: &Workflow, gate: &Gate, event: Event, outcomes: &BTreeMap<&s
         },
     };
     match &gate.condition {
-        None => succeeded(&all),
+        None => succeeded(&earlier),
         Some(condition) if asks_status(condition) => holds(condition, &known),
         // A condition that does not ask how others fared holds only if they all fared well.
-        Some(condition) => match (succeeded(&all), holds(condition, &known)) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        },
+        Some(condition) => all([succeeded(&earlier), holds(condition, &known)]),
     }
 }
 
 fn succeeded(outcomes: &[Outcome]) -> Option<bool> {
-    if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Fails | Outcome::Cancelled | Outcome::Skipped)) {
-        Some(false)
-    } else if outcomes.contains(&Outcome::Open) {
-        None
-    } else {
-        Some(true)
-    }
+    all(outcomes.iter().map(|outcome| (*outcome != Outcome::Open).then_some(*outcome == Outcome::Runs)))
 }
 
 fn failed(outcomes: &[Outcome]) -> Option<bool> {
-    if outcomes.contains(&Outcome::Fails) {
-        Some(true)
-    } else if outcomes.contains(&Outcome::Open) {
-        None
-    } else {
-        Some(false)
-    }
+    let failed = outcomes.contains(&Outcome::Fails);
+    (failed || !outcomes.contains(&Outcome::Open)).then_some(failed)
 }
 
 /// What `needs.<name>.result` is: of a call, what its jobs come to together.
@@ -153,14 +135,7 @@ pub fn runs_after(workflow: &Workflow, event: Event, step: &Step, earlier: Outco
         "cancelled()" => Some((earlier == Outcome::Cancelled).to_string()),
         _ => event.known(workflow, name),
     };
-    let held: Vec<Option<bool>> = step.conditions.iter().map(|condition| holds(condition, &known)).collect();
-    if held.contains(&Some(false)) {
-        Some(false)
-    } else if held.contains(&None) {
-        None
-    } else {
-        Some(true)
-    }
+    all(step.conditions.iter().map(|condition| holds(condition, &known)))
 }
 
 /// All jobs that must have ended before another begins, whether it names them or not.

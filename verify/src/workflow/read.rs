@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use github_actions_models::{action::Action, common::RepositoryUses, workflow};
+use github_actions_models::{action::Action, workflow::Workflow};
 use serde::de::DeserializeOwned;
 use yaml_serde::Value;
 
@@ -24,52 +24,34 @@ impl Repositories {
         Self { folders: folders.into_iter().map(|(name, folder)| (name.to_lowercase(), folder)).collect() }
     }
 
-    /// The folder of a repository, if it is on this machine.
-    pub(super) fn folder(&self, uses: &RepositoryUses) -> Option<&Path> {
-        self.folders.get(&uses.slug().to_lowercase()).map(PathBuf::as_path)
+    /// Where `acme/pipelines/.github/workflows/publish.yml@v1` lies, and its repository, if that is on this machine.
+    pub(super) fn find(&self, uses: &str) -> Option<(PathBuf, PathBuf)> {
+        let mut parts = uses.rsplit_once('@')?.0.splitn(3, '/');
+        let name = format!("{}/{}", parts.next()?, parts.next()?);
+        let folder = self.folders.get(&name.to_lowercase())?;
+        Some((folder.join(parts.next().unwrap_or_default()), folder.clone()))
     }
 }
 
-/// A workflow's file: as its types say, and whole, for what these leave out.
-#[derive(Debug)]
-pub(super) struct Document {
-    pub(super) workflow: workflow::Workflow,
-    pub(super) value: Value,
-}
-
-impl Document {
-    /// Reads a workflow.
-    pub(super) fn read(path: &Path) -> Result<Self, HarnessError> {
-        let value: Value = yaml(path)?;
-        let workflow = typed(&value).map_err(HarnessError::other(format!("{} is no workflow", path.display())))?;
-        Ok(Self { workflow, value })
-    }
-
-    /// What stands under some keys, if it does.
-    pub(super) fn at(&self, keys: &[&str]) -> Option<&Value> {
-        keys.iter().try_fold(&self.value, |value, key| value.get(*key))
-    }
+/// Reads a workflow.
+pub(super) fn workflow(path: &Path) -> Result<Value, HarnessError> {
+    document::<Workflow>(path, "workflow")
 }
 
 /// Reads the action in a folder.
-pub(super) fn action(folder: &Path) -> Result<Action, HarnessError> {
+pub(super) fn action(folder: &Path) -> Result<Value, HarnessError> {
     let path = [folder.join("action.yml"), folder.join("action.yaml")];
-    let path = path.iter().find(|path| path.exists()).unwrap_or(&path[0]);
-    let value: Value = yaml(path)?;
-    typed(&value).map_err(HarnessError::other(format!("{} is no action", path.display())))
+    document::<Action>(path.iter().find(|path| path.exists()).unwrap_or(&path[0]), "action")
 }
 
-fn yaml(path: &Path) -> Result<Value, HarnessError> {
+/// Reads a file, which must have the form of a type.
+fn document<T: DeserializeOwned>(path: &Path, what: &str) -> Result<Value, HarnessError> {
+    let is_no = |what: &str| HarnessError::other(format!("{} is no {what}", path.display()));
     let text = fs::read_to_string(path).map_err(HarnessError::at("read", path))?;
-    let mut value: Value =
-        yaml_serde::from_str(&text).map_err(HarnessError::other(format!("{} is no YAML", path.display())))?;
-    value.apply_merge().map_err(HarnessError::other(format!("{} is no YAML", path.display())))?;
+    let mut value: Value = yaml_serde::from_str(&text).map_err(is_no("YAML"))?;
+    value.apply_merge().map_err(is_no("YAML"))?;
+    yaml_serde::from_value::<T>(value.clone()).map_err(is_no(what))?;
     Ok(value)
-}
-
-/// The same as a type.
-pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, yaml_serde::Error> {
-    yaml_serde::from_value(value.clone())
 }
 
 /// The folder of the repository that a workflow belongs to: what is above `.github/workflows`, else where it lies.
@@ -101,10 +83,10 @@ mod tests {
         let told = |text: &str| {
             let path = folder.path().join("a.yml");
             fs::write(&path, text).unwrap();
-            Document::read(&path).unwrap_err().with_causes()
+            workflow(&path).unwrap_err().with_causes()
         };
         assert!(told("on: push\njobs: 3").contains("a.yml is no workflow: "));
         assert!(told("on: [push").contains("a.yml is no YAML: "));
-        assert!(Document::read(Path::new("/none.yml")).unwrap_err().with_causes().contains("cannot read /none.yml"));
+        assert!(workflow(Path::new("/none.yml")).unwrap_err().with_causes().contains("cannot read /none.yml"));
     }
 }

@@ -85,7 +85,7 @@ impl Reader {
                 '\'' => self.quoted('\''),
                 '"' => self.double_quoted(),
                 '$' | '`' => self.substitution(character),
-                '#' if self.word.is_empty() => self.skip_line(),
+                '#' if self.word.is_empty() => drop(self.line()),
                 '\n' => {
                     self.end_command(";");
                     self.skip_documents();
@@ -170,7 +170,7 @@ impl Reader {
         }
         self.end_word();
         let mut sign = first.to_string();
-        while let Some(next) = self.rest.pop_if(|next| matches!(next, '<' | '>' | '&' | '|' | '-') && first != '-') {
+        while let Some(next) = self.rest.pop_if(|next| matches!(next, '<' | '>' | '&' | '|' | '-')) {
             sign.push(next);
         }
         if matches!(sign.as_str(), "<<" | "<<-") {
@@ -188,21 +188,20 @@ impl Reader {
         self.command.words.push(sign);
     }
 
-    fn skip_line(&mut self) {
-        while self.rest.pop_if(|next| *next != '\n').is_some() {}
+    /// The rest of the line.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        while let Some(next) = self.rest.pop_if(|next| *next != '\n') {
+            line.push(next);
+        }
+        line
     }
 
     fn skip_documents(&mut self) {
         for delimiter in std::mem::take(&mut self.documents) {
-            loop {
-                let mut line = String::new();
-                while let Some(next) = self.rest.pop_if(|next| *next != '\n') {
-                    line.push(next);
-                }
-                if self.rest.pop().is_none() || line.trim() == delimiter {
-                    break;
-                }
-            }
+            while self.line().trim() != delimiter && self.rest.pop().is_some() {}
+            // The end of the delimiter's line, or of the script.
+            self.rest.pop();
         }
     }
 

@@ -1,65 +1,42 @@
 //! What starts a workflow, as its file says.
 
-use github_actions_models::workflow::event;
 use yaml_serde::Value;
 
-use super::{Dispatch, Filter, Input, Push, Workflow, matrix::text, read::Document};
+use super::{
+    Dispatch, Filter, Input, Push, Workflow,
+    values::{entries, given, list, setting, text},
+};
 
-/// What starts it.
-pub(super) fn started_by(document: &Document) -> Workflow {
-    let events = &document.workflow.on.events;
-    let filters = |push: &event::Push| Push {
-        branches: push.branch_filters.as_ref().map(|filters| match filters {
-            event::BranchFilters::Branches(only) => Filter::Only(only.clone()),
-            event::BranchFilters::BranchesIgnore(but) => Filter::AllBut(but.clone()),
-        }),
-        tags: push.tag_filters.as_ref().map(|filters| match filters {
-            event::TagFilters::Tags(only) => Filter::Only(only.clone()),
-            event::TagFilters::TagsIgnore(but) => Filter::AllBut(but.clone()),
-        }),
-        paths: push.path_filters.as_ref().map(|filters| match filters {
-            event::PathFilters::Paths(only) => Filter::Only(only.clone()),
-            event::PathFilters::PathsIgnore(but) => Filter::AllBut(but.clone()),
-        }),
-    };
-    let form = |form: &event::WorkflowDispatch| Dispatch {
-        inputs: form.inputs.iter().map(|(name, field)| input(document, name, field)).collect(),
-    };
+/// A workflow with what starts it, and nothing else yet.
+pub(super) fn started_by(on: &Value) -> Workflow {
+    let events = if on.is_mapping() { entries(on).map(|(name, _)| name).collect() } else { list(on) };
+    let is_named = |event: &str| events.iter().any(|it| it == event);
     Workflow {
-        push: said(&events.push, filters),
-        dispatch: said(&events.workflow_dispatch, form),
-        events: names(document),
+        push: is_named("push").then(|| push(&on["push"])),
+        dispatch: is_named("workflow_dispatch").then(|| dispatch(&on["workflow_dispatch"])),
+        events,
         ..Workflow::default()
     }
 }
 
-/// What is said about an event, if it is there; nothing need be said.
-fn said<T, S: Default>(event: &event::OptionalBody<T>, read: impl Fn(&T) -> S) -> Option<S> {
-    match event {
-        event::OptionalBody::Missing => None,
-        event::OptionalBody::Default => Some(S::default()),
-        event::OptionalBody::Body(body) => Some(read(body)),
-    }
-}
-
-/// The names of all events, however they are written.
-fn names(document: &Document) -> Vec<String> {
-    match document.at(&["on"]) {
-        Some(Value::Mapping(events)) => events.keys().map(text).collect(),
-        Some(Value::Sequence(events)) => events.iter().map(text).collect(),
-        Some(event) => vec![text(event)],
-        None => Vec::new(),
-    }
-}
-
-fn input(document: &Document, name: &str, field: &event::WorkflowDispatchInput) -> Input {
-    let kind = match field.r#type {
-        event::WorkflowDispatchInputType::Boolean => "boolean",
-        event::WorkflowDispatchInputType::Choice => "choice",
-        event::WorkflowDispatchInputType::Environment => "environment",
-        event::WorkflowDispatchInputType::Number => "number",
-        event::WorkflowDispatchInputType::String => "string",
+fn push(push: &Value) -> Push {
+    let filter = |only: &str, but: &str| match (given(&push[only]), given(&push[but])) {
+        (Some(only), _) => Some(Filter::Only(list(only))),
+        (None, but) => but.map(|but| Filter::AllBut(list(but))),
     };
-    let default = document.at(&["on", "workflow_dispatch", "inputs", name, "default"]).map(text);
-    Input { name: name.to_owned(), kind: kind.to_owned(), required: field.required, default }
+    Push {
+        branches: filter("branches", "branches-ignore"),
+        tags: filter("tags", "tags-ignore"),
+        paths: filter("paths", "paths-ignore"),
+    }
+}
+
+fn dispatch(form: &Value) -> Dispatch {
+    let input = |(name, field): (String, &Value)| Input {
+        name,
+        kind: setting(&field["type"], "string"),
+        required: field["required"].as_bool().unwrap_or_default(),
+        default: given(&field["default"]).map(text),
+    };
+    Dispatch { inputs: entries(&form["inputs"]).map(input).collect() }
 }

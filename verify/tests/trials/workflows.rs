@@ -11,7 +11,7 @@ use verify::{
     check::{Check, Need},
     checks::all,
     report::{Outcome, outcome_text},
-    target::Workflows,
+    target::{judge_workflows, read_workflows},
     verdict::Verdict,
     workflow::{Event, Repositories, template, workflow},
 };
@@ -161,8 +161,8 @@ fn reading() -> Vec<&'static Check> {
 fn verdicts(path: &Path, checks: &[&'static Check]) -> Vec<(&'static Check, Verdict)> {
     let elsewhere = [("acme/pipelines", fixture("called")), ("example/tallyman", project())];
     let repositories = Repositories::new(elsewhere.map(|(name, folder)| (name.to_owned(), folder)));
-    let evidence = Workflows::new(vec![path.to_owned()], repositories).take();
-    Workflows::judge(checks, &evidence)
+    let evidence = read_workflows(&[path.to_owned()], &repositories);
+    judge_workflows(checks, &evidence)
 }
 
 /// All checks pass but for those of which another verdict is expected. A matrix that is not there cannot be judged.

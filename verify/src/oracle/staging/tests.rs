@@ -25,7 +25,7 @@ fn good() -> Script {
 }
 
 fn judged(history: &[Exchange]) -> Vec<Violation> {
-    staging(history, REPOSITORY, &SERVERS, &["latest"])
+    staging(history, REPOSITORY, &SERVERS.map(String::from), &["latest"])
 }
 
 #[test]

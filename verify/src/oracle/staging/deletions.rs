@@ -2,8 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::oracle::testing::{REPOSITORY, Script};
+use crate::{
+    history::Kind,
+    oracle::{
+        Violation, deleted_early,
+        testing::{REPOSITORY, Script},
+    },
+};
 
 const SERVERS: [&str; 2] = ["ghcr", "dockerhub"];
 
@@ -19,7 +24,7 @@ fn deletes(script: &mut Script) {
 }
 
 fn judged(script: &Script) -> Vec<Violation> {
-    deleted_early(&script.history, REPOSITORY, "latest", &SERVERS)
+    deleted_early(&script.history, REPOSITORY, "latest", &SERVERS.map(String::from))
 }
 
 #[test]
