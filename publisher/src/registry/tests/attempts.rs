@@ -135,7 +135,7 @@ async fn a_fresh_token_that_is_refused_ends_it(
 }
 
 #[rstest]
-#[case(403, "You have exceeded a secondary rate limit", "PUT")]
+#[case(403, "rate limit exceeded", "PUT")]
 #[case(429, "Too Many Requests", "PUT")]
 #[case(499, "", "PUT")]
 #[case(522, "<html>", "PUT")]

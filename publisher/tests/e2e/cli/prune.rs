@@ -67,7 +67,7 @@ async fn a_build_of_main_removes_what_is_old_and_of_no_use_to_it() {
     }
     let result: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(result["cleanup"][0]["registry"], "cache-amd64");
-    assert_eq!(result["cleanup"][0]["items"].as_array().unwrap().len(), 2);
+    assert_eq!(result["cleanup"][0]["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
