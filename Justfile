@@ -68,10 +68,9 @@ subjects filter="all()":
 
 # Runs our own publisher thousands of times: a fault at each request, two runs at once in each order: just torture --seed 7
 [group('before a merge')]
-torture *arguments:
-    cargo build --workspace --locked
-    ROOTLESS_COPY="target/debug/publisher target/debug/verify" scripts/rootless bash -c 'exec target/debug/verify explore \
-        --subject fixtures/subjects/ours --env "VERIFY_PUBLISHER=$PWD/target/debug/publisher" "$@"' torture "$@"
+torture *arguments: build
+    ROOTLESS_COPY="target/release/publisher target/release/verify" scripts/rootless bash -c 'exec target/release/verify explore \
+        --subject fixtures/subjects/ours --env "VERIFY_PUBLISHER=$PWD/target/release/publisher" "$@"' torture "$@"
 
 # Lists for each check the pipelines that fail it, from the expected results
 [group('work')]

@@ -106,7 +106,7 @@ fn header(headers: &HeaderMap, name: &str, now: SystemTime) -> Option<Duration> 
 fn in_message(message: &str) -> Option<Duration> {
     let message = message.to_lowercase();
     let (_, text) = message.split_once("retry-after: ")?;
-    let text = text.split([',', ' ']).next()?;
+    let text = text.split(|c: char| !c.is_alphanumeric() && c != '.').next()?.trim_end_matches('.');
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let seconds = match unit {
         "s" => 1.0,

@@ -1,6 +1,6 @@
 //! `verify local`
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, pin::pin, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     check::Check,
     checks::all,
-    evidence::Evidence,
+    evidence::{Evidence, SLOW_MACHINE},
     harness::{HarnessError, subject::Subject},
     report::{Outcome, Report, Timeline},
     scenario::Scenario,
@@ -39,13 +39,22 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         let local = Arc::clone(&local);
         async move { (scenario, local.take(scenario).await) }
     };
-    let mut taken = stream::iter(scenarios(&checks)).map(take).buffer_unordered(arguments.jobs.into());
+    // What the other scenarios left no processor for is taken once more, one after the other, with the machine for itself.
+    let slow = RefCell::new(Vec::new());
+    let together = stream::iter(scenarios(&checks)).map(take).buffer_unordered(arguments.jobs.into());
+    let alone = stream::once(async { slow.take() }).flat_map(stream::iter).then(take);
+    let mut taken = pin!(together.map(|it| (it, false)).chain(alone.map(|it| (it, true))));
     let (mut outcomes, mut timelines) = (BTreeMap::new(), BTreeMap::new());
-    while let Some((scenario, evidence)) = taken.next().await {
+    while let Some(((scenario, evidence), again)) = taken.next().await {
         if let Some(folder) = &arguments.keep {
             keep(folder, scenario, &evidence)?;
         }
         let judged = judged(&checks, scenario, &evidence, arguments);
+        if !again && arguments.jobs > 1 && judged.iter().any(|(_, outcome)| was_too_slow(&outcome.verdict)) {
+            printing::progress(&format!("{}: {SLOW_MACHINE}; it is run again alone", scenario.name()));
+            slow.borrow_mut().push(scenario);
+            continue;
+        }
         let wrong = judged.iter().filter(|(_, outcome)| !outcome.verdict.is_green()).count();
         printing::progress(&format!("{}: {} of {} passed", scenario.name(), judged.len() - wrong, judged.len()));
         if let Some(it) = evidence.unknown_request() {
@@ -67,6 +76,10 @@ pub(super) async fn run(arguments: &LocalArguments) -> Result<u8, HarnessError> 
         printing::progress(&format!("seed {seed}"));
     }
     Ok(code(&report))
+}
+
+fn was_too_slow(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Unknown { cause } if cause.starts_with(SLOW_MACHINE))
 }
 
 /// What no run shows.

@@ -58,8 +58,8 @@ const KILLER: &str = r#"#!/usr/bin/env bash
 set -euo pipefail
 if [[ $1 == prepare ]]; then
     unset "${!CONTAINERS_@}" XDG_DATA_HOME
-    podman ps --filter label=tallyman.verify --format '{{.ID}} {{index .Labels "tallyman.verify"}}' |
-        sed -n "s/ $PPID-.*//p" | xargs -r podman kill >&2
+    HOME=$USERS_HOME podman ps --filter label=tallyman.verify --format '{{.ID}} {{index .Labels "tallyman.verify"}}' |
+        sed -n "s/ $PPID-.*//p" | HOME=$USERS_HOME xargs -r podman kill >&2
     echo tag=latest >>"$GITHUB_OUTPUT"
 fi
 exec 3<>"/dev/tcp/${VERIFY_GHCR%%[:/]*}/$(sed -E 's#.*:([0-9]+)/.*#\1#' <<<"$VERIFY_GHCR")"
@@ -76,10 +76,10 @@ fn killed_registry() -> Result<(), Failed> {
     let copied = Command::new("install").args(["-m", "755"]).args([&killer, &subject]).status()?;
     assert!(copied.success());
     let subject = subject.to_string_lossy();
-    unknown(
-        &run(&["local", "--subject", &subject, "--scenario", "first-ever", "--registry", "container"], None),
-        "the proxy of ghcr",
-    )
+    let home = format!("USERS_HOME={}", std::env::var("HOME")?);
+    let arguments =
+        ["local", "--subject", &subject, "--scenario", "first-ever", "--registry", "container", "--env", &home];
+    unknown(&run(&arguments, None), "the proxy of ghcr")
 }
 
 /// In a network where programs get one port, which the first of several servers takes.

@@ -129,7 +129,8 @@ async fn podman_is_lent_the_credential_in_a_file_for_that_build_alone() {
         let seen: Value = serde_json::from_slice(&seen).unwrap();
         let repository = format!("{}/acme/cache-{architecture}", locked.host);
         let auth = STANDARD.encode(format!("{USER}:{PASSWORD}"));
-        let expected = json!({ "auths": { "bases.example": { "auth": "YW5uOnB3" }, repository: { "auth": auth } } });
+        let auths = json!({ "bases.example": { "auth": "YW5uOnB3" }, repository: { "auth": auth } });
+        let expected = json!({ "auths": auths, "credHelpers": {} });
         assert_eq!(seen, expected);
         let file = std::fs::read_to_string(world.podman.path(&format!("{architecture}.auth-file"))).unwrap();
         let (mode, path) = file.trim().split_once(' ').unwrap();
