@@ -76,7 +76,7 @@ fn killed_registry() -> Result<(), Failed> {
     let copied = Command::new("install").args(["-m", "755"]).args([&killer, &subject]).status()?;
     assert!(copied.success());
     let subject = subject.to_string_lossy();
-    let home = format!("USERS_HOME={}", std::env::var("HOME")?);
+    let home = format!("USERS_HOME={}", env::var("HOME")?);
     let arguments =
         ["local", "--subject", &subject, "--scenario", "first-ever", "--registry", "container", "--env", &home];
     unknown(&run(&arguments, None), "the proxy of ghcr")
