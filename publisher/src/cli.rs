@@ -10,7 +10,7 @@ use crate::{
     config::Settings,
     doctor::doctor,
     environment::Environment,
-    event::{Event, Events},
+    event::{Event, Events, Reporter as _},
     exit::{Exit, Failure},
     init::{InitArgs, init},
     oci::Platform,
@@ -127,7 +127,11 @@ type Printed = (String, Option<Failure>);
 pub async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => {
+            let _ = error.print();
+            // A command line that is not understood must not exit with clap's own 2, which is an invalid tag.
+            return ExitCode::from(if error.use_stderr() { Exit::Failed as u8 } else { 0 });
+        }
     };
     let environment = Environment::of_process();
     set_color(cli.output.color);
@@ -138,11 +142,12 @@ pub async fn main() -> ExitCode {
         Command::Init(args) => init(&args).await.map(|text| (text, None)),
         Command::Plan(args) => console.plan(&args).await,
         Command::Build { platform, source, hand_over, run } => {
-            let build = async |run: &Run| command::build(run, &platform, &source, &run.path(&hand_over.digests)).await;
+            let build =
+                async |run: &Run| command::build(run, &platform, &source, &run.folder.join(&hand_over.digests)).await;
             console.publish(&run, build).await
         }
         Command::Merge { hand_over, run } => {
-            console.publish(&run, async |run| command::merge(run, &run.path(&hand_over.digests)).await).await
+            console.publish(&run, async |run| command::merge(run, &run.folder.join(&hand_over.digests)).await).await
         }
         Command::Publish { source, run } => {
             console.publish(&run, async |run| command::publish(run, &source).await).await
@@ -153,14 +158,6 @@ pub async fn main() -> ExitCode {
 }
 
 impl Console {
-    fn events(&self) -> Events {
-        Arc::clone(&self.screen) as Events
-    }
-
-    fn warn(&self, warning: String) {
-        self.events().event(Event::Warning(warning));
-    }
-
     /// Opens a run and does its work, unless a signal ends it.
     async fn run<T>(&self, args: &RunArgs, work: impl AsyncFnOnce(&Run) -> Result<T, Failure>) -> Result<T, Failure> {
         let gate = Gate::default();
@@ -182,7 +179,7 @@ impl Console {
         if let Some(file) = &self.args.timings
             && let Err(error) = fs::write(file, timings_json(&publication.timings))
         {
-            self.warn(format!("failed to write {}: {error}", file.display()));
+            self.screen.event(Event::Warning(format!("failed to write {}: {error}", file.display())));
         }
         self.summarise(&summary::publication(&publication));
         command::append(&self.environment, "GITHUB_OUTPUT", &command::outputs(&publication))?;
@@ -199,7 +196,7 @@ impl Console {
     }
 
     async fn clean(&self, args: &CleanArgs) -> Result<Printed, Failure> {
-        let cleaned = command::clean(&self.environment, args, self.events()).await?;
+        let cleaned = command::clean(&self.environment, args, Arc::clone(&self.screen) as Events).await?;
         self.summarise(&summary::cleaned(&cleaned.text()));
         Ok((self.render(|| cleaned.text(), &cleaned), cleaned.failure()))
     }
@@ -215,7 +212,8 @@ impl Console {
         // The empty line ends the paragraph or table of an earlier step.
         let written = command::append(&self.environment, "GITHUB_STEP_SUMMARY", &format!("{markdown}\n"));
         if let Err(failure) = written {
-            self.warn(format!("failed to write the job summary: {}", failure.chain().join(": ")));
+            let causes = failure.chain().join(": ");
+            self.screen.event(Event::Warning(format!("failed to write the job summary: {causes}")));
         }
     }
 
@@ -238,12 +236,6 @@ impl Console {
         }
         self.screen.end(failure.as_ref());
         print(&text);
-        failure.map_or(ExitCode::SUCCESS, |failure| failure.exit.into())
+        failure.map_or(ExitCode::SUCCESS, |failure| ExitCode::from(failure.exit as u8))
     }
-}
-
-/// Prints clap's message. A command line that is not understood must not exit with clap's own 2, which is an invalid tag.
-fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if error.use_stderr() { Exit::Failed.into() } else { ExitCode::SUCCESS }
 }

@@ -5,11 +5,6 @@
 //! comments and empty lines go, also within an instruction; a here-document is a word of `RUN`, `COPY` or `ADD` that begins
 //! with `<<`, and its lines are no instructions. podman reports what is wrong with a Containerfile.
 
-/// The instructions in which `<<WORD` begins a here-document.
-const WITH_HERE_DOCUMENTS: [&str; 3] = ["RUN", "COPY", "ADD"];
-/// The base of images without a base.
-const SCRATCH: &str = "scratch";
-
 /// What has to be known of a Containerfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Containerfile {
@@ -40,16 +35,14 @@ impl Containerfile {
             let mut arguments = words.iter().map(String::as_str).filter(|word| !word.starts_with("--"));
             let keyword = arguments.next().unwrap_or_default().to_ascii_uppercase();
             let last = stages.len() - 1;
-            match keyword.as_str() {
-                "FROM" => stages.push(stage(&arguments.collect::<Vec<_>>(), &stages)),
-                "HEALTHCHECK" => {
-                    stages[last].healthcheck = !arguments.next().is_some_and(|word| word.eq_ignore_ascii_case("NONE"));
-                }
-                _ => (),
+            if keyword == "FROM" {
+                stages.push(stage(&arguments.collect::<Vec<_>>(), &stages));
+            } else if keyword == "HEALTHCHECK" {
+                stages[last].healthcheck = !arguments.next().is_some_and(|word| word.eq_ignore_ascii_case("NONE"));
             }
             let triggered = if keyword == "ONBUILD" { words.get(1) } else { words.first() };
             let triggered = triggered.map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-            if WITH_HERE_DOCUMENTS.contains(&triggered.as_str()) {
+            if matches!(triggered.as_str(), "RUN" | "COPY" | "ADD") {
                 for (end, indented) in words.iter().filter_map(|word| here_document_end(word)) {
                     here_document = here_document.or(Some(line));
                     let is_end = |line: &str| (if indented { line.trim_start_matches('\t') } else { line }) == end;
@@ -58,7 +51,7 @@ impl Containerfile {
             }
         }
         let Stage { base, healthcheck, .. } = stages.pop().unwrap_or_default();
-        Self { here_document, healthcheck, base: Some(base).filter(|base| !base.is_empty() && base != SCRATCH) }
+        Self { here_document, healthcheck, base: Some(base).filter(|base| !base.is_empty() && base != "scratch") }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a run ends: the documented exit codes, and the one error type that reaches the user.
 
-use std::{error::Error as _, iter, process::ExitCode};
+use std::{error::Error as _, iter};
 
 use thiserror::Error;
 
@@ -20,12 +20,6 @@ pub enum Exit {
     PushFailed = 4,
     /// The run was cancelled, or a newer build is already published.
     Superseded = 5,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 /// The state after a run that ends before the first tag moves.

@@ -28,8 +28,7 @@ pub(crate) async fn commit_of(folder: &Path, reference: &str) -> Option<String> 
 /// The files that differ from the commit that is checked out, new ones included, apart from those below `except`; none if
 /// there are none or this is no checkout.
 pub(crate) async fn changed(folder: &Path, except: Option<&Path>) -> Vec<String> {
-    let status =
-        ["--no-optional-locks", "-c", "core.fsmonitor=false", "status", "--porcelain", "--untracked-files=all"];
+    let status = ["status", "--porcelain", "--untracked-files=all"];
     let (changed, root) = tokio::join!(ask(folder, &status), root(folder));
     let (changed, root) = (changed.unwrap_or_default(), root.unwrap_or_default());
     // Two letters for what changed, of which the first line may have lost a blank.
@@ -67,11 +66,8 @@ pub(crate) async fn root(folder: &Path) -> Option<PathBuf> {
 /// The address of the remote `origin`, else of the only one.
 pub(crate) async fn remote(folder: &Path) -> Option<String> {
     let remotes = ask(folder, &["remote"]).await?;
-    let names: Vec<&str> = remotes.lines().collect();
-    let name = match names.as_slice() {
-        [only] => only,
-        several => several.iter().find(|name| **name == "origin")?,
-    };
+    let only = Some(remotes.as_str()).filter(|names| names.lines().count() == 1);
+    let name = remotes.lines().find(|name| *name == "origin").or(only)?;
     ask(folder, &["remote", "get-url", name]).await
 }
 
@@ -122,10 +118,9 @@ fn git(folder: &Path) -> Command {
         .env_clear()
         .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .envs([("GIT_ALLOW_PROTOCOL", "none"), ("GIT_NO_LAZY_FETCH", "1"), ("GIT_OPTIONAL_LOCKS", "0")])
-        .arg("--no-pager")
-        .arg("-c")
-        .arg(trusted)
-        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "log.showSignature=false"]);
+        .args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+        .args(["-c", "log.showSignature=false", "-c"])
+        .arg(trusted);
     git
 }
 

@@ -92,7 +92,8 @@ async fn build_and_stage(
         commit: &run.commit,
         // The newest build of the main branch has most layers in common with any other.
         previous: &Tag::latest(),
-        spool: run.spool(),
+        // Like podman, this prefers `/var/tmp` to `/tmp`, which often lies in memory.
+        spool: Path::new(run.environment.get("TMPDIR").unwrap_or("/var/tmp")),
     };
     let events = run.events();
     let staged = stage(podman, options, registries, &events);
@@ -116,18 +117,14 @@ async fn build_image(run: &Run, podman: &Podman, platform: &Platform) -> Result<
             cache,
             no_cache: false,
         };
-        build_until_usable(run, podman, request).await
+        run_podman(run, podman, request).await
     });
     Ok(built.await?)
 }
 
 /// Runs podman. Once more if only writing to the cache failed: what it built until then is in its store. And once more
 /// without reuse if it took a step of another platform.
-async fn build_until_usable(
-    run: &Run,
-    podman: &Podman,
-    mut request: BuildRequest,
-) -> Result<(Digest, Steps), PodmanError> {
+async fn run_podman(run: &Run, podman: &Podman, mut request: BuildRequest) -> Result<(Digest, Steps), PodmanError> {
     let (events, platform) = (run.events(), request.platform.clone());
     let steps = Mutex::new(Steps::default());
     let seen = || steps.lock().unwrap_or_else(PoisonError::into_inner);

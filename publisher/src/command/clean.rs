@@ -20,7 +20,6 @@ use crate::{
     event::Events,
     exit::Failure,
     oci::{Digest, Tag},
-    registry::Registry,
 };
 
 /// The flags of `publisher clean`.
@@ -98,7 +97,11 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
     }
     let registries = join_all(cleaners.into_iter().map(async |(cleaner, recorded)| {
         let mut report = cleaner.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
-        warn_if_latest_is_absent(cleaner.registry(), &mut report).await;
+        match cleaner.registry().resolve(&Tag::latest()).await {
+            Ok(Some(_)) => {}
+            Ok(None) => report.warnings.push(format!("{} is not there", Tag::latest())),
+            Err(error) => _ = report.problem.get_or_insert(Problem { denied: false, ..error.into() }),
+        }
         report
     }))
     .await;
@@ -110,12 +113,4 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
         cleaned.status = "failed";
     }
     Ok(cleaned)
-}
-
-async fn warn_if_latest_is_absent(registry: &Registry, report: &mut Report) {
-    match registry.resolve(&Tag::latest()).await {
-        Ok(Some(_)) => {}
-        Ok(None) => report.warnings.push(format!("{} is not there", Tag::latest())),
-        Err(error) => _ = report.problem.get_or_insert(Problem { denied: false, ..error.into() }),
-    }
 }

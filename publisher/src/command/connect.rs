@@ -73,21 +73,18 @@ pub(super) async fn missing_secrets(config: &Config, env: &Environment) -> Vec<S
         let Some(SecretNames { username, password }) = &registry.secrets else { continue };
         let host = &registry.repository.host;
         let needed = [(!host.is_ghcr()).then_some(username), Some(password)].into_iter().flatten();
-        let absent: Vec<_> = needed.filter(|name| env.get(name).is_none()).collect();
+        let absent: Vec<_> = needed.filter(|name| env.get(name).is_none() && !missing.contains(*name)).collect();
         if absent.is_empty() || host.is_loopback() {
             continue;
         }
         // An auth file that cannot be read is an error of the first connection.
         let in_file = auth::find(env, &registry.repository, None).await;
-        if in_file.is_ok_and(|found| !found.credential.is_anonymous()) {
-            continue;
-        }
-        for name in absent {
-            if !missing.contains(name) {
-                missing.push(name.clone());
-            }
+        if !in_file.is_ok_and(|found| !found.credential.is_anonymous()) {
+            missing.extend(absent.into_iter().cloned());
         }
     }
+    // One variable may be named for both.
+    missing.dedup();
     missing
 }
 

@@ -64,7 +64,7 @@ fn publication(run: &Run, status: Status, records: &[Record]) -> Publication {
     Publication {
         status,
         tag: run.plan.tag.to_string(),
-        kind: run.plan.kind.name().into(),
+        kind: run.plan.kind,
         digest: None,
         builds: records.iter().map(build).collect(),
         platforms: records.iter().map(|record| record.image.clone()).collect(),

@@ -74,7 +74,7 @@ pub struct Run {
     /// The ref that is published; empty where none is named.
     reference: String,
     /// The folder that paths of the command line start from.
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Run {
@@ -142,17 +142,6 @@ impl Run {
             run_attempt,
             commit: self.plan.commit.clone(),
         }
-    }
-
-    /// Where compressed layers wait for their upload. Like podman, this prefers `/var/tmp` to `/tmp`, which often lies in
-    /// memory.
-    pub fn spool(&self) -> &Path {
-        self.environment.get("TMPDIR").map_or(Path::new("/var/tmp"), Path::new)
-    }
-
-    /// A path of the command line, absolute.
-    pub fn path(&self, path: &Path) -> PathBuf {
-        self.folder.join(path)
     }
 
     /// Runs one phase and reports how long it took, if it succeeds.

@@ -14,8 +14,6 @@ use crate::{
 
 /// How long to wait for an answer that changes nothing about the run.
 const PROBE_MAX: Duration = Duration::from_secs(10);
-/// How registries answer those who may not know that something is there.
-const HIDDEN: [u16; 3] = [401, 403, 404];
 
 /// Warns of each package on GitHub that is private while its repository is public. An answer that cannot be had is ignored.
 pub(super) async fn check(run: &Run, digest: &Digest) {
@@ -48,7 +46,8 @@ async fn is_hidden(run: &Run, config: &RegistryConfig, digest: &Digest) -> Optio
     let anonymous = run.connector.registry_as(config, Credential::Anonymous).ok()?;
     match anonymous.has_manifest(digest).await {
         Ok(found) => Some(!found),
-        Err(error) => Some(HIDDEN.contains(&error.cause.refusal()?.status)),
+        // So registries answer those who may not know that something is there.
+        Err(error) => Some(matches!(error.cause.refusal()?.status, 401 | 403 | 404)),
     }
 }
 

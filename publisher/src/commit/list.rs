@@ -80,7 +80,7 @@ fn read_child(record: &Record, commit: &str) -> Result<Child, Failure> {
 /// give the same bytes, so the digest is the same on all registries and in all runs.
 pub fn assemble(children: &[Child]) -> RawManifest {
     let entry = |child: &Child| {
-        let mut platform = json!({ "architecture": child.platform.architecture(), "os": child.platform.os() });
+        let mut platform = json!({ "architecture": child.platform.architecture, "os": child.platform.os });
         if let Some(variant) = &child.variant {
             platform["variant"] = json!(variant);
         }

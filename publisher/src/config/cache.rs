@@ -12,8 +12,6 @@ use crate::{
     oci::{Platform, Repository},
 };
 
-/// The value that switches off a cache that is configured elsewhere.
-const OFF: &str = "off";
 /// The default age at which a step is removed that no build used.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The short name of a cache; the platform's name follows.
@@ -52,19 +50,17 @@ pub(super) fn cache(
     let age = sources.value("cache-max-age", |settings| settings.cache_max_age.as_ref(), max_age)?;
     let max_age = age.unwrap_or(Some(MAX_AGE));
     let parse = |text: &str| {
-        if text == OFF {
+        // Switches off a cache that is configured elsewhere.
+        if text == "off" {
             return Ok(None);
         }
-        let repository: Repository = text.parse().map_err(|error| refusal(format!("{error}"), HINT))?;
+        let repository: Repository = text.parse().map_err(|error: String| refusal(error, HINT))?;
         let neighbour = registries.iter().find(|registry| registry.repository.host == repository.host);
-        let base = match neighbour {
-            Some(neighbour) => RegistryConfig { repository, ..neighbour.clone() },
-            None => RegistryConfig::new(NAME, repository),
-        };
-        let cache = CacheConfig { base, max_age };
+        let base = neighbour.cloned().unwrap_or_else(|| RegistryConfig::new(NAME, repository.clone()));
+        let cache = CacheConfig { base: RegistryConfig { repository, ..base }, max_age };
         // With the platform's name behind it, the repository's name must still be valid and not one that is published to.
         for repository in platforms.iter().map(|platform| cache.registry(platform).repository) {
-            repository.to_string().parse::<Repository>().map_err(|error| refusal(error.to_string(), HINT))?;
+            repository.to_string().parse::<Repository>().map_err(|error| refusal(error, HINT))?;
             if let Some(registry) = registries.iter().find(|registry| registry.repository == repository) {
                 let problem = format!("the cache would be in {repository}, where {} publishes", registry.name);
                 return Err(refusal(problem, HINT));

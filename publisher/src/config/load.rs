@@ -99,7 +99,7 @@ fn platforms(sources: &Sources<'_>) -> Result<Vec<Platform>, Failure> {
     let mut platforms = Vec::new();
     for text in texts.into_iter().flatten() {
         platforms.push(sources.parse("platforms", text, |text| {
-            let platform = text.parse::<Platform>().map_err(|error| Failure::other(format!("{error}")))?;
+            let platform = text.parse::<Platform>().map_err(Failure::other)?;
             if platforms.contains(&platform) {
                 return Err(Failure::other(format!("platform {platform} is given twice")));
             }

@@ -9,7 +9,7 @@ use super::{
     CacheConfig,
     settings::{RegistryTable, Text},
     sources::{Sources, given},
-    values::{refusal, registry_name, variable_name},
+    values::{refusal, registry_name, split, variable_name},
 };
 use crate::{exit::Failure, oci::Repository};
 
@@ -160,16 +160,11 @@ fn new_name(text: &str, earlier: &[RegistryConfig]) -> Result<String, Failure> {
 
 /// A repository that no earlier registry has.
 fn new_repository(text: &str, earlier: &[RegistryConfig]) -> Result<Repository, Failure> {
-    let repository = text.parse().map_err(|error| Failure::other(format!("{error}")))?;
+    let repository = text.parse::<Repository>().map_err(Failure::other)?;
     if earlier.iter().any(|registry| registry.repository == repository) {
         return Err(Failure::other(format!("repository {repository} is given twice")));
     }
     Ok(repository)
-}
-
-/// The two sides of `name=value`.
-fn split<'t>(text: &'t str, hint: &str) -> Result<(&'t str, &'t str), Failure> {
-    text.split_once('=').ok_or_else(|| refusal(format!("`{text}` has no `=`"), hint))
 }
 
 /// GitHub's registry and Docker Hub, each with the repository that derives from the image's name.
@@ -213,18 +208,14 @@ pub(super) fn allow_plain_http(
     let mut registries: Vec<_> = registries.iter_mut().chain(cache.map(|cache| &mut cache.base)).collect();
     for flag in given(&sources.flags.plain_http) {
         sources.parse("plain-http", flag, |host| {
-            let (mut hosts, mut is_known) = (BTreeSet::new(), false);
-            for registry in &mut registries {
-                let is_named = registry.repository.host.as_str().eq_ignore_ascii_case(host);
-                registry.plain_http |= is_named;
-                is_known |= is_named;
-                hosts.insert(registry.repository.host.to_string());
+            let is_named = |it: &RegistryConfig| it.repository.host.as_str().eq_ignore_ascii_case(host);
+            if !registries.iter().any(|it| is_named(it)) {
+                let hosts: BTreeSet<_> = registries.iter().map(|it| it.repository.host.as_str()).collect();
+                let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(Failure::other(format!("`{host}` is not the host of a registry, which are {hosts}")));
             }
-            if is_known {
-                return Ok(());
-            }
-            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
-            Err(Failure::other(format!("`{host}` is not the host of a registry, which are {hosts}")))
+            registries.iter_mut().filter(|it| is_named(it)).for_each(|it| it.plain_http = true);
+            Ok(())
         })?;
     }
     Ok(())

@@ -92,10 +92,14 @@ pub(super) fn build_arg_key(text: &str) -> Result<String, Failure> {
     is_identifier(text).then(|| text.into()).ok_or_else(|| refusal(problem, BUILD_ARG_HINT))
 }
 
+/// The two sides of `name=value`.
+pub(super) fn split<'t>(text: &'t str, hint: &str) -> Result<(&'t str, &'t str), Failure> {
+    text.split_once('=').ok_or_else(|| refusal(format!("`{text}` has no `=`"), hint))
+}
+
 /// Key and value of `KEY=VALUE`.
 pub(super) fn build_arg(text: &str) -> Result<(String, String), Failure> {
-    let pair = text.split_once('=').ok_or_else(|| refusal(format!("`{text}` has no `=`"), BUILD_ARG_HINT));
-    let (key, value) = pair?;
+    let (key, value) = split(text, BUILD_ARG_HINT)?;
     Ok((build_arg_key(key)?, value.into()))
 }
 

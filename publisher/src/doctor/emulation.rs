@@ -4,8 +4,6 @@
 //! several names, and there are other emulators. A missing one is a warning: a Containerfile that compiles for another
 //! platform and only copies the result needs none, nor does a machine that only builds its own platform.
 
-use std::ops::Range;
-
 use super::{finding::Finding, machine::Machine};
 use crate::{
     oci::Platform,
@@ -29,9 +27,6 @@ const ELF: [(&str, &str, &str); 8] = [
     ("riscv64", "02", "f300"),
     ("s390x", "02", "0016"),
 ];
-/// Where class and machine are in the digits of an ELF header.
-const ELF_CLASS: Range<usize> = 8..10;
-const ELF_MACHINE: Range<usize> = 36..40;
 
 /// One finding for each platform that this machine does not run by itself.
 pub(super) fn findings(machine: &Machine<'_>, platforms: &[Platform]) -> Vec<Finding> {
@@ -51,7 +46,7 @@ fn finding(machine: &Machine<'_>, platform: &Platform) -> Finding {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let registered = names.map(|emulator| (machine.text(format!("{BINFMT}/{emulator}")), emulator));
-    let fitting = registered.filter(|(registration, _)| runs(registration, platform.architecture()));
+    let fitting = registered.filter(|(registration, _)| runs(registration, &platform.architecture));
     let best = fitting.max_by_key(|(registration, _)| field(registration, "flags:").contains(FIX_BINARY));
     let detail = match best {
         Some((registration, emulator)) if field(&registration, "flags:").contains(FIX_BINARY) => {
@@ -67,13 +62,10 @@ fn finding(machine: &Machine<'_>, platform: &Platform) -> Finding {
 
 /// Whether an emulator is enabled and registered for an architecture.
 fn runs(registration: &str, architecture: &str) -> bool {
-    let (header, enabled) = (field(registration, "magic "), registration.starts_with("enabled\n"));
-    let digits = |range: &Range<usize>| header.get(range.clone());
-    enabled
-        && field(registration, "offset ") == "0"
-        && ELF.iter().any(|(name, class, machine)| {
-            *name == architecture && digits(&ELF_CLASS) == Some(class) && digits(&ELF_MACHINE) == Some(machine)
-        })
+    let header = field(registration, "magic ");
+    let (Some(class), Some(machine)) = (header.get(8..10), header.get(36..40)) else { return false };
+    let is_in_use = registration.starts_with("enabled\n") && field(registration, "offset ") == "0";
+    is_in_use && ELF.contains(&(architecture, class, machine))
 }
 
 /// A field of a registration, as the kernel shows it; empty if it is not there.

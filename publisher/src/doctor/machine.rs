@@ -42,7 +42,9 @@ impl<'a> Machine<'a> {
     pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.environment.get("PATH").unwrap_or_default();
         let folders = HELPER_FOLDERS.iter().map(PathBuf::from).chain(std::env::split_paths(path));
-        folders.map(|folder| self.path(folder).join(name)).find(|file| is_executable(file))
+        folders
+            .map(|folder| self.path(folder).join(name))
+            .find(|file| file.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0))
     }
 
     /// Examines whether a program is installed.
@@ -55,26 +57,17 @@ impl<'a> Machine<'a> {
     }
 }
 
-fn is_executable(file: &Path) -> bool {
-    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
 /// How many ids an ordinary image needs: `nobody` is 65534.
 const IDS_MIN: u64 = 65_536;
 const ADD_RANGES: &str = "as root: usermod --add-subuids 200000-265535 --add-subgids 200000-265535 USER";
 
 const TUN: &str = "/dev/net/tun";
-/// What podman connects rootless containers with by default, and before version 5, which does not report it.
-const PASTA: &str = "pasta";
-const BEFORE_PASTA: (u64, &str) = (5, "slirp4netns");
 
 const GIB: u64 = 1 << 30;
 /// The space in bytes that has to be free for images: a large base, its layers unpacked, and those built.
 const IMAGES_FREE_MIN: u64 = 5 * GIB;
 /// The space in bytes that has to be free for temporary files: compressed layers wait there for their upload.
 const TEMPORARY_FREE_MIN: u64 = 2 * GIB;
-/// Where temporary files go unless `TMPDIR` is set, for podman as for the publisher.
-const TEMPORARY_DEFAULT: &str = "/var/tmp";
 
 /// Id ranges of an ordinary user, and the programs that hand them out; root needs neither.
 pub(super) fn user(machine: &Machine<'_>, info: Option<&Info>, user_id: u32) -> Vec<Finding> {
@@ -85,9 +78,8 @@ pub(super) fn user(machine: &Machine<'_>, info: Option<&Info>, user_id: u32) -> 
     let known = info.map_or(0, |info| info.user_ids.saturating_sub(1));
     let id = user_id.to_string();
     // The name from the user database, else the number.
-    let users = fields(machine, "/etc/passwd").into_iter();
-    let name =
-        users.filter(|user| user.get(2) == Some(&id)).find_map(|user| user.into_iter().next()).unwrap_or(id.clone());
+    let user = fields(machine, "/etc/passwd").into_iter().find(|user| user.get(2) == Some(&id));
+    let name = user.map_or(id.clone(), |user| user[0].clone());
     let ranges = |file| {
         // Lines of `user:first:count`, where the user is a name or a number.
         let of_user = fields(machine, file).into_iter().filter(|line| line[0] == name || line[0] == id);
@@ -115,31 +107,28 @@ fn fields(machine: &Machine<'_>, file: &str) -> Vec<Vec<String>> {
 
 /// The tunnel device, and the program that connects a `RUN` step through it.
 pub(super) fn network(machine: &Machine<'_>, info: Option<&Info>) -> Vec<Finding> {
-    let (version, older) = BEFORE_PASTA;
-    let program = match info {
-        Some(info) if !info.rootless_network.is_empty() => &info.rootless_network,
-        Some(info) if info.version.major < version => older,
-        _ => PASTA,
-    };
-    let package = if program == PASTA { "passt" } else { program };
-    let without = "steps cannot reach the network";
-    vec![tun(machine), machine.examine_program("rootless network", program, package, without)]
-}
-
-fn tun(machine: &Machine<'_>) -> Finding {
     // Only opening it shows whether permissions and mounts allow it.
-    match OpenOptions::new().read(true).write(true).open(machine.path(TUN)) {
+    let tun = match OpenOptions::new().read(true).write(true).open(machine.path(TUN)) {
         Ok(_) => Finding::ok(TUN, "can be opened"),
         Err(error) => {
             let fix = format!("as root: modprobe tun; chmod 666 {TUN}, or ./setup.sh");
             Finding::missing(TUN, format!("cannot be opened: {error}"), fix)
         }
-    }
+    };
+    let program = match info {
+        Some(info) if !info.rootless_network.is_empty() => &info.rootless_network,
+        // It does not report its default.
+        Some(info) if info.version.major < 5 => "slirp4netns",
+        _ => "pasta",
+    };
+    let package = if program == "pasta" { "passt" } else { program };
+    vec![tun, machine.examine_program("rootless network", program, package, "steps cannot reach the network")]
 }
 
 /// Space for images, in the folder that podman names, and for temporary files.
 pub(super) fn disk(machine: &Machine<'_>, info: Option<&Info>) -> Vec<Finding> {
-    let temporary = Path::new(machine.environment.get("TMPDIR").unwrap_or(TEMPORARY_DEFAULT));
+    // For podman as for the publisher.
+    let temporary = Path::new(machine.environment.get("TMPDIR").unwrap_or("/var/tmp"));
     let images = info.map(|info| ("space for images", info.graph_root.as_path(), IMAGES_FREE_MIN));
     let examined = images.into_iter().chain([("space for temporary files", temporary, TEMPORARY_FREE_MIN)]);
     examined.map(|(name, folder, min)| space(name, folder, free(&machine.path(folder)), min)).collect()

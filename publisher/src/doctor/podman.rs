@@ -5,15 +5,12 @@ use crate::podman::{HERE_DOCUMENTS_VERSION, Info, MIN_VERSION, PodmanError, RUNT
 
 /// podman and what it needs for containers. `ran` is the result of running a container.
 pub(super) fn findings(info: Result<&Info, &PodmanError>, ran: Result<(), &PodmanError>) -> Vec<Finding> {
-    match info {
-        Ok(info) => vec![podman(info), rootless(info), storage(info), runtime(info, ran)],
-        Err(error @ PodmanError::NotStarted { .. }) => {
-            vec![Finding::missing("podman", error.to_string(), newer_podman())]
-        }
-        Err(error) => {
-            vec![Finding::missing("podman", error.to_string(), "fix the other findings; see podman info")]
-        }
-    }
+    let (error, fix) = match info {
+        Ok(info) => return vec![podman(info), rootless(info), storage(info), runtime(info, ran)],
+        Err(error @ PodmanError::NotStarted { .. }) => (error, newer_podman()),
+        Err(error) => (error, "fix the other findings; see podman info".into()),
+    };
+    vec![Finding::missing("podman", error.to_string(), fix)]
 }
 
 fn newer_podman() -> String {

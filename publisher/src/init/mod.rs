@@ -7,10 +7,7 @@ mod files;
 mod pin;
 mod survey;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use clap::Args;
 
@@ -63,7 +60,9 @@ pub async fn init(args: &InitArgs) -> Result<String, Failure> {
         return Ok(files.map(|(name, text)| format!("# --- {name}\n{text}")).join("\n"));
     }
     for (name, text) in &files {
-        write(&root.join(name), text)?;
+        let path = root.join(name);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
+        written.map_err(|error| Failure::other(format!("failed to write {}", path.display())).because(error))?;
     }
     Ok(next_steps(&survey))
 }
@@ -84,11 +83,6 @@ async fn prepare(args: &InitArgs) -> Result<(PathBuf, Survey, [Text; 2]), Failur
         return Err(Failure::other(message).hint("--force overwrites them, --dry-run shows what would be written"));
     }
     Ok((root, survey, files))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
-    written.map_err(|error| Failure::other(format!("failed to write {}", path.display())).because(error))
 }
 
 /// The files that were written, and the next steps.

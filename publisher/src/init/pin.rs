@@ -5,8 +5,6 @@ use semver::Version;
 use crate::{exit::Failure, git, oci::Repository};
 
 const FROM_HINT: &str = "write --from OWNER/REPO or --from OWNER/REPO@COMMIT";
-/// The digits of a commit's id.
-const COMMIT_DIGITS: usize = 40;
 
 /// A commit of a repository that holds Tallyman.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +48,8 @@ impl Pin {
     /// This commit of this repository.
     fn at(repository: &str, commit: &str) -> Result<Self, Failure> {
         check_repository(repository)?;
-        if commit.len() != COMMIT_DIGITS || !commit.bytes().all(|b| b.is_ascii_hexdigit()) {
-            let message = format!("`{commit}` is not the id of a commit, which has {COMMIT_DIGITS} hexadecimal digits");
+        if commit.len() != 40 || !commit.bytes().all(|b| b.is_ascii_hexdigit()) {
+            let message = format!("`{commit}` is not the id of a commit, which has 40 hexadecimal digits");
             return Err(Failure::other(message).hint(FROM_HINT));
         }
         Ok(Self { repository: repository.into(), commit: commit.to_ascii_lowercase(), release: None })

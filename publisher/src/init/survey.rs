@@ -18,8 +18,6 @@ const FOREIGN: [&str; 4] = ["node_modules", "target", "third_party", "vendor"];
 /// What a workflow contains that publishes images.
 const PUBLISHING: [&str; 5] =
     ["docker/build-push-action", "docker push", "podman push", "buildah push", "redhat-actions/push"];
-/// The characters, besides letters and digits, that a workflow's filter of branches takes literally.
-const PLAIN_IN_BRANCH: &[u8] = b"-_./";
 
 /// What is to be set up.
 pub(super) struct Survey {
@@ -92,7 +90,8 @@ pub(super) async fn survey(root: &Path, args: &InitArgs) -> Result<Survey, Failu
         Some(branch) => branch.clone(),
         None => git::main_branch(root).await.unwrap_or_else(|| MAIN_BRANCH.into()),
     };
-    if !branch.bytes().all(|b| b.is_ascii_alphanumeric() || PLAIN_IN_BRANCH.contains(&b)) {
+    // The characters that a workflow's filter of branches takes literally.
+    if !branch.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b)) {
         let message = format!("the branch `{branch}` has characters that mean something else in a workflow");
         return Err(Failure::other(message).hint("name another one: --branch NAME"));
     }

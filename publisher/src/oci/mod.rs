@@ -9,10 +9,10 @@ mod repository;
 mod tag;
 
 pub use oci_spec::image::Digest;
-pub use platform::{Platform, PlatformError};
+pub use platform::Platform;
 pub use raw::{RawManifest, digest_of, digest_of_hash, short};
-pub use repository::{Host, Repository, RepositoryError, is_loopback};
-pub use tag::{Tag, TagError};
+pub use repository::{Host, Repository, is_loopback};
+pub use tag::Tag;
 
 // Media types. Docker's (image manifest version 2, schema 2) are what this publisher writes, because only they carry
 // `HEALTHCHECK`; the OCI ones are only read, in images of other publishers.

@@ -4,9 +4,6 @@ use bytes::Bytes;
 use oci_spec::image::{Digest, Sha256Digest};
 use sha2::{Digest as _, Sha256};
 
-/// How many hexadecimal digits people need to tell digests apart.
-const SHORT_DIGITS: usize = 12;
-
 /// A manifest or list: exact bytes, their media type and their digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawManifest {
@@ -43,7 +40,7 @@ pub fn digest_of_hash(hash: Sha256) -> Digest {
 /// A digest as people read it: the first twelve hexadecimal digits.
 pub fn short(digest: &Digest) -> &str {
     let hex = digest.digest();
-    hex.get(..SHORT_DIGITS).unwrap_or(hex)
+    hex.get(..12).unwrap_or(hex)
 }
 
 #[cfg(test)]

@@ -2,20 +2,11 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use serde::Serialize;
-use thiserror::Error;
-
 /// The longest repository name that registries take, in characters (distribution's reference grammar).
 const NAME_LENGTH_MAX: usize = 255;
 
-/// Docker Hub by the name that references use.
-const DOCKER_HUB: &str = "docker.io";
-/// The host that answers Docker Hub's distribution API.
-const DOCKER_HUB_API: &str = "registry-1.docker.io";
-
 /// The host of a registry with its port where it has one, as it stands in references: `docker.io`, `127.0.0.1:5000`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Host(String);
 
 impl Host {
@@ -26,12 +17,12 @@ impl Host {
 
     /// The host that answers the distribution API: Docker Hub's is not the one in its references.
     pub fn api(&self) -> &str {
-        if self.is_docker_hub() { DOCKER_HUB_API } else { &self.0 }
+        if self.is_docker_hub() { "registry-1.docker.io" } else { &self.0 }
     }
 
     /// Whether this is Docker Hub.
     pub fn is_docker_hub(&self) -> bool {
-        self.0 == DOCKER_HUB
+        self.0 == "docker.io"
     }
 
     /// Whether this is GitHub's container registry.
@@ -66,31 +57,20 @@ pub struct Repository {
     pub name: String,
 }
 
-/// Why a text is no repository.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum RepositoryError {
-    /// The part before the first `/` is no host.
-    #[error("`{0}` names no registry, expected host/name such as ghcr.io/acme/hello")]
-    NoHost(String),
-    /// The name breaks the grammar of the distribution specification.
-    #[error(
-        "`{0}` is not a repository name, expected lower-case letters and digits, parts divided by `/` and joined by `.`, `_` or `-`"
-    )]
-    BadName(String),
-}
-
 impl FromStr for Repository {
-    type Err = RepositoryError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, RepositoryError> {
-        let (host, name) = text.split_once('/').ok_or_else(|| RepositoryError::NoHost(text.into()))?;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let no_host = || format!("`{text}` names no registry, expected host/name such as ghcr.io/acme/hello");
+        let (host, name) = text.split_once('/').ok_or_else(no_host)?;
         let looks_like_a_host = host == "localhost" || host.contains(['.', ':']);
         let clean = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b));
         if !looks_like_a_host || !clean {
-            return Err(RepositoryError::NoHost(text.into()));
+            return Err(no_host());
         }
         if name.len() > NAME_LENGTH_MAX || !name.split('/').all(is_component) {
-            return Err(RepositoryError::BadName(name.into()));
+            let expected = "lower-case letters and digits, parts divided by `/` and joined by `.`, `_` or `-`";
+            return Err(format!("`{name}` is not a repository name, expected {expected}"));
         }
         Ok(Self { host: Host(host.to_ascii_lowercase()), name: name.into() })
     }

@@ -3,7 +3,6 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// The longest tag that a registry takes, in characters (distribution specification 1.1, "Pulling manifests").
 const TAG_LENGTH_MAX: usize = 128;
@@ -13,12 +12,9 @@ const TAG_LENGTH_MAX: usize = 128;
 #[serde(try_from = "String")]
 pub struct Tag(String);
 
-/// Why a text is no tag.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error(
-    "`{0}` is not a tag, expected 1 to 128 characters, each a letter, a digit, `_`, `.` or `-`, not starting with `.` or `-`"
-)]
-pub struct TagError(String);
+/// What a tag has to be like, for people.
+const EXPECTED: &str =
+    "expected 1 to 128 characters, each a letter, a digit, `_`, `.` or `-`, not starting with `.` or `-`";
 
 impl Tag {
     /// The tag of the newest build of the main branch, and the only one that moves.
@@ -33,22 +29,22 @@ impl Tag {
 }
 
 impl TryFrom<String> for Tag {
-    type Error = TagError;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Self, TagError> {
+    fn try_from(text: String) -> Result<Self, String> {
         text.parse()
     }
 }
 
 impl FromStr for Tag {
-    type Err = TagError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, TagError> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let fits = (1..=TAG_LENGTH_MAX).contains(&text.len())
             && text.bytes().next().is_some_and(word)
             && text.bytes().all(|b| word(b) || b == b'.' || b == b'-');
-        if fits { Ok(Self(text.into())) } else { Err(TagError(text.into())) }
+        if fits { Ok(Self(text.into())) } else { Err(format!("`{text}` is not a tag, {EXPECTED}")) }
     }
 }
 
@@ -70,7 +66,7 @@ mod tests {
         }
         let too_long = "a".repeat(TAG_LENGTH_MAX + 1);
         for bad in ["", ".a", "-a", "a b", "a/b", "a:b", "a+b", "ä", "a\n", &too_long] {
-            assert_eq!(bad.parse::<Tag>(), Err(TagError(bad.into())));
+            assert_eq!(bad.parse::<Tag>(), Err(format!("`{bad}` is not a tag, {EXPECTED}")));
         }
     }
 }

@@ -9,11 +9,6 @@ use crate::{
     oci::{Platform, Tag},
 };
 
-/// How many digits of a commit id people need to tell commits apart.
-const SHORT_SHA_DIGITS: usize = 7;
-/// How many hexadecimal digits a commit id has: SHA-1, SHA-256.
-const SHA_DIGITS: [usize; 2] = [40, 64];
-
 const TRIGGER_HINT: &str = "push to the main branch, push a tag v<major>.<minor>.<patch>, or start the workflow by hand \
     (workflow_dispatch, `--tag-name`)";
 const RELEASE_HINT: &str =
@@ -22,7 +17,7 @@ const RESERVED_HINT: &str =
     "`latest` is published by a push to the main branch, a version by pushing its tag v<major>.<minor>.<patch>";
 const NOT_MANUAL_HINT: &str = "leave it out, or start the workflow by hand (`--event-name workflow_dispatch`)";
 
-/// What kind of build a plan is for.
+/// What kind of build a plan is for; the names in outputs are `latest`, `release`, `manual` and `pull-request`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -56,18 +51,6 @@ impl Plan {
     /// removed: only `latest` does (FR-009, FR-016).
     pub fn floating(&self) -> bool {
         self.kind == Kind::Latest
-    }
-}
-
-impl Kind {
-    /// The name in outputs: `latest`, `release`, `manual`, `pull-request`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Latest => "latest",
-            Self::Release => "release",
-            Self::Manual => "manual",
-            Self::PullRequest => "pull-request",
-        }
     }
 }
 
@@ -154,11 +137,11 @@ fn is_version(text: &str) -> bool {
 
 /// A commit id as people read it, and as it stands in the tag of a manual build without a name.
 pub(super) fn short_commit(commit: &str) -> &str {
-    commit.get(..SHORT_SHA_DIGITS).unwrap_or(commit)
+    commit.get(..7).unwrap_or(commit)
 }
 
 fn commit(sha: &str) -> Result<String, Failure> {
-    if SHA_DIGITS.contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if matches!(sha.len(), 40 | 64) && sha.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(sha.to_ascii_lowercase());
     }
     Err(Failure::other(format!("`{sha}` is not a commit, expected 40 or 64 hexadecimal digits")).hint(COMMIT_HINT))
@@ -166,12 +149,10 @@ fn commit(sha: &str) -> Result<String, Failure> {
 
 /// The configured platforms that were chosen, in the order of the configuration.
 fn subset(chosen: &str, configured: &[Platform]) -> Result<Vec<Platform>, Failure> {
+    let invalid = |error: String| Failure::other(format!("the input `platforms` is not acceptable: {error}"));
     let mut wanted = Vec::new();
     for entry in chosen.split(',') {
-        let platform: Platform = entry
-            .trim()
-            .parse()
-            .map_err(|error| Failure::other(format!("the input `platforms` is not acceptable: {error}")))?;
+        let platform: Platform = entry.trim().parse().map_err(invalid)?;
         if !configured.contains(&platform) {
             let configured = configured.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let message =

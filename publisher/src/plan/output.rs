@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Kind, Plan, decide::short_commit};
-use crate::{config::Config, environment::Environment, oci::Platform};
+use crate::{
+    config::{Config, RegistryConfig},
+    environment::Environment,
+    oci::Platform,
+};
 
 /// The variable that names the GitHub runner for linux/arm64, and the default.
 const RUNNER_ARM64: (&str, &str) = ("TALLYMAN_RUNNER_ARM64", "ubuntu-26.04-arm");
@@ -25,7 +29,7 @@ pub fn github_output(plan: &Plan, config: &Config, env: &Environment) -> String 
     let include: Vec<Value> = plan.platforms.iter().map(|platform| matrix_entry(platform, env)).collect();
     let outputs = [
         ("tag", plan.tag.to_string()),
-        ("kind", plan.kind.name().to_owned()),
+        ("kind", json!(plan.kind).as_str().unwrap_or_default().to_owned()),
         ("release", (plan.kind == Kind::Release).to_string()),
         ("platforms", json!(platforms).to_string()),
         ("matrix", json!({ "include": include }).to_string()),
@@ -72,11 +76,8 @@ pub fn text(plan: &Plan, config: &Config) -> String {
 
 /// The plan for programs: its fields, the image, and where it goes.
 pub fn json(plan: &Plan, config: &Config) -> Value {
-    let registries: Vec<Value> = config
-        .registries
-        .iter()
-        .map(|registry| json!({ "name": registry.name, "reference": format!("{}:{}", registry.repository, plan.tag) }))
-        .collect();
+    let reference = |registry: &RegistryConfig| format!("{}:{}", registry.repository, plan.tag);
+    let entries = config.registries.iter().map(|it| json!({ "name": it.name, "reference": reference(it) }));
     json!({
         "image": config.image,
         "tag": plan.tag,
@@ -84,7 +85,7 @@ pub fn json(plan: &Plan, config: &Config) -> Value {
         "commit": plan.commit,
         "platforms": plan.platforms,
         "push": plan.push,
-        "registries": registries,
+        "registries": entries.collect::<Vec<_>>(),
         "waive": waived(config),
     })
 }

@@ -177,7 +177,7 @@ pub fn host_architecture() -> String {
 
 /// Whether a machine of this architecture runs the platform's programs itself, its smaller sibling's included.
 pub fn runs_natively(host: &str, platform: &Platform) -> bool {
-    let wanted = platform.architecture();
+    let wanted = platform.architecture.as_str();
     host == wanted || matches!((host, wanted), ("amd64", "386") | ("arm64", "arm"))
 }
 

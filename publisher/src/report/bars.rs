@@ -71,12 +71,8 @@ impl Bars {
                     self.layers.retain(|(of, ..), _| *of != platform);
                 }
             }
-            Event::Compressing { platform, diff_id, read } => {
-                self.advance((platform, diff_id, None), read, None);
-            }
-            Event::Compressed { platform, diff_id } => {
-                self.layers.remove(&(platform, diff_id, None));
-            }
+            Event::Compressing { platform, diff_id, read } => self.advance((platform, diff_id, None), read, None),
+            Event::Compressed { platform, diff_id } => drop(self.layers.remove(&(platform, diff_id, None))),
             Event::Uploading { platform, registry, digest, sent, size } => {
                 self.advance((platform, digest, Some(registry)), sent, Some(size));
             }

@@ -11,6 +11,7 @@ use crate::{
     clean::Report,
     exit::Failure,
     oci::{Digest, Platform},
+    plan::Kind,
     stage::StagedImage,
 };
 
@@ -36,8 +37,8 @@ pub struct Publication {
     pub status: Status,
     /// The tag, `latest`.
     pub tag: String,
-    /// What kind of build it is: `latest`, `release`, `manual`.
-    pub kind: String,
+    /// What kind of build it is.
+    pub kind: Kind,
     /// The digest of the list; none before there is a list.
     pub digest: Option<Digest>,
     /// How the images were built, in the order of the platforms.
@@ -177,7 +178,7 @@ pub(super) mod tests {
         Publication {
             status: Status::Published,
             tag: "latest".into(),
-            kind: "latest".into(),
+            kind: Kind::Latest,
             digest: Some(digest("list")),
             builds: vec![build(amd64(), 6), build(arm64(), 0)],
             platforms: vec![platform(amd64(), 4, 2_400_000), platform(arm64(), 0, 62_800_000)],
