@@ -98,7 +98,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
     }
     let registries = join_all(cleaners.into_iter().map(async |(cleaner, recorded)| {
         let mut report = cleaner.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
-        warn_if_latest_is_absent(cleaner.registry(), &mut report).await;
+        warn_if_latest_is_absent(&cleaner.registry, &mut report).await;
         report
     }))
     .await;
