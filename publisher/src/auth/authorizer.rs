@@ -66,7 +66,13 @@ impl Authorizer {
             Some(Challenge::Bearer(bearer)) => bearer.clone(),
         };
         let token = CachedToken::of(&mut state.tokens, scope);
-        let fetch = token.usable().unwrap_or_else(|| {
+        // A fetch that is under way, a token that is fresh, or a refusal that is final.
+        let is_good = |result: &Result<Token, AuthError>| match result {
+            Ok(token) => token.is_fresh(),
+            Err(error) => error.request().is_none(),
+        };
+        let usable = token.fetch.clone().filter(|fetch| fetch.peek().is_none_or(is_good));
+        let fetch = usable.unwrap_or_else(|| {
             let request = token::request(&self.http, &self.credential, &bearer, &token.requested);
             let fetch = token::fetch(request, bearer.server(), self.credential.clone());
             token.fetch.insert(fetch.boxed().shared()).clone()
@@ -94,7 +100,11 @@ impl Authorizer {
         let again = match &challenge {
             Challenge::Basic => self.credential.basic_header().is_some_and(|header| Some(&header) != refused),
             Challenge::Bearer(bearer) => {
-                self.check(bearer)?;
+                // A credential goes to a token server over TLS, to this machine, or where the user allows plain HTTP.
+                let may_be_plain = self.allow_http || bearer.realm.host_str().is_some_and(is_loopback);
+                if !matches!((bearer.realm.scheme(), may_be_plain), ("https", _) | ("http", true)) {
+                    return Err(AuthError::InsecureRealm { server: bearer.server() });
+                }
                 CachedToken::of(&mut state.tokens, scope).refused(refused, bearer.lacking.as_deref())
             }
         };
@@ -107,29 +117,11 @@ impl Authorizer {
         let token = sent.and_then(|header| header.to_str().ok()?.split_once(' '));
         self.credential.secrets().into_iter().chain(token.map(|(_, token)| token.to_owned())).collect()
     }
-
-    /// A credential goes to a token server over TLS, to this machine, or where the user allows plain HTTP.
-    fn check(&self, bearer: &Bearer) -> Result<(), AuthError> {
-        match bearer.realm.scheme() {
-            "https" => Ok(()),
-            "http" if self.allow_http || bearer.realm.host_str().is_some_and(is_loopback) => Ok(()),
-            _ => Err(AuthError::InsecureRealm { server: bearer.server() }),
-        }
-    }
 }
 
 impl CachedToken {
     fn of<'a>(tokens: &'a mut HashMap<Scope, Self>, scope: &Scope) -> &'a mut Self {
         tokens.entry(scope.clone()).or_insert_with(|| Self { requested: scope.clone(), fetch: None })
-    }
-
-    /// A fetch that is under way, a token that is fresh, or a refusal that is final.
-    fn usable(&self) -> Option<Fetch> {
-        let is_good = |result: &Result<Token, AuthError>| match result {
-            Ok(token) => token.is_fresh(),
-            Err(error) => error.request().is_none(),
-        };
-        self.fetch.clone().filter(|fetch| fetch.peek().is_none_or(is_good))
     }
 
     /// Drops the refused token; whether there is or can be another one.

@@ -6,11 +6,6 @@ use thiserror::Error;
 
 use crate::http::RequestError;
 
-/// The host of Docker Hub's token server.
-const DOCKER_HUB_TOKENS: &str = "auth.docker.io";
-/// The host of GHCR's token server.
-const GHCR_TOKENS: &str = "ghcr.io";
-
 /// Why no credential was found, or why a registry does not get the authorization that it wants. `server` is the host of a
 /// token server.
 ///
@@ -74,20 +69,18 @@ impl AuthError {
             Self::Denied { anonymous: true, .. } => {
                 "no credential was found; `publisher doctor` shows where it was looked for".into()
             }
-            Self::Denied { server, .. } => denied_hint(server).into(),
+            Self::Denied { server, .. } => match server.as_str() {
+                // The token servers of Docker Hub and GHCR.
+                "auth.docker.io" => {
+                    "DOCKERHUB_TOKEN must be a personal access token of DOCKERHUB_USERNAME, with Read, Write & Delete, not expired"
+                }
+                "ghcr.io" => {
+                    "the workflow needs `permissions: packages: write`; elsewhere a classic token with `write:packages` is needed"
+                }
+                _ => "check the user name and the password; `publisher doctor` shows where they were found",
+            }
+            .into(),
             Self::FileNotWritten(_) | Self::Challenge(_) | Self::Token { .. } => return None,
         })
-    }
-}
-
-fn denied_hint(server: &str) -> &'static str {
-    match server {
-        DOCKER_HUB_TOKENS => {
-            "DOCKERHUB_TOKEN must be a personal access token of DOCKERHUB_USERNAME, with Read, Write & Delete, not expired"
-        }
-        GHCR_TOKENS => {
-            "the workflow needs `permissions: packages: write`; elsewhere a classic token with `write:packages` is needed"
-        }
-        _ => "check the user name and the password; `publisher doctor` shows where they were found",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write as _},
+    io::{ErrorKind, Write as _},
     iter::successors,
     path::{Path, PathBuf},
     sync::Arc,
@@ -41,9 +41,7 @@ impl AuthFile {
     pub(super) async fn read(path: &Path) -> Result<Option<Self>, AuthError> {
         let bytes = match tokio::fs::read(path).await {
             Ok(bytes) => bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(error) => return Err(AuthError::File { path: path.into(), source: Arc::new(error) }),
         };
         // docker takes an empty file for an empty configuration.

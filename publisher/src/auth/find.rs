@@ -61,8 +61,7 @@ pub async fn find(
     Ok(FoundCredential { credential: Credential::Anonymous, origin })
 }
 
-fn in_environment(env: &Environment, repository: &Repository, names: (&str, &str)) -> Lookup {
-    let (username_name, password_name) = names;
+fn in_environment(env: &Environment, repository: &Repository, (username_name, password_name): (&str, &str)) -> Lookup {
     // A line break at the end is what `echo` left in a secret; no header could carry it.
     let value = |name| env.get(name).map(|text| text.trim_end_matches(['\r', '\n'])).filter(|text| !text.is_empty());
     let half = |present: &str, missing: &str| AuthError::HalfSet { present: present.into(), missing: missing.into() };
@@ -106,10 +105,8 @@ async fn in_file(env: &Environment, file: &AuthFile, repository: &Repository) ->
     if let Some(credential) = file.credential(repository)? {
         return Ok(Some(FoundCredential { credential, origin: format!("auth file {}", file.path.display()) }));
     }
-    match file.store() {
-        Some(name) => in_helper(env, file, name, &repository.host).await,
-        None => Ok(None),
-    }
+    let Some(name) = file.store() else { return Ok(None) };
+    in_helper(env, file, name, &repository.host).await
 }
 
 async fn in_helper(env: &Environment, file: &AuthFile, name: &str, host: &Host) -> Lookup {

@@ -22,7 +22,8 @@ const LIST_ATTEMPTS_MAX: u32 = 4;
 
 /// Cleans one repository.
 pub struct Cleaner {
-    registry: Arc<Registry>,
+    /// The registry.
+    pub registry: Arc<Registry>,
     kind: DriverKind,
     /// `None` where nothing is removed.
     driver: Option<Driver>,
@@ -61,11 +62,6 @@ impl Cleaner {
         Ok(Self { registry, kind, driver })
     }
 
-    /// The registry.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     /// Whether anything is ever removed here.
     pub fn is_cleaned(&self) -> bool {
         self.driver.is_some()
@@ -101,7 +97,7 @@ impl Cleaner {
 
     /// A report of `work`, which is empty where nothing is ever removed.
     async fn report(&self, work: impl AsyncFnOnce(&Driver, &mut Report) -> Result<(), Problem>) -> Report {
-        let mut report = Report::new(self.registry.name(), self.registry.repository(), self.kind);
+        let mut report = Report::new(&self.registry.name, &self.registry.repository, self.kind);
         if let Some(driver) = &self.driver
             && let Err(problem) = work(driver, &mut report).await
         {

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::{
     Item, Outcome, Problem,
-    graph::{Graph, fallback_subject},
+    graph::{Graph, Node, fallback_subject},
 };
 use crate::oci::{Digest, Tag, short};
 
@@ -46,7 +46,10 @@ pub fn decide(graph: &Graph, recorded: &[Digest]) -> Result<Decision, Problem> {
     let reached = reached(graph, &referrers, &ours)?;
     for item in &mut items {
         match reached.get(&item.digest) {
-            Some(&tag) => item.keep_for(tag),
+            Some(&tag) => {
+                item.becomes(Outcome::Kept, format!("{tag} holds it"));
+                item.kept_by = Some(tag.clone());
+            }
             None => item.because.push_str(", no tag holds it"),
         }
     }
@@ -87,19 +90,12 @@ fn claim_all(graph: &Graph, referrers: &Referrers, recorded: &[Digest]) -> Vec<I
 
 /// Adds a manifest, what it names, and its referrers, each once. What is not in the graph is gone already.
 fn claim(graph: &Graph, referrers: &Referrers, digest: &Digest, depth: usize, because: String, items: &mut Vec<Item>) {
-    let Some(node) = graph.nodes.get(digest) else { return };
+    let Some(Node { children, list, .. }) = graph.nodes.get(digest) else { return };
     if items.iter().any(|item| item.digest == *digest) {
         return;
     }
-    items.push(Item {
-        digest: digest.clone(),
-        depth,
-        list: node.list,
-        outcome: Outcome::Planned,
-        because,
-        kept_by: None,
-    });
-    for child in &node.children {
+    items.push(Item { digest: digest.clone(), depth, list: *list, outcome: Outcome::Planned, because, kept_by: None });
+    for child in children {
         claim(graph, referrers, child, depth + 1, format!("part of {}", short(digest)), items);
     }
     for referrer in referrers.get(digest).into_iter().flatten() {

@@ -6,10 +6,6 @@ use serde::Deserialize;
 
 use crate::oci::{DOCKER_MANIFEST, Digest, OCI_MANIFEST, RawManifest, Tag};
 
-/// The prefix of a fallback tag, which lists a manifest's referrers where a registry has no referrers API:
-/// `sha256-<hex>` (distribution specification 1.1, "Referrers tag schema").
-const FALLBACK_PREFIX: &str = "sha256-";
-
 /// One manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
@@ -34,11 +30,6 @@ impl Graph {
     /// The manifests that a manifest names.
     pub(super) fn children(&self, digest: &Digest) -> &[Digest] {
         self.nodes.get(digest).map(|node| node.children.as_slice()).unwrap_or_default()
-    }
-
-    /// The tags that point at a manifest.
-    pub(super) fn tags_of(&self, digest: &Digest) -> Vec<Tag> {
-        self.tags.iter().filter(|(_, targets)| targets.contains(digest)).map(|(tag, _)| tag.clone()).collect()
     }
 }
 
@@ -67,9 +58,10 @@ pub(super) fn parse(manifest: &RawManifest) -> Option<(Node, Vec<Digest>)> {
     Some((Node { children, subject: subject.map(|subject| subject.digest), list }, images))
 }
 
-/// The subject that a fallback tag stands for; `None` for any other tag.
+/// The subject of a fallback tag, which lists a manifest's referrers where a registry has no referrers API: `sha256-<hex>`
+/// (distribution specification 1.1, "Referrers tag schema"). `None` for any other tag.
 pub(super) fn fallback_subject(tag: &Tag) -> Option<Digest> {
-    let hex = tag.as_str().strip_prefix(FALLBACK_PREFIX)?;
+    let hex = tag.as_str().strip_prefix("sha256-")?;
     format!("sha256:{hex}").parse().ok()
 }
 

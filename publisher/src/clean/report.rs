@@ -52,7 +52,7 @@ pub struct Problem {
 }
 
 /// The clean-up of one registry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The registry's short name.
     pub registry: String,
@@ -112,11 +112,6 @@ impl Outcome {
 }
 
 impl Item {
-    pub(super) fn keep_for(&mut self, tag: &Tag) {
-        self.becomes(Outcome::Kept, format!("{tag} holds it"));
-        self.kept_by = Some(tag.clone());
-    }
-
     pub(super) fn becomes(&mut self, outcome: Outcome, because: impl Into<String>) {
         self.outcome = outcome;
         self.because = because.into();
@@ -126,15 +121,7 @@ impl Item {
 impl Report {
     /// A report of a clean-up that has done nothing yet.
     pub fn new(registry: &str, repository: &Repository, driver: DriverKind) -> Self {
-        Self {
-            registry: registry.into(),
-            repository: repository.to_string(),
-            driver,
-            items: Vec::new(),
-            restore: Vec::new(),
-            warnings: Vec::new(),
-            problem: None,
-        }
+        Self { registry: registry.into(), repository: repository.to_string(), driver, ..Self::default() }
     }
 
     /// How many manifests have this outcome.

@@ -105,7 +105,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn unreadable(&self, digest: &Digest) -> Problem {
-        Problem::new(format!("manifest {digest} cannot be read from {}", self.registry.name()))
+        Problem::new(format!("manifest {digest} cannot be read from {}", self.registry.name))
     }
 
     /// Whether the registry answered that it does not have a manifest.

@@ -56,7 +56,7 @@ impl Sweep<'_> {
                 if self.restore_tags().await? {
                     return Ok(());
                 }
-                kept = kept_by(&self.graph, &self.scanner, digest, self.report)?;
+                kept = kept_by(&self.graph, &self.scanner.recorded, digest, self.report)?;
             }
             let deletion = match kept {
                 Some(kept) => kept,
@@ -75,7 +75,8 @@ impl Sweep<'_> {
     async fn delete(&mut self, digest: &Digest) -> Result<Deletion, Problem> {
         let Self { scanner, graph, rescans, report, .. } = self;
         let (registry, driver, moved) = (scanner.registry, scanner.driver, scanner.moved.clone());
-        let tags = graph.tags_of(digest);
+        let tags = graph.tags.iter().filter(|(_, targets)| targets.contains(digest));
+        let tags: Vec<Tag> = tags.map(|(tag, _)| tag.clone()).collect();
         for tag in &tags {
             if let Some(kept @ Deletion::Kept(_)) = driver.delete_tag(registry, tag).await? {
                 return Ok(kept);
@@ -94,7 +95,7 @@ impl Sweep<'_> {
                     break;
                 }
                 let graph = scanner.graph().await?;
-                if let Some(kept) = kept_by(&graph, scanner, digest, report)? {
+                if let Some(kept) = kept_by(&graph, &scanner.recorded, digest, report)? {
                     return Ok(Some(kept));
                 }
                 (is_stale, known) = (false, graph.tags);
@@ -136,10 +137,8 @@ impl Sweep<'_> {
     /// tag whose former target is still there was not deleted by its owner, where only the deletion of a manifest
     /// removes a tag. Returns whether there was one.
     async fn restore_tags(&mut self) -> Result<bool, Problem> {
-        let Some((deleted, tags)) = self.last.take() else { return Ok(false) };
-        if self.scanner.driver.deletes_tags() {
-            return Ok(false);
-        }
+        let last = self.last.take().filter(|_| !self.scanner.driver.deletes_tags());
+        let Some((deleted, tags)) = last else { return Ok(false) };
         let Some(manifest) = self.scanner.manifest(&deleted) else { return Ok(false) };
         let registry = self.scanner.registry;
         let mut is_restored = false;
@@ -203,13 +202,8 @@ impl Sweep<'_> {
 }
 
 /// What keeps a manifest by this scan. Nothing is deleted unless the newest scan says so too.
-fn kept_by(
-    graph: &Graph,
-    scanner: &Scanner<'_>,
-    digest: &Digest,
-    report: &Report,
-) -> Result<Option<Deletion>, Problem> {
-    let decision = decide(graph, &scanner.recorded)?;
+fn kept_by(graph: &Graph, recorded: &[Digest], digest: &Digest, report: &Report) -> Result<Option<Deletion>, Problem> {
+    let decision = decide(graph, recorded)?;
     // A list that was kept keeps what it names.
     let mut kept = report.items.iter().filter(|item| item.outcome == Outcome::Kept);
     Ok(match decision.item(digest).map(|item| &item.kept_by) {

@@ -97,7 +97,7 @@ pub async fn clean(environment: &Environment, args: &CleanArgs, events: Events) 
     }
     let registries = join_all(cleaners.into_iter().map(async |(cleaner, recorded)| {
         let mut report = cleaner.clean(Task { recorded, dry_run: args.dry_run, ..Task::default() }).await;
-        match cleaner.registry().resolve(&Tag::latest()).await {
+        match cleaner.registry.resolve(&Tag::latest()).await {
             Ok(Some(_)) => {}
             Ok(None) => report.warnings.push(format!("{} is not there", Tag::latest())),
             Err(error) => _ = report.problem.get_or_insert(Problem { denied: false, ..error.into() }),

@@ -16,7 +16,7 @@ use super::{
     visibility,
 };
 use crate::{
-    commit::{Build, Mover, Record, TagMove, assemble, put_list, read_children, restore_children, take_over},
+    commit::{Build, Mover, Record, TagMove, assemble, put_list, read_child, restore_children, take_over},
     event::Phase,
     exit::{Exit, Failure},
     oci::{DOCKER_LIST, RawManifest, Tag},
@@ -51,7 +51,7 @@ pub(super) async fn commit(
     records: &[Record],
     registries: &[Arc<Registry>],
 ) -> Result<Publication, Failure> {
-    let children = read_children(records, &run.plan.commit)?;
+    let children = records.iter().map(|record| read_child(record, &run.plan.commit)).collect::<Result<Vec<_>, _>>()?;
     let list = assemble(&children);
     let build = children.first().map(|child| child.build.clone()).unwrap_or_default();
     let (cleaners, events) = (open_cleaners(run, registries).await, run.events());

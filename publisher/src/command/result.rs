@@ -30,7 +30,7 @@ pub(super) fn published(
     let outcome = |(at, registry): (usize, &Arc<Registry>)| RegistryOutcome {
         previous: mover.before(at).map(|manifest| manifest.digest.clone()),
         read_back_milliseconds: mover.read_back(at).map(milliseconds),
-        ..registry_outcome(registry, format!("{}:{}", registry.repository(), run.plan.tag), list)
+        ..registry_outcome(registry, format!("{}:{}", registry.repository, run.plan.tag), list)
     };
     Publication {
         digest: Some(list.clone()),
@@ -43,7 +43,7 @@ pub(super) fn published(
 /// A run that put one platform's image on the registries and no tag on it.
 pub(super) fn staged(run: &Run, record: &Record, registries: &[Arc<Registry>]) -> Publication {
     let by_digest = |registry: &Arc<Registry>| {
-        registry_outcome(registry, format!("{}@{}", registry.repository(), record.image.digest), &record.image.digest)
+        registry_outcome(registry, format!("{}@{}", registry.repository, record.image.digest), &record.image.digest)
     };
     let registries = registries.iter().map(by_digest).collect();
     Publication { registries, ..publication(run, Status::Staged, slice::from_ref(record)) }
@@ -78,7 +78,7 @@ fn publication(run: &Run, status: Status, records: &[Record]) -> Publication {
 fn registry_outcome(registry: &Registry, reference: String, digest: &Digest) -> RegistryOutcome {
     let traffic = &registry.traffic;
     RegistryOutcome {
-        name: registry.name().into(),
+        name: registry.name.clone(),
         reference,
         digest: digest.clone(),
         previous: None,

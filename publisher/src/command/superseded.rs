@@ -43,7 +43,7 @@ impl<'a> Superseded<'a> {
             return None;
         }
         for cleaner in cleaners.iter().flatten().filter(|cleaner| !cleaner.is_cleaned()) {
-            let name = cleaner.registry().name();
+            let name = &cleaner.registry.name;
             run.note(format!("{name}: superseded images stay, nothing says how they are removed there; see `driver`"));
         }
         Some(Self { run, list, cleaners })
@@ -59,7 +59,7 @@ impl<'a> Superseded<'a> {
         let vacate = async |(at, cleaner): (usize, &Cleaner)| {
             let Some(previous) = self.previous(mover, at) else { return };
             if let Err(problem) = cleaner.vacate(tag, previous).await {
-                let name = cleaner.registry().name();
+                let name = &cleaner.registry.name;
                 self.run.warn(format!("{name}: {tag} was not taken away first: {problem}"));
             }
         };
@@ -70,7 +70,7 @@ impl<'a> Superseded<'a> {
     pub(super) async fn after(&self, mover: &Mover<'_>) -> Vec<Report> {
         let tag = &self.run.plan.tag;
         let absent = self.cleaned().filter(|(at, _)| mover.before(*at).is_none());
-        let absent: Vec<_> = absent.map(|(_, cleaner)| cleaner.registry().name()).collect();
+        let absent: Vec<_> = absent.map(|(_, cleaner)| cleaner.registry.name.as_str()).collect();
         if !absent.is_empty() {
             self.run.warn(format!("{tag} was not there before on {}: nothing to clean up", absent.join(", ")));
         }
@@ -78,7 +78,7 @@ impl<'a> Superseded<'a> {
         // has staged it here. So is what another run set meanwhile and this one has overwritten.
         let before =
             (0..self.cleaners.len()).filter_map(|at| self.previous(mover, at)).map(|manifest| &manifest.digest);
-        let overwritten = mover.overwritten().iter().filter(|digest| **digest != self.list.digest);
+        let overwritten = mover.overwritten.iter().filter(|digest| **digest != self.list.digest);
         let superseded: Vec<Digest> = before.chain(overwritten).cloned().collect();
         let clean = async |(at, cleaner): (usize, &Cleaner)| {
             let previous = self.previous(mover, at);

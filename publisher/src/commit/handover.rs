@@ -76,7 +76,7 @@ impl Record {
     pub fn new(staged: &Staged, steps: &Steps, registries: &[Arc<Registry>], identity: &Identity) -> Self {
         // Both are JSON, which is UTF-8; what is not would be found out by its digest.
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let repository = |registry: &Arc<Registry>| (registry.name().to_owned(), registry.repository().to_string());
+        let repository = |registry: &Arc<Registry>| (registry.name.clone(), registry.repository.to_string());
         Self {
             version: VERSION,
             identity: identity.clone(),
@@ -126,7 +126,7 @@ pub fn take_over(
     identity: &Identity,
 ) -> Result<Vec<Record>, Failure> {
     let files = |platform: &Platform| {
-        let digests = registries.iter().map(|registry| digest_file(platform, registry.name()));
+        let digests = registries.iter().map(|registry| digest_file(platform, &registry.name));
         digests.chain([metadata_file(platform)]).collect::<Vec<_>>()
     };
     let missing: Vec<_> = platforms.iter().flat_map(files).filter(|name| !folder.join(name).exists()).collect();
@@ -134,7 +134,34 @@ pub fn take_over(
         let (folder, missing) = (folder.display(), missing.join(", no "));
         return Err(refused(format!("the set is incomplete: {folder} has no {missing}")).hint(INCOMPLETE_HINT));
     }
-    platforms.iter().map(|platform| read_platform(folder, platform, registries, identity)).collect()
+    let same = |path: &Path, field, seen: &str, expected: &str| {
+        if seen == expected { Ok(()) } else { Err(foreign(path, field, seen, expected)) }
+    };
+    let mut records = Vec::new();
+    for platform in platforms {
+        let path = folder.join(metadata_file(platform));
+        let record = Record::read(&path)?;
+        let Record { identity: theirs, image, .. } = &record;
+        same(&path, "platform", &image.platform.to_string(), &platform.to_string())?;
+        same(&path, "run", &theirs.run_id, &identity.run_id)?;
+        same(&path, "commit", &theirs.commit, &identity.commit)?;
+        if digest_of(record.manifest.as_bytes()) != image.digest {
+            return Err(damaged(&path, format!("its manifest is not {}", image.digest)));
+        }
+        // Records of an earlier attempt are accepted: "re-run failed jobs" keeps those of jobs that succeeded.
+        if theirs.run_attempt > identity.run_attempt {
+            return Err(foreign(&path, "attempt", theirs.run_attempt, format!("{} or less", identity.run_attempt)));
+        }
+        for registry in registries {
+            let repository = record.repositories.get(&registry.name).map_or("none", String::as_str);
+            same(&path, "repository", repository, &registry.repository.to_string())?;
+            let path = folder.join(digest_file(platform, &registry.name));
+            let digest: Digest = read(&path)?.trim_end().parse().map_err(|error| damaged(&path, error))?;
+            same(&path, "digest", digest.as_ref(), image.digest.as_ref())?;
+        }
+        records.push(record);
+    }
+    Ok(records)
 }
 
 /// What builds staged on a registry, from all metadata files in a folder and in the folders in it.
@@ -142,7 +169,7 @@ pub fn take_over(
 /// # Errors
 /// When one cannot be read: half of them prove nothing.
 pub fn staged_on(folder: &Path, registry: &Registry) -> Result<Vec<Digest>, Failure> {
-    let (mut staged, repository) = (Vec::new(), registry.repository().to_string());
+    let (mut staged, repository) = (Vec::new(), registry.repository.to_string());
     for path in metadata_files(folder, true)? {
         let Record { image, repositories, .. } = Record::read(&path)?;
         if repositories.values().any(|it| *it == repository) && !staged.contains(&image.digest) {
@@ -150,38 +177,6 @@ pub fn staged_on(folder: &Path, registry: &Registry) -> Result<Vec<Digest>, Fail
         }
     }
     Ok(staged)
-}
-
-fn read_platform(
-    folder: &Path,
-    platform: &Platform,
-    registries: &[Arc<Registry>],
-    identity: &Identity,
-) -> Result<Record, Failure> {
-    let path = folder.join(metadata_file(platform));
-    let record = Record::read(&path)?;
-    let same = |path: &Path, field, seen: &str, expected: &str| {
-        if seen == expected { Ok(()) } else { Err(foreign(path, field, seen, expected)) }
-    };
-    let Record { identity: theirs, image, .. } = &record;
-    same(&path, "platform", &image.platform.to_string(), &platform.to_string())?;
-    same(&path, "run", &theirs.run_id, &identity.run_id)?;
-    same(&path, "commit", &theirs.commit, &identity.commit)?;
-    if digest_of(record.manifest.as_bytes()) != image.digest {
-        return Err(damaged(&path, format!("its manifest is not {}", image.digest)));
-    }
-    // Records of an earlier attempt are accepted: "re-run failed jobs" keeps those of jobs that succeeded.
-    if theirs.run_attempt > identity.run_attempt {
-        return Err(foreign(&path, "attempt", theirs.run_attempt, format!("{} or less", identity.run_attempt)));
-    }
-    for registry in registries {
-        let repository = record.repositories.get(registry.name()).map_or("none", String::as_str);
-        same(&path, "repository", repository, &registry.repository().to_string())?;
-        let path = folder.join(digest_file(platform, registry.name()));
-        let digest: Digest = read(&path)?.trim_end().parse().map_err(|error| damaged(&path, error))?;
-        same(&path, "digest", digest.as_ref(), image.digest.as_ref())?;
-    }
-    Ok(record)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

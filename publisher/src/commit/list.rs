@@ -36,16 +36,12 @@ pub struct Child {
     pub layers: Vec<Digest>,
 }
 
-/// Reads each platform's manifest and configuration as the build handed them over, and makes sure that it is a Docker
-/// image that says itself that it is of this platform and this commit.
+/// Reads a platform's manifest and configuration as the build handed them over, and makes sure that it is a Docker image
+/// that says itself that it is of this platform and this commit.
 ///
 /// # Errors
 /// For an image that is not what its record says.
-pub fn read_children(records: &[Record], commit: &str) -> Result<Vec<Child>, Failure> {
-    records.iter().map(|record| read_child(record, commit)).collect()
-}
-
-fn read_child(record: &Record, commit: &str) -> Result<Child, Failure> {
+pub fn read_child(record: &Record, commit: &str) -> Result<Child, Failure> {
     let StagedImage { platform, digest, .. } = &record.image;
     let invalid = |what: String| Failure::other(format!("the image for {platform} ({}) {what}", short(digest)));
     let manifest = RawManifest::new(DOCKER_MANIFEST, record.manifest.clone());
@@ -66,14 +62,14 @@ fn read_child(record: &Record, commit: &str) -> Result<Child, Failure> {
     if !platform.is(os, architecture, variant) {
         return Err(invalid(format!("says that it is {os}/{architecture}")));
     }
-    let variant = variant.map(Into::into);
     let build = Build::of_config(&config);
     if build.revision.as_deref() != Some(commit) {
         let seen = build.revision.as_deref().unwrap_or("no commit at all");
         return Err(invalid(format!("was built from {seen}, expected {commit}")));
     }
     let layers = parsed.layers().iter().map(|layer| layer.digest().clone()).collect();
-    Ok(Child { platform: platform.clone(), variant, build, manifest, config: (wanted.clone(), config), layers })
+    let (platform, variant, config) = (platform.clone(), variant.map(Into::into), (wanted.clone(), config));
+    Ok(Child { platform, variant, build, manifest, config, layers })
 }
 
 /// Makes a Docker manifest list (version 2) of the children, in their order. Compact JSON: the same children always
@@ -84,9 +80,8 @@ pub fn assemble(children: &[Child]) -> RawManifest {
         if let Some(variant) = &child.variant {
             platform["variant"] = json!(variant);
         }
-        let Child { manifest, .. } = child;
-        let size = manifest.bytes.len();
-        json!({ "mediaType": DOCKER_MANIFEST, "digest": manifest.digest, "size": size, "platform": platform })
+        let RawManifest { digest, bytes, .. } = &child.manifest;
+        json!({ "mediaType": DOCKER_MANIFEST, "digest": digest, "size": bytes.len(), "platform": platform })
     };
     let manifests: Vec<Value> = children.iter().map(entry).collect();
     let list = json!({ "schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": manifests });
@@ -128,14 +123,14 @@ pub async fn restore_children(
         put_blob(registry, &Blob { digest: digest.clone(), size: config.len() as u64, source }, None).await?;
         for layer in layers {
             if !registry.has_blob(layer).await? && !copy_layer(registries, at, layer).await? {
-                let (image, name) = (short(&manifest.digest), registry.name());
+                let (image, name) = (short(&manifest.digest), &registry.name);
                 let message =
                     format!("the image for {platform} ({image}) is not on {name}, and no registry has its layers");
                 return Err(Failure::other(message).hint("run the build of this platform again"));
             }
         }
         registry.put_manifest(Name::Digest(&manifest.digest), manifest).await?;
-        let name = registry.name();
+        let name = &registry.name;
         events.event(Event::Warning(format!("the image for {platform} had vanished from {name}: it was put back")));
         Ok(())
     }))
@@ -149,8 +144,8 @@ async fn copy_layer(registries: &[Arc<Registry>], to: usize, layer: &Digest) -> 
     for other in registries.iter().enumerate().filter(|(at, _)| *at != to).map(|(_, other)| other) {
         // A registry that fails is treated like one that does not have it.
         let Ok(Some(blob)) = other.download(layer).await else { continue };
-        let shares = other.repository().host == target.repository().host;
-        put_blob(target, &blob, shares.then_some(other.repository().name.as_str())).await?;
+        let shares = other.repository.host == target.repository.host;
+        put_blob(target, &blob, shares.then_some(other.repository.name.as_str())).await?;
         return Ok(true);
     }
     Ok(false)

@@ -90,14 +90,11 @@ impl<'a> TagReader<'a> {
         for digest in seen.iter().flatten().filter(|digest| *digest != list && !self.replaceable.contains(*digest)) {
             let Some(other) = self.known.get(digest) else { continue };
             let (build, than) = newest.map_or((ours, list), |newest| (&newest.build, &newest.manifest.digest));
-            let is_newer = match build.age_of(&other.build) {
-                Some(Ordering::Greater) => true,
+            match build.age_of(&other.build) {
+                Some(Ordering::Greater) => newest = Some(other),
                 // Two runs of the same commit at once: one of them wins on all registries, the same one for both.
-                Some(Ordering::Equal) => other.manifest.digest.as_ref() > than.as_ref(),
-                Some(Ordering::Less) | None => false,
-            };
-            if is_newer {
-                newest = Some(other);
+                Some(Ordering::Equal) if other.manifest.digest.as_ref() > than.as_ref() => newest = Some(other),
+                _ => {}
             }
         }
         newest

@@ -12,10 +12,9 @@ mod age;
 mod handover;
 mod list;
 mod live;
-mod rollback;
 mod tag;
 
 pub use age::Build;
 pub use handover::{Identity, Record, hand_over, staged_on, take_over};
-pub use list::{Child, assemble, put_list, read_children, restore_children};
+pub use list::{Child, assemble, put_list, read_child, restore_children};
 pub use tag::{Mover, READ_BACK_MAX, TagMove};

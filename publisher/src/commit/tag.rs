@@ -77,17 +77,17 @@ enum State {
 
 /// A tag on its way.
 pub struct Mover<'a> {
-    pub(super) registries: &'a [Arc<Registry>],
+    registries: &'a [Arc<Registry>],
     /// The cleaners of the registries, by which a new tag is removed.
-    pub(super) cleaners: &'a [Option<Cleaner>],
-    pub(super) to: TagMove<'a>,
-    pub(super) events: Events,
-    pub(super) live: TagReader<'a>,
+    cleaners: &'a [Option<Cleaner>],
+    to: TagMove<'a>,
+    events: Events,
+    live: TagReader<'a>,
     /// What the tag pointed at on each registry when the run began: from this it can be put back.
     before: Vec<Option<RawManifest>>,
     states: Vec<State>,
     /// What others had set meanwhile and this run has overwritten.
-    overwritten: Vec<Digest>,
+    pub overwritten: Vec<Digest>,
 }
 
 impl<'a> Mover<'a> {
@@ -114,20 +114,13 @@ impl<'a> Mover<'a> {
         let states = vec![State::Untouched; registries.len()];
         let events = Arc::clone(events);
         let mut mover = Self { registries, cleaners, to, events, live, before, states, overwritten: Vec::new() };
-        match mover.give_way().await {
-            Some(overtaken) => Err(overtaken),
-            None => Ok(mover),
-        }
+        mover.give_way().await?;
+        Ok(mover)
     }
 
     /// What the tag pointed at on one registry when the run began, by its place.
     pub fn before(&self, at: usize) -> Option<&RawManifest> {
         self.before.get(at)?.as_ref()
-    }
-
-    /// What others had set meanwhile and this run has overwritten.
-    pub fn overwritten(&self) -> &[Digest] {
-        &self.overwritten
     }
 
     /// How long it took until a registry showed the new content; `None` if it was not read back.
@@ -147,11 +140,7 @@ impl<'a> Mover<'a> {
             loop {
                 match self.write(at, self.to.list).await {
                     Ok(true) => break,
-                    Ok(false) => {
-                        if let Some(overtaken) = self.give_way().await {
-                            return Err(overtaken);
-                        }
-                    }
+                    Ok(false) => self.give_way().await?,
                     Err(error) => return Err(self.put_back(error.into()).await),
                 }
             }
@@ -169,10 +158,8 @@ impl<'a> Mover<'a> {
         loop {
             let seen = self.live.read().await.map_err(|error| self.unconfirmed(error.into()))?;
             if self.newer(&seen).is_some() {
-                match self.give_way().await {
-                    Some(overtaken) => return Err(overtaken),
-                    None => continue,
-                }
+                self.give_way().await?;
+                continue;
             }
             self.note(&seen);
             let behind = (0..seen.len()).find(|at| seen[*at].as_ref() != Some(&self.to.list.digest));
@@ -203,6 +190,72 @@ impl<'a> Mover<'a> {
         ensured.map(drop).map_err(|failure| failure.left(left()))
     }
 
+    /// Undoes what this run did to the tag, and says what came of it. A newer build that shows up meanwhile is brought to
+    /// all registries instead, and the run ends as superseded.
+    pub async fn put_back(&mut self, failure: Failure) -> Failure {
+        let restored = join_all((0..self.registries.len()).map(|at| self.restore(at))).await;
+        let (is_back, left): (Vec<bool>, Vec<String>) = restored.into_iter().unzip();
+        let mut left = left.join("; ");
+        // What was put back is a write like any other, so the tags are read after it. Another run of the same commit may have
+        // succeeded meanwhile where this one failed.
+        let ours = Some(&self.to.list.digest);
+        let is_shown = |seen: Result<Option<Digest>, _>| seen.is_ok_and(|seen| seen.as_ref() == ours);
+        if is_back.iter().zip(self.live.read_each().await).any(|(is_back, seen)| *is_back && is_shown(seen)) {
+            for at in 0..self.registries.len() {
+                // This run has failed already; the other one writes what this one cannot.
+                let _ = self.write(at, self.to.list).await;
+            }
+            left = format!("another run has moved {} to the same image", self.to.tag);
+        }
+        self.events.event(Event::Warning(format!("{} could not be moved everywhere: {left}", self.to.tag)));
+        self.overtaken_or(failure.left(left)).await
+    }
+
+    /// Undoes the move on one registry, unless another run has moved the tag since. Returns whether the list is no longer
+    /// under the tag there, and what the tag points at, in words.
+    async fn restore(&self, at: usize) -> (bool, String) {
+        let (registry, tag) = (&self.registries[at], self.to.tag);
+        let (name, before) = (&registry.name, self.before(at));
+        let Ok(seen) = registry.resolve(tag).await else {
+            return (false, format!("what {tag} points at on {name} is unknown, it does not answer"));
+        };
+        if seen.as_ref() == before.map(|it| &it.digest) {
+            return (seen.as_ref() != Some(&self.to.list.digest), format!("{tag} is as before on {name}"));
+        }
+        match (seen, before) {
+            (Some(seen), _) if seen != self.to.list.digest => (
+                true,
+                format!("{tag} points at {} on {name}, where another run or user has moved it since", short(&seen)),
+            ),
+            (_, Some(before)) => match registry.put_manifest(Name::Tag(tag), before).await {
+                Ok(()) => (true, format!("{tag} is as before on {name}")),
+                Err(error) => (false, format!("{tag} could not be put back on {name}: {}", error.cause)),
+            },
+            (_, None) => match self.remove(at).await {
+                Ok(None) => (true, format!("{tag} was removed again on {name}")),
+                Ok(Some(why)) => (false, format!("{tag} stays on {name}: {why}")),
+                Err(error) => (false, format!("{tag} could not be removed on {name}: {}", error.cause)),
+            },
+        }
+    }
+
+    /// Removes a tag that was not there before, and looks whether it is gone. Tells why it stays.
+    async fn remove(&self, at: usize) -> Result<Option<String>, RegistryError> {
+        let (registry, tag) = (&self.registries[at], self.to.tag);
+        registry.delete_manifest(Name::Tag(tag)).await?;
+        if registry.resolve(tag).await?.is_none() {
+            return Ok(None);
+        }
+        let Some(cleaner) = &self.cleaners[at] else {
+            return Ok(Some("nothing says how tags are deleted there".into()));
+        };
+        let why = match cleaner.untag(tag, self.to.list).await {
+            Ok(()) => "the registry still shows it".into(),
+            Err(problem) => problem.to_string(),
+        };
+        Ok(registry.resolve(tag).await?.map(|_| why))
+    }
+
     /// Whether the tag pointed at the list on every registry when the run began.
     pub fn was_tagged_before(&self) -> bool {
         self.before.iter().all(|before| before.as_ref().is_some_and(|before| before.digest == self.to.list.digest))
@@ -217,21 +270,21 @@ impl<'a> Mover<'a> {
     /// How a run ends that failed for some reason: overtaken, if a newer build is live by now, which may be that reason.
     pub async fn overtaken_or(&mut self, failure: Failure) -> Failure {
         match self.give_way().await {
-            Some(overtaken) => overtaken.because(failure),
-            None => failure,
+            Err(overtaken) => overtaken.because(failure),
+            Ok(()) => failure,
         }
     }
 
-    /// The failure of a run that a newer build has overtaken, after that build was brought to all registries, as far as
-    /// that can be done; nothing if there is no newer build, or none any more.
-    async fn give_way(&mut self) -> Option<Failure> {
-        let (mut unreachable, mut overtaken) = (vec![false; self.registries.len()], None);
+    /// Ends a run that a newer build has overtaken, after that build was brought to all registries, as far as that can be
+    /// done. The run goes on if there is no newer build, or none any more.
+    async fn give_way(&mut self) -> Result<(), Failure> {
+        let (mut unreachable, mut overtaken) = (vec![false; self.registries.len()], Ok(()));
         for _ in 0..FORWARDS_MAX {
             let seen: Snapshot = self.live.read_each().await.into_iter().map(|seen| seen.ok().flatten()).collect();
-            let newer = self.newer(&seen)?;
+            let Some(newer) = self.newer(&seen) else { return Ok(()) };
             let digest = &newer.manifest.digest;
             let behind = (0..seen.len()).find(|at| !unreachable[*at] && seen[*at].as_ref() != Some(digest));
-            overtaken = Some(self.superseded(&newer));
+            overtaken = Err(self.superseded(&newer));
             let Some(at) = behind else { break };
             let registry = &self.registries[at];
             // What is not staged there is on its way there, by its own run.
@@ -241,7 +294,7 @@ impl<'a> Mover<'a> {
             }
             match self.write(at, &newer.manifest).await {
                 Ok(true) => {
-                    let (digest, name) = (short(digest), self.registries[at].name());
+                    let (digest, name) = (short(digest), &self.registries[at].name);
                     let text = format!("{} was behind on {name} and follows the newer build {digest}", self.to.tag);
                     self.events.event(Event::Note(text));
                 }
@@ -254,7 +307,7 @@ impl<'a> Mover<'a> {
 
     /// Writes a list under the tag on one registry, if no registry shows a newer one. Nothing comes between reading the
     /// tags and the PUT, in any attempt. Returns whether the list is there: it is not if another one is newer.
-    pub(super) async fn write(&mut self, at: usize, list: &RawManifest) -> Result<bool, RegistryError> {
+    async fn write(&mut self, at: usize, list: &RawManifest) -> Result<bool, RegistryError> {
         let registry = Arc::clone(&self.registries[at]);
         let is_ours = list.digest == self.to.list.digest;
         let operation = format!("move tag {} to {}", self.to.tag, short(&list.digest));
@@ -300,7 +353,7 @@ impl<'a> Mover<'a> {
 
     /// Writes the tag again where another run has overwritten it.
     async fn take_back(&mut self, at: usize, seen: Option<Digest>) -> Result<(), Failure> {
-        let (tag, name) = (self.to.tag, self.registries[at].name());
+        let (tag, name) = (self.to.tag, &self.registries[at].name);
         match seen {
             Some(seen) if !self.to.floating => {
                 let message = format!("another run or user moved {tag} on {name} to {}", short(&seen));
@@ -358,11 +411,6 @@ impl<'a> Mover<'a> {
         if self.before[at].is_some() { 0 } else { self.cleaners[at].as_ref().map_or(u8::MAX, Cleaner::hard_to_untag) }
     }
 
-    /// Whether this run may have changed the tag on a registry.
-    pub(super) fn is_touched(&self, at: usize) -> bool {
-        self.states[at] != State::Untouched && self.before(at).map(|it| &it.digest) != Some(&self.to.list.digest)
-    }
-
     fn superseded(&self, newer: &Published) -> Failure {
         let tag = self.to.tag;
         let revision = newer.build.revision.as_deref().unwrap_or("an unknown commit");
@@ -372,8 +420,10 @@ impl<'a> Mover<'a> {
             "{tag} never moves to an older commit; to go back, revert in a new commit. If that commit's date is wrong, \
              publish once with --even-if-older"
         ));
-        for (at, registry) in self.registries.iter().enumerate().filter(|(at, _)| self.is_touched(*at)) {
-            failure.replaced.extend(self.before(at).map(|it| (registry.name().to_owned(), it.digest.clone())));
+        let touched = self.registries.iter().enumerate().filter(|(at, _)| self.states[*at] != State::Untouched);
+        for (at, registry) in touched {
+            let before = self.before(at).filter(|before| before.digest != self.to.list.digest);
+            failure.replaced.extend(before.map(|before| (registry.name.clone(), before.digest.clone())));
         }
         let replaced: Vec<_> =
             failure.replaced.iter().map(|(name, digest)| format!("{} on {name}", short(digest))).collect();
@@ -388,7 +438,7 @@ impl<'a> Mover<'a> {
 
     fn still_shows(&self, at: usize, seen: Option<&Digest>) -> Failure {
         let (registry, seen) = (&self.registries[at], seen.map_or("nothing", short));
-        let message = format!("{} still shows {seen} as {} on {}", registry.repository(), self.to.tag, registry.name());
+        let message = format!("{} still shows {seen} as {} on {}", registry.repository, self.to.tag, registry.name);
         Failure::new(Exit::PushFailed, message)
     }
 

@@ -46,7 +46,7 @@ pub struct SecretNames {
 }
 
 /// The interface through which a registry's images are listed and removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lower")]
 pub enum DriverKind {
@@ -57,6 +57,7 @@ pub enum DriverKind {
     /// The distribution API alone: `DELETE` by digest.
     Distribution,
     /// Nothing is ever removed.
+    #[default]
     None,
 }
 

@@ -21,7 +21,7 @@ const MASK: &str = "***";
 #[derive(Debug, Error)]
 pub enum RequestError {
     /// The peer answered, but not with what was asked for.
-    #[error(transparent)]
+    #[error("{0}")]
     Refused(Box<Refusal>),
     /// Nothing came, and nothing else moved, for [`super::IDLE_TIMEOUT`].
     #[error("no answer in time")]
@@ -112,8 +112,6 @@ impl std::fmt::Display for Refusal {
         if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
     }
 }
-
-impl std::error::Error for Refusal {}
 
 /// The text without line breaks and markup-sized tails.
 fn one_line(text: &str) -> String {

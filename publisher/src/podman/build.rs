@@ -16,8 +16,6 @@ use super::{
 };
 use crate::oci::{Digest, Platform, Repository};
 
-/// The variable that names another auth file for podman than its user's.
-const AUTH_FILE_VARIABLE: &str = "REGISTRY_AUTH_FILE";
 /// How podman's error begins when a step cannot be pushed (buildah's `pushCache`).
 const NOT_PUSHED: &str = "failed pushing cache to ";
 /// The kernel's refusal to run a foreign program, as every container runtime prints it, in lower case.
@@ -87,7 +85,8 @@ impl BuildRequest {
                 command.arg("--tls-verify=false");
             }
             if let Some(file) = &cache.auth_file {
-                command.env(AUTH_FILE_VARIABLE, file);
+                // In place of the user's own auth files.
+                command.env("REGISTRY_AUTH_FILE", file);
             }
         }
         for (name, value) in &self.build_args {

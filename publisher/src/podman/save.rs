@@ -64,13 +64,11 @@ impl Podman {
         };
         // A podman that cannot write any more would die of that and clean nothing up: the pipe is closed after it has ended.
         let (result, is_at_end, _pipe) = read.map_err(|error| PodmanError::Save(error.into()))?;
-        match status {
-            // An archive that ends too soon has its reason here.
-            Some(status) if is_at_end && !status.success() => {
-                Err(PodmanError::Failed { command: "save", reason: tail.cause(status) })
-            }
-            _ => result.map_err(PodmanError::Save),
+        // An archive that ends too soon has its reason here.
+        if let Some(status) = status.filter(|status| is_at_end && !status.success()) {
+            return Err(PodmanError::Failed { command: "save", reason: tail.cause(status) });
         }
+        result.map_err(PodmanError::Save)
     }
 }
 

@@ -85,10 +85,8 @@ impl<R: Read> Read for Archive<R> {
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
-            match self.entries.next().transpose()? {
-                Some(entry) => self.current = self.content(entry)?,
-                None => return Ok(0),
-            }
+            let Some(entry) = self.entries.next().transpose()? else { return Ok(0) };
+            self.current = self.content(entry)?;
         }
     }
 }

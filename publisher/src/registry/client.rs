@@ -41,8 +41,10 @@ pub struct Shared {
 
 /// One repository on one registry. Cheap to share: all methods take `&self`.
 pub struct Registry {
-    pub(super) name: String,
-    pub(super) repository: Repository,
+    /// The short name: `ghcr`.
+    pub name: String,
+    /// The repository: `ghcr.io/acme/hello`.
+    pub repository: Repository,
     /// What was sent so far.
     pub traffic: Arc<Traffic>,
     pub(super) base: Url,
@@ -62,9 +64,9 @@ pub struct Traffic {
     pub retries: AtomicU64,
 }
 
-/// The authorization that a request carried, kept with its answer, from which it must be redacted.
+/// The authorization that a request carried, if any: kept with its answer, from which it must be redacted.
 #[derive(Clone)]
-struct SentAuthorization(header::HeaderValue);
+struct SentAuthorization(Option<header::HeaderValue>);
 
 impl Registry {
     /// Makes a client; nothing is sent yet. `name` is used in messages and hand-over files. `plain_http` is to speak HTTP
@@ -85,16 +87,6 @@ impl Registry {
         let authorizer = Authorizer::new(shared.http.clone(), credential, plain_http);
         let limiter = shared.hosts.limiter(&repository.host);
         Ok(Self { name, repository, traffic: Arc::default(), base, authorizer, limiter, shared })
-    }
-
-    /// The short name: `ghcr`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The repository: `ghcr.io/acme/hello`.
-    pub fn repository(&self) -> &Repository {
-        &self.repository
     }
 
     /// The wait after `attempt` failed, for what is asked again outside of [`attempts`](Self::attempts).
@@ -189,9 +181,7 @@ impl Registry {
                     let mut response = response?;
                     let since = if idle { since } else { Instant::now() };
                     response.extensions_mut().insert(Deadline(since + ANSWER_TIMEOUT));
-                    if let Some(value) = authorization {
-                        response.extensions_mut().insert(SentAuthorization(value.clone()));
-                    }
+                    response.extensions_mut().insert(SentAuthorization(authorization.cloned()));
                     return Ok(response);
                 }
                 Err(_) if idle => return Err(RequestError::Silent),
@@ -211,8 +201,8 @@ impl Registry {
 
     /// Turns an answer with an unexpected status into an error.
     pub(super) async fn refused(&self, response: Response) -> Cause {
-        let carried = response.extensions().get().map(|SentAuthorization(authorization)| authorization);
-        let secrets = self.authorizer.secrets(carried);
+        let sent = response.extensions().get().and_then(|SentAuthorization(authorization)| authorization.as_ref());
+        let secrets = self.authorizer.secrets(sent);
         Cause::Request(RequestError::refused(response, &secrets).await)
     }
 }

@@ -66,10 +66,7 @@ impl Cause {
 
     /// The refusal behind the failure, if the registry answered at all.
     pub fn refusal(&self) -> Option<&Refusal> {
-        match self.request() {
-            Some(RequestError::Refused(refusal)) => Some(refusal),
-            _ => None,
-        }
+        if let Some(RequestError::Refused(refusal)) = self.request() { Some(refusal) } else { None }
     }
 
     fn hint(&self) -> Option<String> {
@@ -80,11 +77,10 @@ impl Cause {
         }
         let hint = match self.request()? {
             RequestError::Refused(refusal) => match refusal.status {
-                401 if refusal.lacks_scope() => LACKS_PERMISSION,
-                401 => {
+                401 if !refusal.lacks_scope() => {
                     "check the user name and the token of this registry; `publisher doctor` shows where they were found"
                 }
-                403 => LACKS_PERMISSION,
+                401 | 403 => LACKS_PERMISSION,
                 404 => "the repository does not exist, or this account may not see it",
                 413 => "the registry does not take a layer of this size",
                 _ => return None,

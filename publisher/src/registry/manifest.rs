@@ -89,7 +89,9 @@ impl Registry {
         let is_denied = response.status() == StatusCode::FORBIDDEN;
         let cause = self.refused(response).await;
         // Docker Hub has been seen to answer 403 for an immutable tag although the content had landed.
-        if is_denied && self.has_landed(name, manifest).await { Ok(()) } else { Err(cause) }
+        let has_landed =
+            is_denied && matches!(self.get_once(name).await, Ok(Some(seen)) if seen.digest == manifest.digest);
+        if has_landed { Ok(()) } else { Err(cause) }
     }
 
     /// Deletes a manifest with all its tags (by digest), or a tag alone (where the registry can).
@@ -119,10 +121,6 @@ impl Registry {
     async fn ask(&self, method: Method, name: Name<'_>) -> Result<Option<Response>, Cause> {
         let request = self.request(method, self.url(&name.path())?).header(header::ACCEPT, MANIFEST_ACCEPT);
         self.found(self.send(request).await?).await
-    }
-
-    async fn has_landed(&self, name: Name<'_>, manifest: &RawManifest) -> bool {
-        self.get_once(name).await.is_ok_and(|seen| seen.is_some_and(|seen| seen.digest == manifest.digest))
     }
 
     /// Reads a manifest and computes its digest, which must be the one asked for.

@@ -48,10 +48,9 @@ impl Registry {
         mut check: impl AsyncFnMut() -> Result<Option<T>, E>,
         mut attempt: impl AsyncFnMut() -> Result<T, Cause>,
     ) -> Result<Result<T, E>, RegistryError> {
-        let checked = async || match check().await {
-            Ok(None) => attempt().await.map(Ok),
-            Ok(Some(value)) => Ok(Ok(value)),
-            Err(error) => Ok(Err(error)),
+        let checked = async || match check().await.transpose() {
+            None => attempt().await.map(Ok),
+            Some(ended) => Ok(ended),
         };
         self.attempts(operation, checked).await
     }

@@ -44,10 +44,8 @@ impl RateLimiter {
     pub(super) async fn wait(&self) {
         loop {
             let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-            match until.filter(|until| *until > Instant::now()) {
-                Some(until) => sleep_until(until).await,
-                None => return,
-            }
+            let Some(until) = until.filter(|until| *until > Instant::now()) else { return };
+            sleep_until(until).await;
         }
     }
 

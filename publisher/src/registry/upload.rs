@@ -55,9 +55,33 @@ impl Registry {
         mount_from: Option<&str>,
         progress: &Progress,
     ) -> Result<BlobOutcome, RegistryError> {
-        let mut broken = None;
-        let operation = format!("push blob {}", short(&blob.digest));
-        self.attempts(&operation, async || self.push_once(blob, mount_from, progress, &mut broken).await).await
+        // The upload that the attempt before left.
+        let mut broken: Option<Session> = None;
+        let push = async || {
+            let _permit = self.limiter.uploads.acquire().await;
+            // The registry has accepted all bytes, so a blob that is there now was uploaded by us.
+            let is_sent = broken.as_ref().is_some_and(|session| session.offset == blob.size);
+            if let Some(session) = &broken
+                && let Some(session) = self.find_offset(blob, session).await
+            {
+                match self.fill(blob, session, progress, &mut broken).await {
+                    // It does not accept the rest alone: GHCR refuses parts over 4 MiB.
+                    Err(cause) if has_status(&cause, &[RANGE_NOT_SATISFIABLE]) => {}
+                    result => return result,
+                }
+            }
+            if self.head_blob(&blob.digest).await? {
+                return Ok(if is_sent { BlobOutcome::Uploaded } else { BlobOutcome::Present });
+            }
+            let opened = match self.open_upload(mount_from.map(|from| (&blob.digest, from))).await {
+                // An account that may not mount may still upload, for example with a credential for one repository only.
+                Err(cause) if mount_from.is_some() && !cause.is_transient() => self.open_upload(None).await?,
+                opened => opened?,
+            };
+            let Some(session) = opened else { return Ok(BlobOutcome::Mounted) };
+            self.fill(blob, session, progress, &mut broken).await
+        };
+        self.attempts(&format!("push blob {}", short(&blob.digest)), push).await
     }
 
     /// Opens an upload and cancels it, to find out early whether the account may push here.
@@ -70,40 +94,6 @@ impl Registry {
             let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
         }
         Ok(())
-    }
-
-    /// One attempt of [`push_blob`](Self::push_blob). `broken` is the upload that the attempt before left.
-    async fn push_once(
-        &self,
-        blob: &Blob,
-        mount_from: Option<&str>,
-        progress: &Progress,
-        broken: &mut Option<Session>,
-    ) -> Result<BlobOutcome, Cause> {
-        let _permit = self.limiter.uploads.acquire().await;
-        // The registry has accepted all bytes, so a blob that is there now was uploaded by us.
-        let is_sent = broken.as_ref().is_some_and(|session| session.offset == blob.size);
-        if let Some(session) = broken
-            && let Some(session) = self.find_offset(blob, session).await
-        {
-            match self.fill(blob, session, progress, broken).await {
-                // It does not accept the rest alone: GHCR refuses parts over 4 MiB.
-                Err(cause) if has_status(&cause, &[RANGE_NOT_SATISFIABLE]) => {}
-                result => return result,
-            }
-        }
-        if self.head_blob(&blob.digest).await? {
-            return Ok(if is_sent { BlobOutcome::Uploaded } else { BlobOutcome::Present });
-        }
-        let opened = match self.open_upload(mount_from.map(|from| (&blob.digest, from))).await {
-            // An account that may not mount may still upload, for example with a credential for one repository only.
-            Err(cause) if mount_from.is_some() && !cause.is_transient() => self.open_upload(None).await?,
-            opened => opened?,
-        };
-        match opened {
-            None => Ok(BlobOutcome::Mounted),
-            Some(session) => self.fill(blob, session, progress, broken).await,
-        }
     }
 
     /// Sends the bytes that an upload lacks and closes it. If that fails, it is kept to be resumed unless it is spoiled.

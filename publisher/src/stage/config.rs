@@ -17,10 +17,6 @@ use crate::oci::{LABEL_CREATED, LABEL_PARENTS, LABEL_REVISION, LABEL_SOURCE};
 const SECONDS_MAX: u64 = 253_402_300_799;
 /// Fields about the container in which the last step ran, and about the image before that step.
 const BUILD_FIELDS: [&str; 3] = ["container", "container_config", "parent"];
-/// A setting with the short id of the last step's container.
-const HOST_NAME: &str = "Hostname";
-/// The label with buildah's version.
-const BUILDAH_VERSION: &str = "io.buildah.version";
 /// Settings that one podman leaves empty and another leaves out, with the same meaning.
 const LISTS: [&str; 8] = ["Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "OnBuild", "Shell", "Volumes"];
 /// How many hexadecimal digits a SHA-256 digest has.
@@ -67,9 +63,10 @@ pub(super) fn normalise(config: &[u8], commit: &Commit) -> serde_json::Result<By
 }
 
 fn normalise_settings(settings: &mut Map<String, Value>, commit: &Commit) {
-    settings.remove(HOST_NAME);
+    // The short id of the last step's container.
+    settings.remove("Hostname");
     let mut labels = object(settings.remove("Labels"));
-    labels.remove(BUILDAH_VERSION);
+    labels.remove("io.buildah.version");
     let ours = [
         (LABEL_SOURCE, commit.source.clone()),
         (LABEL_REVISION, Some(commit.revision.clone())),
@@ -78,7 +75,8 @@ fn normalise_settings(settings: &mut Map<String, Value>, commit: &Commit) {
     ];
     labels.extend(ours.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
     settings.insert("Labels".into(), Value::Object(labels));
-    settings.retain(|name, value| !(LISTS.contains(&name.as_str()) && is_empty(value)));
+    let empty = [json!(null), json!([]), json!({})];
+    settings.retain(|name, value| !(LISTS.contains(&name.as_str()) && empty.contains(value)));
     // podman 4.3 leaves it empty where nothing sets it, newer ones write what that means.
     let folder = settings.entry("WorkingDir").or_insert(json!(""));
     if *folder == "" {
@@ -102,8 +100,7 @@ fn normalise_step(step: &mut Map<String, Value>, created: &str) {
 /// depend on the files' times and on podman's version, and blanks. What a layer contains is said by its digest.
 fn without_checksums(created_by: &str) -> String {
     let mut text = created_by.trim_end();
-    if ["COPY ", "ADD "].iter().any(|name| text.strip_prefix("/bin/sh -c #(nop) ").is_some_and(|t| t.starts_with(name)))
-    {
+    if ["COPY ", "ADD "].iter().any(|name| text.starts_with(&format!("/bin/sh -c #(nop) {name}"))) {
         let word = |word: &str| match word.split_once(':') {
             Some((kind @ ("file" | "dir" | "multi"), checksum)) if is_hex(checksum, DIGEST_DIGITS) => kind.to_owned(),
             _ => word.to_owned(),
@@ -121,10 +118,6 @@ fn without_checksums(created_by: &str) -> String {
 
 fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-fn is_empty(value: &Value) -> bool {
-    [json!(null), json!([]), json!({})].contains(value)
 }
 
 fn object(value: Option<Value>) -> Map<String, Value> {

@@ -7,7 +7,6 @@
 
 use std::{
     io::{self, Read, Write},
-    num::NonZero,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
@@ -27,13 +26,13 @@ const BLOCKS_WAITING: usize = 2;
 
 /// A compressed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compressed {
+pub(super) struct Compressed {
     /// SHA-256 over what was read.
-    pub diff_id: Digest,
+    pub(super) diff_id: Digest,
     /// SHA-256 over what was written.
-    pub digest: Digest,
+    pub(super) digest: Digest,
     /// Bytes written.
-    pub size: u64,
+    pub(super) size: u64,
 }
 
 /// A block on its way through a compressing thread.
@@ -42,20 +41,12 @@ struct Job {
     done: SyncSender<io::Result<Vec<u8>>>,
 }
 
-/// Compresses all of `input` into `output`. `progress` gets the bytes read so far, and can stop the work with an error.
+/// Compresses all of `input` into `output` on so many threads. `progress` gets the bytes read so far, and can stop the work
+/// with an error.
 ///
 /// # Errors
 /// Those of `input`, `output` and `progress`.
-pub fn compress(
-    input: &mut dyn Read,
-    output: &mut (dyn Write + Send),
-    progress: &dyn Fn(u64) -> io::Result<()>,
-) -> io::Result<Compressed> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    compress_on(threads, input, output, progress)
-}
-
-fn compress_on(
+pub(super) fn compress(
     threads: usize,
     input: &mut dyn Read,
     output: &mut (dyn Write + Send),
@@ -68,8 +59,19 @@ fn compress_on(
             scope.spawn(move || work(&todo));
             workers.push(jobs);
         }
-        let (ordered, results) = sync_channel(threads * BLOCKS_WAITING);
-        let writer = scope.spawn(move || write_in_order(&results, output));
+        // The results in the order of their blocks.
+        let (ordered, results) = sync_channel::<Receiver<io::Result<Vec<u8>>>>(threads * BLOCKS_WAITING);
+        let writer = scope.spawn(move || {
+            let (mut hash, mut size) = (Sha256::new(), 0);
+            for result in results {
+                let member = result.recv().map_err(|_| io::Error::other("a compressing thread died"))??;
+                hash.update(&member);
+                size += member.len() as u64;
+                output.write_all(&member)?;
+            }
+            output.flush()?;
+            Ok((digest_of_hash(hash), size))
+        });
         let read = read_blocks(input, &workers, &ordered, progress);
         drop((workers, ordered));
         let written = writer.join().unwrap_or_else(|_| Err(io::Error::other("the compressing thread died")));
@@ -123,21 +125,6 @@ fn work(todo: &Receiver<Job>) {
     }
 }
 
-fn write_in_order(
-    results: &Receiver<Receiver<io::Result<Vec<u8>>>>,
-    output: &mut (dyn Write + Send),
-) -> io::Result<(Digest, u64)> {
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    for result in results {
-        let member = result.recv().map_err(|_| io::Error::other("a compressing thread died"))??;
-        hash.update(&member);
-        size += member.len() as u64;
-        output.write_all(&member)?;
-    }
-    output.flush()?;
-    Ok((digest_of_hash(hash), size))
-}
-
 #[cfg(test)]
 mod tests {
     use flate2::read::MultiGzDecoder;
@@ -153,7 +140,7 @@ mod tests {
 
     fn compressed(threads: usize, input: &[u8]) -> (Compressed, Vec<u8>) {
         let mut output = Vec::new();
-        let result = compress_on(threads, &mut &*input, &mut output, &|_| Ok(())).unwrap();
+        let result = compress(threads, &mut &*input, &mut output, &|_| Ok(())).unwrap();
         (result, output)
     }
 
@@ -191,7 +178,7 @@ mod tests {
         let expected = compressed(1, &input);
         let mut output = Vec::new();
         let mut input_in_parts = SmallReads(&input, fastrand::Rng::with_seed(1));
-        let result = compress_on(4, &mut input_in_parts, &mut output, &|_| Ok(())).unwrap();
+        let result = compress(4, &mut input_in_parts, &mut output, &|_| Ok(())).unwrap();
         assert_eq!((result, digest_of(&output)), (expected.0, digest_of(&expected.1)));
     }
 
@@ -214,7 +201,7 @@ mod tests {
             }
         }
         let input = sample(20 * BLOCK);
-        let error = compress_on(2, &mut &*input, &mut Full, &|_| Ok(())).unwrap_err();
+        let error = compress(2, &mut &*input, &mut Full, &|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
@@ -226,7 +213,7 @@ mod tests {
                 Err(io::ErrorKind::ConnectionReset.into())
             }
         }
-        let error = compress_on(2, &mut Broken, &mut Vec::new(), &|_| Ok(())).unwrap_err();
+        let error = compress(2, &mut Broken, &mut Vec::new(), &|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

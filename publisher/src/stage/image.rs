@@ -10,15 +10,14 @@ use serde_json::{Value, json};
 use super::{
     Commit,
     config::normalise,
-    everywhere::{Registries, push_everywhere},
-    layers::push_layers,
+    layers::{Registries, push_everywhere, push_layers},
     previous::{Layer, known_layers},
 };
 use crate::{
     event::{Event, Events},
     exit::{Exit, Failure},
     oci::{DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, Digest, Platform, RawManifest, Tag, digest_of},
-    podman::{ImageInfo, Podman},
+    podman::Podman,
     registry::{Blob, BlobSource, Name, RegistryError},
 };
 
@@ -78,7 +77,13 @@ pub async fn stage(
 ) -> Result<Staged, Failure> {
     let StageOptions { image, platform, commit, previous, .. } = options;
     let info = podman.inspect(image).await?;
-    check_platform(&info, platform)?;
+    if !info.is_of(platform) {
+        let seen = format!("{}/{}", info.os, info.architecture);
+        let message = format!("the image that was built for {platform} says that it is {seen}");
+        return Err(Failure::new(Exit::BuildFailed, message).hint(
+            "a `FROM --platform=…` in the Containerfile's last stage, or a base image of one platform only, does this",
+        ));
+    }
     let mut config = info.config.as_ref().map(|config| to_publish(config, commit)).transpose()?;
     let config_digest = config.as_ref().map(|config| digest_of(config));
     let mut layers = known_layers(registries, previous, platform, &info.diff_ids, config_digest.as_ref()).await?;
@@ -91,10 +96,12 @@ pub async fn stage(
     let missing: HashSet<_> = info.diff_ids.iter().filter(|diff_id| !layers.contains_key(*diff_id)).cloned().collect();
     let all_known = missing.is_empty();
     if !all_known || config.is_none() {
-        let pushed = push_layers(podman, &info, missing, &options, registries, events).await?;
-        layers.extend(pushed.layers);
-        bytes_uploaded += pushed.bytes_uploaded;
-        if let Some(read) = pushed.config {
+        let (read, pushed) = push_layers(podman, &info, missing, &options, registries, events).await?;
+        for (diff_id, layer, uploaded) in pushed {
+            layers.insert(diff_id, layer);
+            bytes_uploaded += uploaded;
+        }
+        if let Some(read) = read {
             config = Some(to_publish(&read, commit)?);
         }
     }
@@ -133,16 +140,6 @@ pub async fn stage(
 fn to_publish(config: &Bytes, commit: &Commit) -> Result<Bytes, Failure> {
     normalise(config, commit)
         .map_err(|error| Failure::other("podman's image configuration is not understood").because(error))
-}
-
-fn check_platform(info: &ImageInfo, platform: &Platform) -> Result<(), Failure> {
-    if info.is_of(platform) {
-        return Ok(());
-    }
-    let message = format!("the image that was built for {platform} says that it is {}/{}", info.os, info.architecture);
-    Err(Failure::new(Exit::BuildFailed, message).hint(
-        "a `FROM --platform=…` in the Containerfile's last stage, or a base image of one platform only, does this",
-    ))
 }
 
 /// A Docker image manifest (version 2, schema 2): compact JSON, so that the same image always gives the same bytes.

@@ -3,45 +3,40 @@
 use std::{
     collections::{HashMap, HashSet},
     io::{self, BufWriter, Read},
+    num::NonZero,
     ops::ControlFlow,
     path::PathBuf,
     sync::Arc,
+    thread,
 };
 
 use bytes::Bytes;
 use futures::{
     StreamExt as _, TryStreamExt as _,
     channel::mpsc::{self, UnboundedSender},
+    future::try_join_all,
     try_join,
 };
 use tokio::task::spawn_blocking;
 
 use super::{
     StageOptions,
-    everywhere::{Registries, push_everywhere},
     gzip::{Compressed, compress},
     previous::Layer,
 };
 use crate::{
-    event::{Event, Events},
+    event::{BlobOutcome, Event, Events},
     exit::{Exit, Failure},
     oci::{Digest, Platform},
     podman::{ImageInfo, Podman, StoredLayer},
-    registry::{Blob, BlobSource},
+    registry::{Blob, BlobSource, Progress, Registry, RegistryError},
 };
 
-/// Layers that are on all registries.
-pub(super) struct PushedLayers {
-    /// The layers, by diff_id.
-    pub(super) layers: HashMap<Digest, Layer>,
-    /// The exact configuration, if podman was asked for it.
-    pub(super) config: Option<Bytes>,
-    /// Bytes sent, to all registries together.
-    pub(super) bytes_uploaded: u64,
-}
+/// The registries of a run.
+pub(super) type Registries = [Arc<Registry>];
 
 /// Compresses the layers with these `diff_ids` and pushes them to all registries. Reads the configuration as well where the
-/// store does not show it.
+/// store does not show it. Returns that, and each layer with its diff_id and the number of bytes that were sent.
 ///
 /// Layers come straight from podman's store where they can be read there, else from `podman save`.
 pub(super) async fn push_layers(
@@ -51,7 +46,7 @@ pub(super) async fn push_layers(
     options: &StageOptions<'_>,
     registries: &Registries,
     events: &Events,
-) -> Result<PushedLayers, Failure> {
+) -> Result<(Option<Bytes>, Vec<(Digest, Layer, u64)>), Failure> {
     let (compressed, receiver) = mpsc::unbounded();
     let mut compressor = LayerCompressor {
         missing: diff_ids,
@@ -82,11 +77,44 @@ pub(super) async fn push_layers(
         })
         .buffer_unordered(usize::MAX)
         .try_collect::<Vec<_>>();
-    let (config, pushed) = try_join!(compressing, pushing)?;
-    Ok(PushedLayers {
-        bytes_uploaded: pushed.iter().map(|(_, _, uploaded)| uploaded).sum(),
-        layers: pushed.into_iter().map(|(diff_id, layer, _)| (diff_id, layer)).collect(),
-        config,
+    try_join!(compressing, pushing)
+}
+
+/// Puts a blob on all registries at once. Repositories on the same host share their blobs: the first gets the bytes,
+/// the others mount them from it (distribution specification 1.1, "Mounting a blob from another repository"). Returns
+/// the number of bytes that were sent.
+pub(super) async fn push_everywhere(
+    registries: &Registries,
+    blob: &Blob,
+    platform: &Platform,
+    events: &Events,
+) -> Result<u64, RegistryError> {
+    let mut hosts: HashMap<_, Vec<&Registry>> = HashMap::new();
+    for registry in registries {
+        hosts.entry(&registry.repository.host).or_default().push(registry);
+    }
+    let uploaded = try_join_all(hosts.values().map(async |group| {
+        let mut uploaded = 0;
+        for (position, registry) in group.iter().enumerate() {
+            let mount_from = (position > 0).then_some(group[0].repository.name.as_str());
+            let outcome = registry.push_blob(blob, mount_from, &progress(registry, blob, platform, events)).await?;
+            let (platform, registry, digest) = (platform.clone(), registry.name.clone(), blob.digest.clone());
+            events.event(Event::BlobPushed { platform, registry, digest, size: blob.size, outcome });
+            if outcome == BlobOutcome::Uploaded {
+                uploaded += blob.size;
+            }
+        }
+        Ok(uploaded)
+    }));
+    Ok(uploaded.await?.into_iter().sum())
+}
+
+fn progress(registry: &Registry, blob: &Blob, platform: &Platform, events: &Events) -> Progress {
+    let (registry, digest, size) = (registry.name.clone(), blob.digest.clone(), blob.size);
+    let (platform, events) = (platform.clone(), Arc::clone(events));
+    Arc::new(move |sent| {
+        let (platform, registry, digest) = (platform.clone(), registry.clone(), digest.clone());
+        events.event(Event::Uploading { platform, registry, digest, sent, size });
     })
 }
 
@@ -148,7 +176,8 @@ impl LayerCompressor {
             self.events.event(Event::Compressing { platform: platform.clone(), diff_id: diff_id.clone(), read });
             if compressed.is_closed() { Err(io::Error::other("the run was cancelled")) } else { Ok(()) }
         };
-        let Compressed { diff_id: actual, digest, size } = compress(content, &mut BufWriter::new(&file), &progress)?;
+        let (threads, mut output) = (thread::available_parallelism().map_or(1, NonZero::get), BufWriter::new(&file));
+        let Compressed { diff_id: actual, digest, size } = compress(threads, content, &mut output, &progress)?;
         if actual != *diff_id {
             return Err(io::Error::other(format!("podman gave {actual} where the image has {diff_id}")));
         }

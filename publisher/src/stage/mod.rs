@@ -7,7 +7,6 @@
 //! ```
 
 mod config;
-mod everywhere;
 mod gzip;
 mod image;
 mod layers;
@@ -16,5 +15,4 @@ mod previous;
 mod tests;
 
 pub use config::Commit;
-pub use gzip::{Compressed, compress};
 pub use image::{StageOptions, Staged, StagedImage, stage};

@@ -11,7 +11,7 @@ use oci_spec::image::{ImageIndex, ImageManifest, MediaType};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::everywhere::Registries;
+use super::layers::Registries;
 use crate::{
     http::RequestError,
     oci::{DOCKER_LAYER_GZIP, Digest, Platform, RawManifest, Tag, is_index},
@@ -68,7 +68,7 @@ async fn published_layers(
     ours: &[Digest],
     our_config: Option<&Digest>,
 ) -> Result<Vec<(Digest, Layer)>, RegistryError> {
-    let manifest = if_usable(published_manifest(registry, tag, platform)).await?;
+    let manifest = usable(published_manifest(registry, tag, platform)).await?;
     let Some(manifest) = manifest else { return Ok(Vec::new()) };
     let Ok(manifest) = serde_json::from_slice::<ImageManifest>(&manifest.bytes) else { return Ok(Vec::new()) };
     let config = manifest.config().digest();
@@ -76,7 +76,9 @@ async fn published_layers(
         // The very same image: its diff_ids are known without asking.
         ours.to_vec()
     } else {
-        if_usable(registry.blob(config)).await?.map_or_else(Vec::new, |bytes| diff_ids_of(&bytes))
+        let bytes = usable(registry.blob(config)).await?.unwrap_or_default();
+        let config: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Vec::deserialize(&config["rootfs"]["diff_ids"]).unwrap_or_default()
     };
     if diff_ids.len() != manifest.layers().len() {
         return Ok(Vec::new());
@@ -92,9 +94,7 @@ fn is_gzip(media_type: &MediaType) -> bool {
 }
 
 /// Takes what is damaged for absent. A damaged earlier image is no failure of this run: it is about to be replaced.
-async fn if_usable<T>(
-    read: impl Future<Output = Result<Option<T>, RegistryError>>,
-) -> Result<Option<T>, RegistryError> {
+async fn usable<T>(read: impl Future<Output = Result<Option<T>, RegistryError>>) -> Result<Option<T>, RegistryError> {
     match read.await {
         Err(RegistryError {
             cause: Cause::DigestMismatch { .. } | Cause::Request(RequestError::TooLarge { .. }),
@@ -122,9 +122,4 @@ async fn published_manifest(
     });
     let Some(child) = child else { return Ok(None) };
     registry.manifest(Name::Digest(child.digest())).await
-}
-
-fn diff_ids_of(config: &[u8]) -> Vec<Digest> {
-    let config: Value = serde_json::from_slice(config).unwrap_or_default();
-    Vec::deserialize(&config["rootfs"]["diff_ids"]).unwrap_or_default()
 }

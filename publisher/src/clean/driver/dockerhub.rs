@@ -5,7 +5,7 @@
 //! and taken as a second safeguard, never as the only one. Whether it deletes at all, and when, is less certain: every
 //! answer is handled.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -32,8 +32,6 @@ const TOKEN: &str = "DOCKERHUB_TOKEN";
 
 pub(super) const PERMISSION: &str = "DOCKERHUB_TOKEN must be a personal access token of DOCKERHUB_USERNAME with Read, \
     Write & Delete; Docker Hub also answers so as long as it takes the image for one that is still referenced";
-const IMMUTABLE: &str = "the tag is immutable";
-const DELETED_LATER: &str = "the registry says that it goes on deleting in the background";
 
 /// The driver for one repository.
 pub(in crate::clean) struct DockerHub {
@@ -81,32 +79,14 @@ struct Image {
     digest: Option<String>,
 }
 
-impl Entry {
-    fn updated_at(&self) -> Option<SystemTime> {
-        humantime::parse_rfc3339_weak(self.last_updated.as_deref()?).ok()
-    }
-
-    /// All images of the tag; `None` unless each has a digest.
-    fn images(&self) -> Option<Vec<Digest>> {
-        let images = self.images.as_deref().filter(|images| !images.is_empty())?;
-        images.iter().map(|image| image.digest.as_deref()?.parse().ok()).collect()
-    }
-}
-
 impl DockerHub {
-    pub(in crate::clean) fn new(
-        registry: &Registry,
-        credential: &Credential,
-        env: &Environment,
-    ) -> Result<Self, Problem> {
+    pub(crate) fn new(registry: &Registry, credential: &Credential, env: &Environment) -> Result<Self, Problem> {
         let account = match credential {
             Credential::Basic { username, password } => Some((username.clone(), password.clone())),
-            Credential::Anonymous | Credential::IdentityToken(_) => {
-                env.get(USERNAME).map(str::to_owned).zip(env.get(TOKEN).map(Secret::new))
-            }
+            _ => env.get(USERNAME).map(str::to_owned).zip(env.get(TOKEN).map(Secret::new)),
         };
         let secrets = account.iter().map(|(_, secret)| secret.expose().to_owned()).collect();
-        let name = &registry.repository().name;
+        let name = &registry.repository.name;
         let (namespace, repository) = name.split_once('/').unwrap_or(("library", name));
         Ok(Self {
             api: Api::new(VARIABLE, env.get(VARIABLE).unwrap_or(ADDRESS), secrets)?,
@@ -128,14 +108,17 @@ impl DockerHub {
             let Page { next, results } = self.page(registry, page).await?;
             let is_empty = results.is_empty();
             for entry in results {
-                let updated_at = entry.updated_at();
+                let updated_at = entry.last_updated.and_then(|text| humantime::parse_rfc3339_weak(&text).ok());
                 dates.push(updated_at);
                 let digest = match entry.digest.as_deref().and_then(|digest| digest.parse().ok()) {
                     Some(digest) => Some(digest),
                     None => registry.resolve(&entry.name).await?,
                 };
                 if let Some(digest) = digest {
-                    let images = entry.images();
+                    let images = entry.images.filter(|images| !images.is_empty());
+                    // All of them, or none unless each has a digest.
+                    let images =
+                        images.and_then(|all| all.iter().map(|it| it.digest.as_deref()?.parse().ok()).collect());
                     tags.insert(entry.name.clone(), TagEntry { tag: entry.name, digest, images, updated_at });
                 }
             }
@@ -155,13 +138,11 @@ impl DockerHub {
         let path = format!(
             "v2/namespaces/{namespace}/repositories/{repository}/tags?page={page}&page_size={PAGE}&ordering=last_updated"
         );
-        let list = async || {
-            match self.call(registry, Method::GET, &path).await? {
-                Some(answer) => answer.json(),
-                // A page behind the last one is 404.
-                None if page > 1 => Ok(Page { next: None, results: Vec::new() }),
-                None => Err(protocol("Docker Hub does not show the repository")),
-            }
+        let list = async || match self.call(registry, Method::GET, &path).await? {
+            Some(answer) => answer.json(),
+            // A page behind the last one is 404.
+            None if page > 1 => Ok(Page { next: None, results: Vec::new() }),
+            None => Err(protocol("Docker Hub does not show the repository")),
         };
         Ok(registry.attempts(&format!("list tags (page {page})"), list).await?)
     }
@@ -186,7 +167,8 @@ impl DockerHub {
             Some(500..) | None if error.cause.is_transient() => {
                 // "May return 500. The system automatically retries in the background" (registry API, delete manifest).
                 let is_there = registry.has_manifest(digest).await?;
-                Ok(if is_there { Deletion::Kept(DELETED_LATER) } else { Deletion::Deleted })
+                let kept = Deletion::Kept("the registry says that it goes on deleting in the background");
+                Ok(if is_there { kept } else { Deletion::Deleted })
             }
             _ => Err(error.into()),
         }
@@ -201,7 +183,7 @@ impl DockerHub {
             Err(cause) => match cause.refusal() {
                 Some(refusal) if refusal.status == 405 => Ok(Deletion::Kept(UNSUPPORTED)),
                 Some(refusal) if refusal.message.to_ascii_lowercase().contains("immutable") => {
-                    Ok(Deletion::Kept(IMMUTABLE))
+                    Ok(Deletion::Kept("the tag is immutable"))
                 }
                 _ => Err(cause),
             },

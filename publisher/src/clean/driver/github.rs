@@ -76,12 +76,8 @@ struct Container {
 }
 
 impl GitHub {
-    pub(in crate::clean) fn new(
-        registry: &Registry,
-        credential: &Credential,
-        env: &Environment,
-    ) -> Result<Self, Problem> {
-        let is_ghcr = registry.repository().host.is_ghcr();
+    pub(crate) fn new(registry: &Registry, credential: &Credential, env: &Environment) -> Result<Self, Problem> {
+        let is_ghcr = registry.repository.host.is_ghcr();
         let address = if is_ghcr { ADDRESS } else { env.get(VARIABLE).unwrap_or_default() };
         let runs_workflow = address == env.get(SERVER).unwrap_or(ADDRESS);
         let token = match credential {
@@ -89,7 +85,7 @@ impl GitHub {
             _ => env.get(TOKEN).filter(|_| runs_workflow).map(Secret::new),
         };
         let secrets = token.iter().map(|token| token.expose().to_owned()).collect();
-        let name = &registry.repository().name;
+        let name = &registry.repository.name;
         let (owner, package) = name.split_once('/').unwrap_or((name, name));
         Ok(Self {
             api: Api::new(VARIABLE, address, secrets)?,

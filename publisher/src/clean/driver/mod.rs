@@ -3,10 +3,9 @@
 //! A listing has every tag that can matter and, where the registry says so cheaply, which tags cannot reach what is
 //! wanted, so that they need not be read. A deletion happened, was not needed, or was refused for a reason that is no
 //! failure; everything else is an error. A new driver is a file here, its lines in this one, and its
-//! [`crate::config::DriverKind`].
+//! [`crate::config::DriverKind`]. The distribution API needs no file.
 
 mod api;
-mod distribution;
 mod dockerhub;
 mod github;
 
@@ -15,6 +14,8 @@ use std::{
     fmt,
     time::SystemTime,
 };
+
+use futures::future::try_join_all;
 
 pub(super) use self::{dockerhub::DockerHub, github::GitHub};
 use super::Problem;
@@ -28,6 +29,9 @@ const PAGE: usize = 100;
 /// The most pages that are read.
 const PAGES_MAX: usize = 100;
 
+/// How many tags are resolved at once.
+const RESOLVES_MAX: usize = 16;
+
 pub(super) const IN_USE: &str = "the registry says that it is still in use";
 const UNSUPPORTED: &str = "the registry does not delete manifests";
 
@@ -35,7 +39,7 @@ const UNSUPPORTED: &str = "the registry does not delete manifests";
 pub(super) enum Driver {
     GitHub(GitHub),
     DockerHub(DockerHub),
-    /// Nothing but the distribution API.
+    /// Nothing but the distribution API: `DELETE` by digest, which removes all tags on that digest.
     Distribution,
 }
 
@@ -105,10 +109,8 @@ impl Listing {
             return images.iter().any(|digest| wanted.contains(digest));
         }
         let oldest = wanted.iter().filter_map(|digest| self.created_at.get(digest)).min();
-        match (self.created_at.get(&entry.digest), oldest) {
-            (Some(created_at), Some(oldest)) => created_at >= oldest,
-            _ => true,
-        }
+        let created_at = self.created_at.get(&entry.digest);
+        created_at.is_none_or(|created_at| oldest.is_none_or(|oldest| created_at >= oldest))
     }
 }
 
@@ -118,7 +120,7 @@ impl Driver {
         let listed = match self {
             Self::GitHub(driver) => driver.list(registry, wanted).await,
             Self::DockerHub(driver) => driver.list(registry).await,
-            Self::Distribution => distribution::list(registry).await,
+            Self::Distribution => list_tags(registry).await.map_err(Problem::from),
         };
         listed.map_err(|problem| self.explain(registry, problem))
     }
@@ -169,10 +171,10 @@ impl Driver {
         let permission = match self {
             Self::GitHub(_) => github::PERMISSION,
             Self::DockerHub(_) => dockerhub::PERMISSION,
-            Self::Distribution => distribution::PERMISSION,
+            Self::Distribution => "the account needs the right to delete (scope `delete`) in this repository",
         };
         if problem.denied {
-            problem.causes.insert(0, format!("{} does not allow it: {permission}", registry.name()));
+            problem.causes.insert(0, format!("{} does not allow it: {permission}", registry.name));
         }
         problem
     }
@@ -182,6 +184,18 @@ impl Driver {
         let Self::GitHub(driver) = self else { return None };
         driver.restore_command(digest)
     }
+}
+
+/// Lists tags through the distribution API, which gives neither dates nor digests: it takes a request for every tag.
+async fn list_tags(registry: &Registry) -> Result<Listing, RegistryError> {
+    let mut listing = Listing::default();
+    for tags in registry.tags().await?.chunks(RESOLVES_MAX) {
+        let digests = try_join_all(tags.iter().map(async |tag| registry.resolve(tag).await)).await?;
+        // A tag that vanished meanwhile is left out.
+        let found = tags.iter().zip(digests).filter_map(|(tag, digest)| Some(TagEntry::new(tag.clone(), digest?)));
+        listing.tags.extend(found);
+    }
+    Ok(listing)
 }
 
 /// Deletes a manifest through the distribution API. The outer error is the registry's, the inner one that of `check`.

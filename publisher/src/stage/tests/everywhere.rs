@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{super::everywhere::push_everywhere, amd64, outcomes};
+use super::{super::layers::push_everywhere, amd64, outcomes};
 use crate::{
     event::{BlobOutcome, Event, Events},
     registry::{
