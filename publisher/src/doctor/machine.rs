@@ -1,12 +1,10 @@
-//! Examines what containers need of this machine besides podman: ranges of user ids, a network for each `RUN` step, space.
+//! Examines what containers need of this machine besides podman: ranges of user ids and a network for each `RUN` step.
 
 use std::{
     fs::{self, OpenOptions},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
-
-use indicatif::BinaryBytes;
 
 use super::finding::Finding;
 use crate::{environment::Environment, podman::Info};
@@ -63,12 +61,6 @@ const ADD_RANGES: &str = "as root: usermod --add-subuids 200000-265535 --add-sub
 
 const TUN: &str = "/dev/net/tun";
 
-const GIB: u64 = 1 << 30;
-/// The space in bytes that has to be free for images: a large base, its layers unpacked, and those built.
-const IMAGES_FREE_MIN: u64 = 5 * GIB;
-/// The space in bytes that has to be free for temporary files: compressed layers wait there for their upload.
-const TEMPORARY_FREE_MIN: u64 = 2 * GIB;
-
 /// Id ranges of an ordinary user, and the programs that hand them out; root needs neither.
 pub(super) fn user(machine: &Machine<'_>, info: Option<&Info>, user_id: u32) -> Vec<Finding> {
     if user_id == 0 {
@@ -123,34 +115,6 @@ pub(super) fn network(machine: &Machine<'_>, info: Option<&Info>) -> Vec<Finding
     };
     let package = if program == "pasta" { "passt" } else { program };
     vec![tun, machine.examine_program("rootless network", program, package, "steps cannot reach the network")]
-}
-
-/// Space for images, in the folder that podman names, and for temporary files.
-pub(super) fn disk(machine: &Machine<'_>, info: Option<&Info>) -> Vec<Finding> {
-    // For podman as for the publisher.
-    let temporary = Path::new(machine.environment.get("TMPDIR").unwrap_or("/var/tmp"));
-    let images = info.map(|info| ("space for images", info.graph_root.as_path(), IMAGES_FREE_MIN));
-    let examined = images.into_iter().chain([("space for temporary files", temporary, TEMPORARY_FREE_MIN)]);
-    examined.map(|(name, folder, min)| space(name, folder, free(&machine.path(folder)), min)).collect()
-}
-
-fn space(name: &str, folder: &Path, free: Option<u64>, min: u64) -> Finding {
-    let (folder, min_text) = (folder.display(), BinaryBytes(min));
-    match free {
-        Some(free) if free >= min => Finding::ok(name, format!("{} free in {folder}", BinaryBytes(free))),
-        Some(free) => Finding::warning(
-            name,
-            format!("only {} free in {folder}, {min_text} are advised", BinaryBytes(free)),
-            "podman system prune frees what no image needs; TMPDIR moves temporary files",
-        ),
-        None => Finding::warning(name, format!("{folder} cannot be examined"), "create the folder"),
-    }
-}
-
-/// What this user may still write, in bytes, to a folder or where it will be created.
-fn free(folder: &Path) -> Option<u64> {
-    let disk = folder.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok())?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(test)]
@@ -239,20 +203,5 @@ pub(super) mod tests {
     fn a_device_and_a_program_are_needed() {
         assert_eq!(examine_network(&[], None), [Status::Missing; 2]);
         assert_eq!(examine_network(&[("/dev/net/tun", ""), ("/usr/bin/pasta", "")], None), [Status::Ok; 2]);
-    }
-
-    #[rstest::rstest]
-    #[case(Some(5 * GIB), Status::Ok, "5.00 GiB free in /store")]
-    #[case(Some(GIB + GIB / 2), Status::Warning, "only 1.50 GiB free in /store, 5.00 GiB are advised")]
-    #[case(None, Status::Warning, "/store cannot be examined")]
-    fn too_little_room_is_a_warning(#[case] free: Option<u64>, #[case] status: Status, #[case] detail: &str) {
-        let found = space("space for images", Path::new("/store"), free, IMAGES_FREE_MIN);
-        assert_eq!((found.status, found.detail.as_str()), (status, detail));
-    }
-
-    #[test]
-    fn a_folder_that_is_yet_to_be_created_has_the_room_of_its_parent() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(free(&folder.path().join("not/yet")).is_some_and(|free| free > 0));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     podman::Podman,
 };
 pub use finding::{Diagnosis, Finding, Status};
-use machine::{Machine, disk, network, user};
+use machine::{Machine, network, user};
 
 /// Examines everything that a publish needs. Without a readable configuration the default platforms are examined, and the
 /// configuration is a finding of its own.
@@ -54,7 +54,6 @@ async fn examine(machine: &Machine<'_>, podman: &Podman, platforms: &[Platform],
         user(machine, info, user_id),
         network(machine, info),
         emulation::findings(machine, platforms),
-        disk(machine, info),
         vec![machine.examine_program("git", "git", "git", git).not_required()],
     ]
     .concat()
